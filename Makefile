@@ -1,0 +1,46 @@
+# Every target sets up what it needs: a virtual environment in .venv, made again when pyproject.toml changes.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test check format bench bench-quick wheels clean
+
+help:            ## What there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+demo: $(READY)   ## A worker runs thousands of real jobs on a private PostgreSQL
+	@$(BIN)/python examples/demo.py
+
+test: $(READY)   ## The tests, on the embedded PostgreSQL (or CHANCY_TEST_DSN)
+	$(BIN)/python -m pytest -n auto
+
+check: $(READY)  ## Format, lint, strict types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## Rewrite the code the way `make check` wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## Measure; prints ratios against bare psycopg loops in the same run
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(READY) ## The same, smaller
+	$(BIN)/python -m benchmarks --quick
+
+wheels: $(READY) ## Build the distributions into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:           ## Remove what the other targets made
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Chancy needs Python 3.11 or newer; $(PYTHON) is %d.%d. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" % v[:2])'
+	@echo "Setting up .venv (once) ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[dev]"
+	@touch $@

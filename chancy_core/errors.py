@@ -1,0 +1,98 @@
+"""One tree of exceptions: everything Chancy raises on purpose is a `ChancyError`.
+
+The message of each says what happened, with which value, and what to do now.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ChancyError(Exception):
+    """The root: catch this to catch everything that Chancy raises on purpose."""
+
+
+# -- bad input: raised before anything is written ------------------------------------------
+
+
+class InvalidJob(ChancyError, ValueError):  # noqa: N818 -- reads as what it is
+    """A job that could not be stored or run as asked: names the field and the value."""
+
+
+class InvalidQueue(ChancyError, ValueError):  # noqa: N818
+    """A queue that could not be declared as asked: names the field and the value."""
+
+
+class UnknownQueue(ChancyError, LookupError):  # noqa: N818
+    """A queue that nobody declared: names the nearest one that was."""
+
+
+class JobNotFound(ChancyError, LookupError):  # noqa: N818
+    """No such job: it was never committed, or its record has been pruned."""
+
+
+class WaitTimeout(ChancyError, TimeoutError):  # noqa: N818
+    """A job did not finish within the time one was willing to wait. The job goes on."""
+
+
+# -- set-up --------------------------------------------------------------------------------
+
+
+class ConfigError(ChancyError, ValueError):
+    """A setting that is unknown, of the wrong type or out of range: where, and the nearest name."""
+
+
+class DatabaseUnavailable(ChancyError, ConnectionError):  # noqa: N818
+    """No database answers there: which one, why, and what to try."""
+
+
+class EmbeddedUnavailable(DatabaseUnavailable):
+    """No DSN was given, and the embedded PostgreSQL cannot serve: both ways out."""
+
+
+class SchemaError(ChancyError, RuntimeError):
+    """The database's schema is missing, too old, too new, or not ours to change."""
+
+
+class NotOpen(ChancyError, RuntimeError):  # noqa: N818
+    """A `Chancy` was used outside its `with` or `async with` block."""
+
+
+class PluginError(ChancyError, RuntimeError):
+    """A plugin that cannot be loaded, or that refused a push: names the plugin and the hook."""
+
+
+# -- while a job runs ----------------------------------------------------------------------
+
+
+class CannotRun(ChancyError, RuntimeError):  # noqa: N818
+    """A job that no retry can help: its function is missing, or does not take these arguments."""
+
+
+class LimitNotEnforced(CannotRun):
+    """A limit that this executor cannot enforce is refused, never ignored."""
+
+
+class TimeLimitExceeded(ChancyError, TimeoutError):  # noqa: N818
+    """A job ran longer than its `Limit.Type.TIME`."""
+
+
+class WorkerLost(ChancyError, RuntimeError):  # noqa: N818
+    """The worker that ran this attempt stopped renewing its lease."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The clause that ends an error about an unknown name: the nearest known one, or all of them.
+
+    Returns:
+        `" Did you mean 'x'?"`, or `" Known: 'a', 'b'."`, or `" None is known."`.
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    if not names:
+        return " None is known."
+    shown = ", ".join(repr(name) for name in names[:10])
+    return f" Known: {shown}{' …' if len(names) > 10 else ''}."
