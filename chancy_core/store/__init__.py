@@ -1,0 +1,8 @@
+"""The only room that speaks SQL."""
+
+from chancy_core.store.connect import Pool, SyncPool
+from chancy_core.store.flow import Flow, Query, run, run_sync
+from chancy_core.store.migrate import Migration
+from chancy_core.store.store import Store
+
+__all__ = ["Flow", "Migration", "Pool", "Query", "Store", "SyncPool", "run", "run_sync"]

@@ -1,0 +1,118 @@
+"""What an executor is: it runs one job and returns an `Outcome`, whatever the job does."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+from enum import StrEnum
+from typing import Any, ClassVar, NamedTuple
+
+from chancy_core.executors.functions import Function, Functions
+from chancy_core.executors.outcomes import cancelled, failed, handed_back
+from chancy_core.errors import LimitNotEnforced
+from chancy_core.job import Limit, Outcome, QueuedJob
+
+
+class StopReason(StrEnum):
+    """Why a worker stops a running job."""
+
+    SHUTDOWN = "The worker stopped before the job ended: it was handed back."
+    LEASE_LOST = "The worker lost its lease: the job was handed back."
+    CANCELLED = "Cancelled while it ran."
+
+
+class ExecutorSettings(NamedTuple):
+    """What a worker tells each of its executors.
+
+    Attributes:
+        worker: the worker's name, for the record of an error.
+        concurrency: how many jobs of the queue run at a time.
+        result_limit_bytes: the largest result that is kept.
+        functions: finds a job's function.
+    """
+
+    worker: str
+    concurrency: int
+    result_limit_bytes: int
+    functions: Functions
+
+
+class Executor(abc.ABC):
+    """Runs the jobs of one queue on one worker.
+
+    Subclass it, and name the subclass's import path as a queue's `executor`; the queue's
+    `executor_options` are passed as keyword arguments after the settings.
+
+    Attributes:
+        enforces: the limits it enforces. A job with another limit is refused.
+    """
+
+    enforces: ClassVar[frozenset[Any]] = frozenset()
+
+    def __init__(self, settings: ExecutorSettings) -> None:
+        self.settings = settings
+        self._stopping: dict[Any, StopReason] = {}
+
+    async def start(self) -> None:
+        """Called once, on the worker's loop, before the first job."""
+
+    async def close(self) -> None:
+        """Called once, on the worker's loop, when no job runs any more or nobody waits for one."""
+
+    @abc.abstractmethod
+    async def run(self, job: QueuedJob) -> Outcome:
+        """Run one job. Called in a task of its own, on the worker's loop.
+
+        It returns an outcome whatever the job does, raising `SystemExit` included. When its task is
+        cancelled (see `stop`) it stops the job if it can, and returns `self.stopped(job)`.
+        """
+
+    def stop(self, job: QueuedJob, task: asyncio.Task[Any], reason: StopReason) -> None:
+        """Stop a running job: cancel the task in which `run` runs it."""
+        self._stopping[job.id] = reason
+        task.cancel()
+
+    def stopped(self, job: QueuedJob) -> Outcome | None:
+        """The outcome of a job that this worker stopped; None if it did not."""
+        reason = self._stopping.pop(job.id, None)
+        if reason is None:
+            return None
+        if reason is StopReason.CANCELLED:
+            return cancelled(job, reason.value)
+        return handed_back(job, reason.value)
+
+    def forget(self, job: QueuedJob) -> None:
+        """Called when a job has ended, so that a stop that came too late is not kept."""
+        if self._stopping:
+            self._stopping.pop(job.id, None)
+
+    def find(self, job: QueuedJob) -> Function:
+        """The job's function, checked against its arguments and its limits.
+
+        Raises:
+            CannotRun: it cannot be run here, and no retry would help.
+        """
+        if job.limits:
+            self.check_limits(job)
+        return self.settings.functions.find(job)
+
+    def check_limits(self, job: QueuedJob) -> None:
+        """Raise LimitNotEnforced if the job has a limit that this executor does not enforce."""
+        for limit in job.limits:
+            if limit.type_ not in self.enforces:
+                raise LimitNotEnforced(
+                    f"{type(self).__name__} cannot enforce the {limit.type_.value} limit of {job.func} and "
+                    "does not run it without: remove the limit, or use a queue whose executor enforces it."
+                )
+
+    def failed(self, job: QueuedJob, error: BaseException, run_s: float) -> Outcome:
+        """The outcome of an attempt that raised `error`."""
+        return failed(job, error, worker=self.settings.worker, run_s=run_s)
+
+
+def time_limit_s(job: QueuedJob) -> float | None:
+    """The job's time limit, in seconds."""
+    for limit in job.limits:
+        if limit.type_ is Limit.Type.TIME:
+            return limit.value
+    return None

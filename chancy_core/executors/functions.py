@@ -1,0 +1,159 @@
+"""From a job's `func` to the function, checked before it is called."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from chancy_core.errors import CannotRun, nearest
+from chancy_core.job import Job
+
+
+class Function(NamedTuple):
+    """A function, and what has to be known to call it.
+
+    Attributes:
+        call: the function itself.
+        is_async: whether calling it returns a coroutine.
+        required: the names of arguments it cannot do without.
+        accepted: the names it takes; None if it takes any.
+    """
+
+    call: Callable[..., Any]
+    is_async: bool
+    required: frozenset[str]
+    accepted: frozenset[str] | None
+
+
+class Functions:
+    """Finds functions by their importable names, and remembers them.
+
+    Args:
+        allowed: patterns of names that may be run, where `*` stands for any characters; None: any.
+    """
+
+    def __init__(self, allowed: Sequence[str] | None = None) -> None:
+        self._allowed: Final = (
+            None
+            if allowed is None
+            else [re.compile(".*".join(map(re.escape, pattern.split("*")))) for pattern in allowed]
+        )
+        self._found: dict[str, Function] = {}
+
+    def find(self, job: Job) -> Function:
+        """The function of `job`, which takes the job's arguments.
+
+        Raises:
+            CannotRun: it may not be run, does not import, is not callable, or does not take them.
+        """
+        function = self._found.get(job.func)
+        if function is None:
+            function = self._found[job.func] = self._load(job.func)
+        given = job.kwargs.keys()
+        if not function.required <= given or not (function.accepted is None or given <= function.accepted):
+            raise CannotRun(_mismatch(job, function))
+        return function
+
+    def _load(self, path: str) -> Function:
+        if self._allowed is not None and not any(pattern.fullmatch(path) for pattern in self._allowed):
+            raise CannotRun(f"{path} may not be run: it matches none of the patterns in `functions`.")
+        call = load(path)
+        if not callable(call):
+            raise CannotRun(f"{path} is not callable: it is a {type(call).__name__}.")
+        return _described(path, call)
+
+
+def load(path: str) -> Any:
+    """The object with an importable name, `package.module.Class.method` included.
+
+    Raises:
+        CannotRun: it does not import; says which part, and why.
+    """
+    module_name, _, rest = path.replace(":", ".").rpartition(".")
+    names = [rest]
+    while module_name:
+        try:
+            found = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            # Only if it is this very module that is missing may the last part be a class in its parent.
+            if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
+                raise CannotRun(f"{path} does not import: {module_name} needs {error.name!r}, which is missing.") from error
+            module_name, _, name = module_name.rpartition(".")
+            names.insert(0, name)
+            continue
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            raise CannotRun(
+                f"{path} does not import: {module_name} raised {type(error).__name__}: {error}"
+            ) from error
+        return _attribute(path, found, names)
+    raise CannotRun(_no_module(path))
+
+
+def _no_module(path: str) -> str:
+    module = path.replace(":", ".").rpartition(".")[0]
+    if not module:
+        return f"{path!r} names no module: the name of a function is 'package.module.function'."
+    if module == "__main__":
+        return f"{path} is in the script that pushed it, which this worker is not: move it to a module."
+    return f"{path} does not import: there is no module {module!r} in this worker's environment."
+
+
+def _attribute(path: str, module: Any, names: list[str]) -> Any:
+    found = module
+    for name in names:
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            if module is sys.modules.get("__main__"):
+                raise CannotRun(
+                    f"{path} is in the script that pushed it, which this worker is not: move it to a module."
+                ) from None
+            where = getattr(found, "__name__", path)
+            raise CannotRun(f"{path} does not import: {where} has no {name!r}.{nearest(name, _public(found))}") from None
+    return found
+
+
+def _public(found: Any) -> list[str]:
+    return [name for name in dir(found) if not name.startswith("_") and callable(getattr(found, name, None))]
+
+
+def _described(path: str, call: Callable[..., Any]) -> Function:
+    is_async = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None))
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        # Some functions written in C do not tell; they find out themselves.
+        return Function(call, is_async, frozenset(), None)
+    by_name = {p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    positional = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
+    if positional:
+        raise CannotRun(
+            f"{path} has arguments that can only be given by position ({', '.join(positional)}): a job gives "
+            "its arguments by name."
+        )
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    return Function(
+        call,
+        is_async,
+        frozenset(p.name for p in by_name if p.default is p.empty),
+        None if takes_any else frozenset(p.name for p in by_name),
+    )
+
+
+def _mismatch(job: Job, function: Function) -> str:
+    problems = []
+    missing = sorted(function.required - job.kwargs.keys())
+    if missing:
+        problems.append(f"it needs {', '.join(missing)}, which the job's kwargs lack")
+    if function.accepted is not None:
+        extra = sorted(job.kwargs.keys() - function.accepted)
+        if extra:
+            known = ", ".join(sorted(function.accepted)) or "nothing"
+            problems.append(f"it does not take {', '.join(extra)} (it takes {known})")
+    return f"{job.func} does not take these kwargs: {'; '.join(problems)}."

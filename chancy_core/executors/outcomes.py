@@ -1,0 +1,88 @@
+"""How a run ended, in the words that are kept."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from chancy_core.errors import CannotRun, InvalidJob
+from chancy_core.job import DEFAULT_BACKOFF, JobError, Outcome, QueuedJob, State
+from chancy_core.jsonvalue import encode_checked
+
+MESSAGE_MAX: Final = 2000
+TRACEBACK_MAX: Final = 8000
+
+
+def succeeded(job: QueuedJob, value: Any, *, limit_bytes: int, run_s: float) -> Outcome:
+    """The outcome of a run that returned `value`, which is kept if it can be."""
+    if value is None or not job.keep_result:
+        return Outcome(job=job, state=State.SUCCEEDED, run_s=run_s)
+    note = None
+    result = None
+    try:
+        result = encode_checked(value, "the result")
+    except InvalidJob as error:
+        note = f"The result was not kept: {error}"
+    except Exception as error:  # noqa: BLE001 -- a job that is done must not fail for its result's repr
+        note = f"The result was not kept: {type(error).__name__}."
+    if result is not None and len(result) > limit_bytes:
+        note = f"The result was not kept: it takes {len(result):,} bytes as JSON, and the limit is {limit_bytes:,}."
+        result = None
+    return Outcome(job=job, state=State.SUCCEEDED, result=result, note=note, run_s=run_s)
+
+
+def failed(job: QueuedJob, error: BaseException, *, worker: str, run_s: float) -> Outcome:
+    """The outcome of an attempt that raised: a retry after its backoff, or the job's end."""
+    record = job_error(job, error, worker)
+    if isinstance(error, CannotRun):
+        return Outcome(
+            job=job, state=State.FAILED, error=record, run_s=run_s, note="Not retried: no retry could help."
+        )
+    if job.attempts >= job.max_attempts:
+        return Outcome(job=job, state=State.FAILED, error=record, run_s=run_s)
+    delay_s = (job.backoff or DEFAULT_BACKOFF).delay_s(job.attempts)
+    return Outcome(job=job, state=State.RETRYING, error=record, delay_s=delay_s, run_s=run_s)
+
+
+def handed_back(job: QueuedJob, note: str) -> Outcome:
+    """The outcome of a run that the worker gave up: the job is runnable at once, no attempt spent."""
+    return Outcome(job=job, state=State.PENDING, attempt_spent=False, note=note)
+
+
+def cancelled(job: QueuedJob, note: str) -> Outcome:
+    """The outcome of a run that was cancelled on request."""
+    return Outcome(job=job, state=State.CANCELLED, note=note)
+
+
+def job_error(job: QueuedJob, error: BaseException, worker: str) -> JobError:
+    """The record of what an attempt raised, bounded in size."""
+    return JobError(
+        attempt=job.attempts,
+        type=type(error).__name__,
+        message=_clean(_message(error), MESSAGE_MAX, keep_end=False),
+        traceback=_clean(_traceback(error), TRACEBACK_MAX, keep_end=True),
+        at=datetime.now(UTC),
+        worker=worker,
+    )
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 -- an exception whose text raises is still recorded
+        return f"(its message could not be made: {type(broken).__name__})"
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception as broken:  # noqa: BLE001
+        return f"(its traceback could not be made: {type(broken).__name__})"
+
+
+def _clean(text: str, limit: int, *, keep_end: bool) -> str:
+    if len(text) > limit:
+        text = f"… {text[-limit + 2 :]}" if keep_end else f"{text[: limit - 2]} …"
+    # What PostgreSQL cannot store is written as an escape, so that the record is kept all the same.
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

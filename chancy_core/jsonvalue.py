@@ -1,0 +1,98 @@
+"""JSON as Chancy keeps it: checked first, because a value must come back as it was given."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import msgspec
+
+from chancy_core.errors import InvalidJob
+
+# Deeper nesting is a mistake, such as a list that contains itself.
+MAX_DEPTH: Final = 100
+
+_encode: Final = msgspec.json.Encoder().encode
+decode: Final = msgspec.json.Decoder().decode
+
+
+def encode_checked(value: Any, path: str) -> bytes:
+    """The JSON of `value`.
+
+    Args:
+        value: dicts with string keys, lists, tuples, strings, numbers, booleans, None.
+        path: what `value` is called in an error, such as `kwargs`.
+
+    Raises:
+        InvalidJob: some part is not JSON or cannot be stored by PostgreSQL: which one, and why.
+    """
+    _check(value, path, 0)
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        where = _find_surrogate(value, path)
+        raise InvalidJob(f"{where} contains a lone surrogate, which is not valid Unicode text.") from None
+    except TypeError as error:
+        raise InvalidJob(f"{path} cannot be written as JSON: {error}.") from None
+
+
+def _check(value: Any, path: str, depth: int) -> None:
+    kind = type(value)
+    if kind is str:
+        if "\x00" in value:
+            raise InvalidJob(f"{path} contains a NUL character, which PostgreSQL cannot store.")
+    elif kind is int or kind is bool or value is None:
+        pass
+    elif kind is float:
+        if not math.isfinite(value):
+            raise InvalidJob(f"{path} is {value}, which JSON does not have: use None or a string.")
+    elif kind is dict:
+        _check_dict(value, path, depth)
+    elif kind is list or kind is tuple:
+        if depth >= MAX_DEPTH:
+            raise InvalidJob(f"{path} is nested deeper than {MAX_DEPTH} levels.")
+        for index, item in enumerate(value):
+            _check(item, f"{path}[{index}]", depth + 1)
+    elif isinstance(value, str | int | float | dict | list | tuple):
+        # A subclass, such as an IntEnum or an OrderedDict, would come back as its base: check it as that.
+        base = next(b for b in (str, int, float, dict, list, tuple) if isinstance(value, b))
+        _check(base(value), path, depth)
+    else:
+        raise InvalidJob(f"{path} is a {kind.__name__} ({value!r:.60}), which is not JSON.{_advice(value)}")
+
+
+def _check_dict(value: dict[Any, Any], path: str, depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        raise InvalidJob(f"{path} is nested deeper than {MAX_DEPTH} levels.")
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise InvalidJob(f"{path} has the key {key!r}: JSON keys are strings.")
+        if "\x00" in key:
+            raise InvalidJob(f"{path} has the key {key!r} with a NUL character, which PostgreSQL cannot store.")
+        _check(item, f"{path}[{key!r}]", depth + 1)
+
+
+def _advice(value: Any) -> str:
+    if isinstance(value, set | frozenset):
+        return " Use a list."
+    if hasattr(value, "isoformat"):
+        return " Pass value.isoformat(), with its time zone, and parse it in the function."
+    if isinstance(value, bytes | bytearray):
+        return " Decode it, or use base64."
+    return " Pass what identifies it (an id, a path) or a dict of plain values."
+
+
+def _find_surrogate(value: Any, path: str) -> str:
+    if isinstance(value, str):
+        return path if any("\ud800" <= char <= "\udfff" for char in value) else ""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            found = _find_surrogate(key, f"{path} (a key)") or _find_surrogate(item, f"{path}[{key!a}]")
+            if found:
+                return found
+    if isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            found = _find_surrogate(item, f"{path}[{index}]")
+            if found:
+                return found
+    return ""

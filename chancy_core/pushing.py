@@ -1,0 +1,152 @@
+"""Single pushes, written together: those that arrive while a write is in flight form the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+import psycopg
+import structlog
+
+from chancy_core.errors import ChancyError
+from chancy_core.store import Pool, Store
+from chancy_core.store.codec import JobRow
+
+log: Final = structlog.get_logger("chancy")
+
+BATCH_MAX: Final = 1000
+# NOTIFY takes a lock on the whole database at commit, so a queue is told at most this often by one process; whatever
+# falls into the gap is told at its end.
+NOTIFY_GAP_S: Final = 0.005
+# Workers look at what is due every few seconds anyway; only what is due sooner is worth waking them.
+NOTIFY_DUE_WITHIN: Final = timedelta(seconds=60)
+
+
+def payload(row: JobRow) -> str | None:
+    """What the workers have to hear of a job, if anything."""
+    if row.scheduled_at is None:
+        return f"ready:{row.queue}"
+    soon = row.scheduled_at - datetime.now(UTC) < NOTIFY_DUE_WITHIN
+    return f"due:{row.queue}" if soon else None
+
+
+def payloads(rows: Iterable[JobRow]) -> list[str]:
+    """What the workers have to hear of many jobs, each thing once."""
+    return sorted({found for row in rows if (found := payload(row))})
+
+
+class _Waiting(NamedTuple):
+    row: JobRow
+    answer: asyncio.Future[uuid.UUID | None]
+
+
+class Pusher:
+    """Writes single pushes in batches. One per event loop; at most one write in flight."""
+
+    def __init__(self, store: Store, pool: Pool, *, notifications: bool) -> None:
+        self._store = store
+        self._pool = pool
+        self._notifications = notifications
+        self._waiting: deque[_Waiting] = deque()
+        self._writer: asyncio.Task[None] | None = None
+        self._told_at: dict[str, float] = {}
+        self._late: set[str] = set()
+        self._late_task: asyncio.Task[None] | None = None
+
+    async def push(self, row: JobRow) -> uuid.UUID | None:
+        """Store one job; returns after its commit.
+
+        Returns:
+            The id of the job that holds its unique key, if that is taken.
+
+        Raises:
+            UnknownQueue: nobody declared its queue.
+        """
+        answer: asyncio.Future[uuid.UUID | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(row, answer))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write(), name="chancy.push")
+        return await answer
+
+    async def close(self) -> None:
+        """Wait until everything has been written and told."""
+        while self._writer is not None or self._late_task is not None:
+            tasks = [task for task in (self._writer, self._late_task) if task]
+            await asyncio.wait(tasks)
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                count = min(len(self._waiting), BATCH_MAX)
+                taken = [self._waiting.popleft() for _ in range(count)]
+                # Whoever was cancelled while waiting in line no longer wants the job.
+                batch = [waiting for waiting in taken if not waiting.answer.done()]
+                if batch:
+                    await self._write_batch(batch)
+        finally:
+            self._writer = None
+            for waiting in self._waiting:
+                waiting.answer.cancel()
+            self._waiting.clear()
+
+    async def _write_batch(self, batch: list[_Waiting]) -> None:
+        rows = [waiting.row for waiting in batch]
+        tell = self._due_payloads(rows)
+        try:
+            taken = await self._pool.run(
+                lambda: self._store.insert(rows, tell), lambda: self._store.insert_again(rows, tell)
+            )
+        except (ChancyError, psycopg.DataError) as error:
+            # One bad job must not fail its neighbours: each alone. Nothing of the batch was stored.
+            if len(batch) > 1:
+                for waiting in batch:
+                    await self._write_batch([waiting])
+            else:
+                self._fail(batch, error)
+        except BaseException as error:
+            self._fail(batch, error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for waiting in batch:
+                if not waiting.answer.done():
+                    waiting.answer.set_result(taken.get(waiting.row.id))
+
+    @staticmethod
+    def _fail(batch: list[_Waiting], error: BaseException) -> None:
+        for waiting in batch:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(error)
+
+    def _due_payloads(self, rows: list[JobRow]) -> list[str]:
+        if not self._notifications:
+            return []
+        now = time.monotonic()
+        tell = []
+        for text in payloads(rows):
+            if now - self._told_at.get(text, 0.0) >= NOTIFY_GAP_S:
+                self._told_at[text] = now
+                tell.append(text)
+            else:
+                self._late.add(text)
+        if self._late and self._late_task is None:
+            self._late_task = asyncio.create_task(self._tell_late(), name="chancy.notify")
+        return tell
+
+    async def _tell_late(self) -> None:
+        try:
+            while self._late:
+                await asyncio.sleep(NOTIFY_GAP_S)
+                texts, self._late = sorted(self._late), set()
+                await self._pool.run(lambda texts=texts: self._store.notify(texts))  # type: ignore[misc]
+                self._told_at |= dict.fromkeys(texts, time.monotonic())
+        except (ChancyError, psycopg.Error) as error:
+            # The jobs are stored; workers find them when they poll.
+            log.warning("notify_failed", error=str(error))
+        finally:
+            self._late_task = None

@@ -1,0 +1,98 @@
+"""What a queue is: a name, and how its jobs are run."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from chancy_core.errors import InvalidQueue
+
+DEFAULT_QUEUE: Final = "default"
+NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,99}")
+CONCURRENCY_MAX: Final = 10_000
+
+
+class Executor(StrEnum):
+    """The executors that come with Chancy; anything else is an import path."""
+
+    Async = "chancy_core.executors.asyncio.AsyncExecutor"
+    Threaded = "chancy_core.executors.thread.ThreadExecutor"
+    Auto = "chancy_core.executors.auto.AutoExecutor"
+
+
+class QueueState(StrEnum):
+    """Whether workers claim from a queue."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """A queue, as it is declared and as the database holds it.
+
+    Attributes:
+        name: letters, digits and `_ . : / @ -`, at most 100.
+        concurrency: how many of its jobs one worker runs at a time. None: the worker's default.
+        tags: regular expressions; a worker serves the queue when one of them matches one of the
+            worker's tags, the whole tag. Every worker carries the tag `*`.
+        executor: a `Chancy.Executor`, or the import path of an executor class.
+        executor_options: keyword arguments of that class.
+        polling_interval: seconds between two looks when no notification came.
+        state: `active` or `paused`.
+        resume_at: when a paused queue resumes by itself.
+    """
+
+    State: ClassVar[type[QueueState]] = QueueState
+
+    name: str
+    concurrency: int | None = None
+    tags: list[str] = msgspec.field(default_factory=lambda: [".*"])
+    executor: str = Executor.Auto
+    executor_options: dict[str, Any] = {}  # noqa: RUF012 -- msgspec gives each instance its own
+    polling_interval: float = 5.0
+    state: QueueState = QueueState.ACTIVE
+    resume_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not NAME_PATTERN.fullmatch(self.name):
+            raise InvalidQueue(
+                f"Queue name {self.name!r}: use 1 to 100 letters, digits, or _ . : / @ - "
+                "(not first)."
+            )
+        if self.concurrency is not None and (
+            not isinstance(self.concurrency, int)
+            or isinstance(self.concurrency, bool)
+            or not 1 <= self.concurrency <= CONCURRENCY_MAX
+        ):
+            raise InvalidQueue(
+                f"Queue {self.name!r}: concurrency is {self.concurrency!r}; give a whole number "
+                f"from 1 to {CONCURRENCY_MAX}."
+            )
+        if (
+            not isinstance(self.polling_interval, int | float)
+            or not 0 < self.polling_interval <= 3600
+        ):
+            raise InvalidQueue(
+                f"Queue {self.name!r}: polling_interval is {self.polling_interval!r}; give seconds "
+                "above 0, at most 3600."
+            )
+        self._check_tags()
+
+    def _check_tags(self) -> None:
+        if isinstance(self.tags, str) or not all(isinstance(tag, str) for tag in self.tags):
+            raise InvalidQueue(f"Queue {self.name!r}: tags is {self.tags!r}; give a list of strings.")
+        for tag in self.tags:
+            try:
+                re.compile(tag)
+            except re.error as error:
+                raise InvalidQueue(
+                    f"Queue {self.name!r}: tag {tag!r} is not a regular expression: {error}."
+                ) from None
+
+    def serves(self, worker_tags: set[str]) -> bool:
+        """Whether a worker with these tags takes jobs from this queue."""
+        return any(re.fullmatch(tag, own) for tag in self.tags for own in worker_tags)

@@ -1,0 +1,179 @@
+"""Jobs to rows, and rows to jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from chancy_core.errors import InvalidJob
+from chancy_core.job import Backoff, Job, JobError, Limit, QueuedJob, State
+from chancy_core.jsonvalue import decode, encode_checked
+from chancy_core.queue import Executor, Queue, QueueState
+
+COPY_NULL: Final = "\\N"
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode_errors: Final = msgspec.json.Decoder(list[JobError]).decode
+
+
+class _Options(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The fields of a job that few jobs set, in one column that most rows leave empty."""
+
+    backoff: Backoff | None = None
+    keep_result: bool = True
+
+
+_decode_options: Final = msgspec.json.Decoder(_Options).decode
+_decode_limits: Final = msgspec.json.Decoder(list[Limit]).decode
+
+
+class JobRow(NamedTuple):
+    """A job as its columns, JSON as text, ready to be stored."""
+
+    id: str
+    queue: str
+    func: str
+    priority: int
+    max_attempts: int
+    scheduled_at: datetime | None
+    unique_key: str | None
+    kwargs: str | None
+    meta: str | None
+    limits: str | None
+    options: str | None
+
+
+def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
+    """The row of a job to be pushed to `queue`.
+
+    Raises:
+        InvalidJob: `kwargs` or `meta` are not JSON, or larger than `payload_limit_bytes` together.
+    """
+    kwargs = encode_checked(job.kwargs, "kwargs").decode() if job.kwargs else None
+    meta = encode_checked(job.meta, "meta").decode() if job.meta else None
+    size = len(kwargs or "") + len(meta or "")
+    if size > payload_limit_bytes:
+        raise InvalidJob(
+            f"The kwargs and meta of {job.func} take {size:,} bytes as JSON: the limit is "
+            f"{payload_limit_bytes:,}. Store what is large elsewhere and pass its name, or raise "
+            "payload_limit_bytes."
+        )
+    limits = _encode(job.limits).decode() if job.limits else None
+    options = None
+    if job.backoff is not None or not job.keep_result:
+        options = _encode(_Options(job.backoff, job.keep_result)).decode()
+    return JobRow(
+        id_,
+        queue,
+        job.func,
+        job.priority,
+        job.max_attempts,
+        job.scheduled_at,
+        job.unique_key,
+        kwargs,
+        meta,
+        limits,
+        options,
+    )
+
+
+def insert_params(rows: Sequence[JobRow]) -> dict[str, Any]:
+    """The rows as one array a column, for `insert_jobs`."""
+    columns: dict[str, Any] = dict(zip(JobRow._fields, map(list, zip(*rows, strict=True)), strict=True))
+    columns["queues"] = list(set(columns["queue"]))
+    return columns
+
+
+def copy_data(rows: Iterable[JobRow]) -> str:
+    """The rows in the text format of `copy_jobs`.
+
+    Backslashes are doubled, and nothing else needs escaping (PostgreSQL manual, COPY, "Text
+    Format"): names hold no control characters, and JSON writes those as escapes.
+    """
+    lines = []
+    for row in rows:
+        if row.scheduled_at is None:
+            state, due = "pending", COPY_NULL
+        else:
+            # Whether its time has come is for the database's clock to say: promotion asks it.
+            state, due = "scheduled", row.scheduled_at.isoformat()
+        lines.append(
+            f"{row.id}\t{row.queue}\t{row.func}\t{row.priority}\t{row.max_attempts}\t{state}\t{due}\t"
+            f"{_field(row.kwargs)}\t{_field(row.meta)}\t{_field(row.limits)}\t{_field(row.options)}\n"
+        )
+    return "".join(lines)
+
+
+def _field(text: str | None) -> str:
+    return COPY_NULL if text is None else text.replace("\\", "\\\\")
+
+
+def claimed_job(row: Sequence[Any]) -> QueuedJob:
+    """The job in a row of `claim_jobs`."""
+    (func, queue, kwargs, priority, max_attempts, scheduled_at, limits, unique_key, meta, options) = row[:10]
+    (id_, _, attempts, claims, created_at, started_at, errors, worker, note) = row[10:19]
+    more = _decode_options(options) if options else _DEFAULT_OPTIONS
+    return QueuedJob(
+        func,
+        queue,
+        decode(kwargs) if kwargs else {},
+        priority,
+        max_attempts,
+        scheduled_at,
+        _decode_limits(limits) if limits else [],
+        unique_key,
+        decode(meta) if meta else {},
+        more.backoff,
+        more.keep_result,
+        id=id_,
+        state=State(row[11]),
+        attempts=attempts,
+        claims=claims,
+        created_at=created_at,
+        started_at=started_at,
+        errors=_decode_errors(errors) if errors else [],
+        worker=worker,
+        note=note,
+    )
+
+
+def stored_job(row: Sequence[Any]) -> QueuedJob:
+    """The job in a row of `get_jobs`."""
+    completed_at, result = row[19:21]
+    job = claimed_job(row)
+    return msgspec.structs.replace(
+        job, completed_at=completed_at, result=decode(result) if result else None
+    )
+
+
+def encode_errors(errors: list[JobError]) -> str | None:
+    """The JSON of a job's errors, or None when there are none."""
+    return _encode(errors).decode() if errors else None
+
+
+def queue_of(row: Sequence[Any]) -> Queue:
+    """The queue in a row of `get_queues` or `declare_queue`."""
+    name, concurrency, tags, executor, options, polling_interval, state, resume_at = row
+    return Queue(
+        name,
+        concurrency,
+        list(tags),
+        _executor(executor),
+        decode(options),
+        polling_interval,
+        QueueState(state),
+        resume_at,
+    )
+
+
+def _executor(path: str) -> str:
+    try:
+        return Executor(path)
+    except ValueError:
+        return path
+
+
+_DEFAULT_OPTIONS: Final = _Options()

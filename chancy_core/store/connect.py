@@ -1,0 +1,300 @@
+"""Connections: how they are opened, what is set on them, and what their failures mean."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final, TypeVar
+
+import psycopg
+import psycopg_pool
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from chancy_core.errors import DatabaseUnavailable
+from chancy_core.store.flow import AsyncConnection, Connection, Flow, run, run_sync
+
+T = TypeVar("T")
+
+OLDEST_SERVER: Final = 14
+CONNECT_TIMEOUT_S: Final = 10
+# A peer that vanished without a word is noticed after idle + interval * count seconds (PostgreSQL manual, "Connection
+# Control Functions"), well within the lease of a worker.
+KEEPALIVES: Final = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 12_000,
+}
+# What a worker pins on its own connections. The statements of a queue are planned against statistics that are always
+# stale; with one join method and no scans of whole tables there is one plan left, which is right at every size.
+PINNED: Final = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_material": "off",
+    "enable_memoize": "off",
+    "enable_bitmapscan": "off",
+    "jit": "off",
+}
+
+
+def conninfo(dsn: str, *, application_name: str) -> str:
+    """`dsn` with the settings that every connection of Chancy has, unless the DSN says otherwise.
+
+    Raises:
+        DatabaseUnavailable: `dsn` is not a connection string.
+    """
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.Error as error:
+        # The DSN may hold a password that libpq could not find the end of: it is not repeated.
+        raise DatabaseUnavailable(
+            f"The DSN is not a PostgreSQL connection string ({_first_line(error)}). Give one such as "
+            "postgresql://user:password@host:5432/database."
+        ) from None
+    ours = {"application_name": application_name, "connect_timeout": CONNECT_TIMEOUT_S, **KEEPALIVES}
+    return make_conninfo("", **{**ours, **given})
+
+
+def where(dsn: str) -> str:
+    """The server a DSN names, without its secrets."""
+    parts = conninfo_to_dict(dsn)
+    host = parts.get("host") or parts.get("hostaddr") or "the default host"
+    port = f":{parts['port']}" if parts.get("port") else ""
+    return f"{host}{port}, database {parts.get('dbname') or parts.get('user') or 'of the same name as the user'}"
+
+
+def unavailable(dsn: str, error: BaseException) -> DatabaseUnavailable:
+    """The error for a connection that could not be made."""
+    return DatabaseUnavailable(
+        f"Cannot connect to PostgreSQL at {where(dsn)}: {_first_line(error)}. Check that the server runs "
+        "and that the DSN (Chancy(dsn=…), CHANCY_DSN, or dsn in chancy.toml) is right."
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def check_server(connection: AsyncConnection | Connection, dsn: str) -> None:
+    """Raise DatabaseUnavailable unless the server is recent enough."""
+    version = connection.info.server_version // 10_000
+    if version < OLDEST_SERVER:
+        raise DatabaseUnavailable(
+            f"The server at {where(dsn)} is PostgreSQL {version}: Chancy needs {OLDEST_SERVER} or newer."
+        )
+
+
+def _prepare_threshold(pooler: bool) -> int | None:
+    # A prepared statement lives in a session, and behind a transaction pooler the next transaction may have another.
+    return None if pooler else 5
+
+
+async def connect(dsn: str, *, application_name: str, pooler: bool = False) -> AsyncConnection:
+    """One autocommitting connection of its own.
+
+    Raises:
+        DatabaseUnavailable: no server, wrong credentials, no such database, or a server too old.
+    """
+    info = conninfo(dsn, application_name=application_name)
+    try:
+        connection = await psycopg.AsyncConnection.connect(
+            info, autocommit=True, prepare_threshold=_prepare_threshold(pooler)
+        )
+    except psycopg.Error as error:
+        raise unavailable(dsn, error) from error
+    check_server(connection, dsn)
+    return connection
+
+
+def connect_sync(dsn: str, *, application_name: str, pooler: bool = False) -> Connection:
+    """As `connect`, for code without asyncio."""
+    info = conninfo(dsn, application_name=application_name)
+    try:
+        connection = psycopg.Connection.connect(
+            info, autocommit=True, prepare_threshold=_prepare_threshold(pooler)
+        )
+    except psycopg.Error as error:
+        raise unavailable(dsn, error) from error
+    check_server(connection, dsn)
+    return connection
+
+
+class Pool:
+    """An application's connections, with asyncio. They autocommit."""
+
+    def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
+        self._dsn = dsn
+        self._pool: psycopg_pool.AsyncConnectionPool[AsyncConnection] = psycopg_pool.AsyncConnectionPool(
+            conninfo(dsn, application_name=application_name),
+            min_size=0,
+            max_size=max_size,
+            open=False,
+            kwargs={"autocommit": True, "prepare_threshold": _prepare_threshold(pooler)},
+            timeout=CONNECT_TIMEOUT_S * 2,
+        )
+
+    async def open(self) -> None:
+        """Open the pool. Nothing is connected yet."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for the length of the block."""
+        try:
+            connection = await self._pool.getconn()
+        except psycopg_pool.PoolTimeout as error:
+            raise unavailable(self._dsn, error) from error
+        try:
+            yield connection
+        finally:
+            await asyncio.shield(self._pool.putconn(connection))
+
+    async def run(self, flow: Callable[[], Flow[T]], again: Callable[[], Flow[T]] | None = None) -> T:
+        """Run a flow; if the connection turns out to be lost, replace it and run `again` (or the same) once."""
+        try:
+            async with self.connection() as connection:
+                return await run(connection, flow())
+        except psycopg.OperationalError:
+            await self._pool.check()
+            async with self.connection() as connection:
+                return await run(connection, (again or flow)())
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A connection in a transaction that commits at the end of the block."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+
+class SyncPool:
+    """An application's connections, without asyncio. They autocommit."""
+
+    def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
+        self._dsn = dsn
+        self._pool: psycopg_pool.ConnectionPool[Connection] = psycopg_pool.ConnectionPool(
+            conninfo(dsn, application_name=application_name),
+            min_size=0,
+            max_size=max_size,
+            open=False,
+            kwargs={"autocommit": True, "prepare_threshold": _prepare_threshold(pooler)},
+            timeout=CONNECT_TIMEOUT_S * 2,
+        )
+
+    def open(self) -> None:
+        """Open the pool. Nothing is connected yet."""
+        self._pool.open()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection for the length of the block."""
+        try:
+            connection = self._pool.getconn()
+        except psycopg_pool.PoolTimeout as error:
+            raise unavailable(self._dsn, error) from error
+        try:
+            yield connection
+        finally:
+            self._pool.putconn(connection)
+
+    def run(self, flow: Callable[[], Flow[T]], again: Callable[[], Flow[T]] | None = None) -> T:
+        """Run a flow; if the connection turns out to be lost, replace it and run `again` (or the same) once."""
+        try:
+            with self.connection() as connection:
+                return run_sync(connection, flow())
+        except psycopg.OperationalError:
+            self._pool.check()
+            with self.connection() as connection:
+                return run_sync(connection, (again or flow)())
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection in a transaction that commits at the end of the block."""
+        with self.connection() as connection, connection.transaction():
+            yield connection
+
+
+class WorkerConnection:
+    """A worker's connection for one duty: opened when needed, reopened after a failure, plans pinned.
+
+    Behind a transaction pooler the settings cannot stay on a session, so each use carries them in
+    its own transaction.
+    """
+
+    def __init__(self, dsn: Callable[[], str], *, application_name: str, pooler: bool) -> None:
+        self._dsn = dsn
+        self._name = application_name
+        self._pooler = pooler
+        self._connection: AsyncConnection | None = None
+        self._lock = asyncio.Lock()
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run a flow with pinned plans, each statement on its own."""
+        async with self._lock:
+            connection = await self._open()
+            if not self._pooler:
+                return await run(connection, flow)
+            async with connection.transaction():
+                await self._pin(connection, local=True)
+                return await run(connection, flow)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction with pinned plans."""
+        async with self._lock:
+            connection = await self._open()
+            async with connection.transaction():
+                if self._pooler:
+                    await self._pin(connection, local=True)
+                yield connection
+
+    async def close(self) -> None:
+        """Close it; a later use opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _open(self) -> AsyncConnection:
+        if self._connection is None or self._connection.broken or self._connection.closed:
+            self._connection = None
+            connection = await connect(self._dsn(), application_name=self._name, pooler=self._pooler)
+            if not self._pooler:
+                await self._pin(connection, local=False)
+            self._connection = connection
+        return self._connection
+
+    @staticmethod
+    async def _pin(connection: AsyncConnection, *, local: bool) -> None:
+        calls = ", ".join(f"set_config('{name}', '{value}', {local})" for name, value in PINNED.items())
+        await connection.execute(f"SELECT {calls}".encode())
+
+
+def lost(error: BaseException) -> bool:
+    """Whether an error means that the database was out of reach: weather, to be waited out."""
+    return isinstance(
+        error, psycopg.OperationalError | psycopg.InterfaceError | DatabaseUnavailable | TimeoutError | OSError
+    )
+
+
+def callers_connection(connection: Any) -> AsyncConnection | Connection:
+    """The psycopg connection in what a caller passed as `connection=`: itself, or its cursor's.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    found = getattr(connection, "connection", connection)
+    if isinstance(found, psycopg.AsyncConnection | psycopg.Connection):
+        return found
+    raise TypeError(
+        f"connection is {type(connection).__name__}: give a psycopg 3 connection or cursor. From "
+        "SQLAlchemy: session.connection().connection.driver_connection; from Django: connection.connection."
+    )

@@ -1,0 +1,89 @@
+"""One truth for sync and async: a flow says which statements to run; a driver runs them on a connection.
+
+A flow is a generator. It yields a `Query` or a `CopyIn` and is sent the rows; what it returns is the
+flow's result. It never sees the connection, so the same flow runs on an application's own pool, on a
+worker's connection and on the caller's transaction, with asyncio and without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+import psycopg
+from psycopg.rows import TupleRow, tuple_row
+
+T = TypeVar("T")
+
+
+class Query(NamedTuple):
+    """A statement and its parameters; answered with its rows, if it has any."""
+
+    text: bytes
+    params: Mapping[str, Any] = {}
+
+
+class CopyIn(NamedTuple):
+    """A COPY … FROM STDIN and its data in PostgreSQL's text format; answered with no rows."""
+
+    text: bytes
+    data: str
+
+
+Step: TypeAlias = Query | CopyIn
+Flow: TypeAlias = Generator[Step, list[TupleRow], T]
+AsyncConnection: TypeAlias = psycopg.AsyncConnection[Any]
+Connection: TypeAlias = psycopg.Connection[Any]
+
+
+async def run(connection: AsyncConnection, flow: Flow[T]) -> T:
+    """Run a flow on an async connection."""
+    # The cursor's class is named, because a connection may make cursors with another parameter style.
+    async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    rows = await _answer(cursor, step)
+                except BaseException as error:  # noqa: BLE001 -- the flow decides what it means
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(rows)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def run_sync(connection: Connection, flow: Flow[T]) -> T:
+    """Run a flow on a sync connection."""
+    with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    rows = _answer_sync(cursor, step)
+                except BaseException as error:  # noqa: BLE001 -- the flow decides what it means
+                    step = flow.throw(error)
+                else:
+                    step = flow.send(rows)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+async def _answer(cursor: psycopg.AsyncCursor[TupleRow], step: Step) -> list[TupleRow]:
+    if isinstance(step, CopyIn):
+        async with cursor.copy(step.text) as copy:
+            await copy.write(step.data)
+        return []
+    await cursor.execute(step.text, step.params or None)
+    return await cursor.fetchall() if cursor.description else []
+
+
+def _answer_sync(cursor: psycopg.Cursor[TupleRow], step: Step) -> list[TupleRow]:
+    if isinstance(step, CopyIn):
+        with cursor.copy(step.text) as copy:
+            copy.write(step.data)
+        return []
+    cursor.execute(step.text, step.params or None)
+    return cursor.fetchall() if cursor.description else []

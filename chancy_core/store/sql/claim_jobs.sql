@@ -1,0 +1,48 @@
+-- Hand out up to {limit} runnable jobs of one queue to one worker, the most urgent first.
+--
+-- queue    text
+-- worker   text         claims nothing unless this worker's lease still runs
+-- limit    integer
+-- low      integer[]    ranges of priorities to look through, in order …
+-- high     integer[]    … both ends included …
+-- floor    uuid[]       … and in each, at its lowest priority, only ids above this
+--
+-- Walks the index jobs_ready in its own order, range by range, and stops at the limit: it neither sorts nor reads what
+-- it does not take. The rows are addressed by their place (ctid) because they are locked by then.
+-- Spends the attempt and raises `claims` in the same stroke.
+WITH ready AS (
+    SELECT job.place
+    FROM unnest(%(low)s::integer[], %(high)s::integer[], %(floor)s::uuid[]) AS part (low, high, floor)
+    CROSS JOIN LATERAL (
+        SELECT jobs.ctid AS place
+        FROM {schema}.jobs
+        WHERE jobs.queue = %(queue)s
+          AND jobs.state = 'pending'
+          AND (jobs.priority, jobs.id) > (part.low, part.floor)
+          AND jobs.priority <= part.high
+        ORDER BY jobs.priority, jobs.id
+        LIMIT %(limit)s
+        FOR UPDATE SKIP LOCKED
+    ) AS job
+    WHERE EXISTS (SELECT FROM {schema}.workers WHERE worker = %(worker)s AND lease_until > now())
+      AND EXISTS (
+          SELECT FROM {schema}.queues
+          WHERE name = %(queue)s AND (state = 'active' OR resume_at <= now())
+      )
+    LIMIT %(limit)s
+),
+claimed AS (
+    UPDATE {schema}.jobs
+    SET state = 'running',
+        worker = %(worker)s,
+        attempts = attempts + 1,
+        claims = claims + 1,
+        started_at = now(),
+        note = NULL
+    WHERE ctid = ANY (ARRAY(SELECT place FROM ready))
+      AND state = 'pending'
+    RETURNING func, queue, kwargs::text, priority, max_attempts, scheduled_at, limits::text, unique_key, meta::text,
+       options::text,
+              id, state, attempts, claims, created_at, started_at, errors::text, worker, note
+)
+SELECT * FROM claimed ORDER BY priority, id

@@ -1,0 +1,37 @@
+-- Record the outcomes of runs that ended a job: each moves from jobs to finished_jobs.
+--
+-- id       uuid[]      sorted, so that all who lock several rows lock them in one order
+-- claims   integer[]   the fence: a run that is no longer the job's latest records nothing
+-- state    text[]      succeeded, failed or cancelled
+-- result   text[]      JSON, or NULL
+-- errors   text[]      JSON of all attempts' errors, or NULL for none
+-- note     text[]
+--
+-- Returns the ids it accepted. The arrays stand in sub-selects so that the planner cannot see how long they are: knowing,
+-- it prefers a hash join over a scan of the whole table at some sizes; not knowing, it looks each id up in jobs_pkey.
+WITH outcome AS (
+    SELECT *
+    FROM unnest(
+        (SELECT %(id)s::uuid[]), (SELECT %(claims)s::integer[]), (SELECT %(state)s::text[]),
+        (SELECT %(result)s::text[]), (SELECT %(errors)s::text[]), (SELECT %(note)s::text[])
+    ) AS given (id, claims, state, result, errors, note)
+),
+gone AS (
+    DELETE FROM {schema}.jobs
+    USING outcome
+    WHERE jobs.id = outcome.id AND jobs.claims = outcome.claims AND jobs.state = 'running'
+    RETURNING jobs.id, jobs.queue, jobs.func, jobs.priority, jobs.max_attempts, jobs.attempts, jobs.claims,
+              jobs.created_at, jobs.scheduled_at, jobs.started_at, jobs.worker, jobs.unique_key,
+              jobs.kwargs, jobs.meta, jobs.limits, jobs.options,
+              outcome.state AS outcome, outcome.result, outcome.errors AS all_errors, outcome.note AS outcome_note
+),
+kept AS (
+    INSERT INTO {schema}.finished_jobs (
+        id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
+        unique_key, kwargs, meta, limits, options, state, result, errors, note
+    )
+    SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
+           unique_key, kwargs, meta, limits, options, outcome, result::json, all_errors::jsonb, outcome_note
+    FROM gone
+)
+SELECT id FROM gone

@@ -1,0 +1,16 @@
+-- Jobs by id, live or finished, in one snapshot, so that a job on its way from one table to the other is seen once.
+--
+-- ids   uuid[]
+SELECT func, queue, kwargs::text, priority, max_attempts, scheduled_at, limits::text, unique_key, meta::text,
+       options::text,
+       id, state, attempts, claims, created_at, started_at, errors::text, worker, note,
+       NULL::timestamptz AS finished_at, NULL AS result
+FROM {schema}.jobs
+WHERE id = ANY (%(ids)s)
+UNION ALL
+SELECT func, queue, kwargs::text, priority, max_attempts, scheduled_at, limits::text, unique_key, meta::text,
+       options::text,
+       id, state, attempts, claims, created_at, started_at, errors::text, worker, note,
+       finished_at, result::text
+FROM {schema}.finished_jobs
+WHERE id = ANY (%(ids)s)

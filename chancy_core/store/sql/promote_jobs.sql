@@ -1,0 +1,17 @@
+-- Make up to {limit} scheduled and retrying jobs runnable whose time has come, by the database's clock.
+--
+-- limit    integer
+--
+-- Returns the queues that gained jobs, once a job. Uses jobs_due.
+UPDATE {schema}.jobs
+SET state = 'pending'
+WHERE ctid = ANY (ARRAY(
+    SELECT ctid
+    FROM {schema}.jobs
+    WHERE state IN ('scheduled', 'retrying') AND scheduled_at <= now()
+    ORDER BY scheduled_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+))
+  AND state IN ('scheduled', 'retrying')
+RETURNING queue

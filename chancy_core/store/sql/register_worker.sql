@@ -1,0 +1,7 @@
+-- Make a worker known, with a lease.
+--
+-- worker   text
+-- tags     text[]
+-- lease_s  double precision
+INSERT INTO {schema}.workers (worker, tags, lease_until)
+VALUES (%(worker)s, %(tags)s, now() + make_interval(secs => %(lease_s)s))

@@ -1,0 +1,27 @@
+-- Give runs back that did not end their job: a retry after its backoff, or a hand-back at once.
+--
+-- id       uuid[]              sorted
+-- claims   integer[]           the fence, as in finish_jobs
+-- delay_s  double precision[]  seconds until it is due again; NULL: it is runnable now
+-- refund   integer[]           1 gives the attempt back, 0 leaves it spent
+-- errors   text[]              JSON of all attempts' errors, or NULL for none
+-- note     text[]
+--
+-- Returns the ids it accepted. The sub-selects are explained in finish_jobs; uses jobs_pkey.
+WITH outcome AS (
+    SELECT *
+    FROM unnest(
+        (SELECT %(id)s::uuid[]), (SELECT %(claims)s::integer[]), (SELECT %(delay_s)s::double precision[]),
+        (SELECT %(refund)s::integer[]), (SELECT %(errors)s::text[]), (SELECT %(note)s::text[])
+    ) AS given (id, claims, delay_s, refund, errors, note)
+)
+UPDATE {schema}.jobs
+SET state = CASE WHEN outcome.delay_s IS NULL THEN 'pending' ELSE 'retrying' END,
+    scheduled_at = coalesce(now() + make_interval(secs => outcome.delay_s), jobs.scheduled_at),
+    attempts = jobs.attempts - outcome.refund,
+    errors = outcome.errors::jsonb,
+    note = outcome.note,
+    worker = NULL
+FROM outcome
+WHERE jobs.id = outcome.id AND jobs.claims = outcome.claims AND jobs.state = 'running'
+RETURNING jobs.id

@@ -1,0 +1,8 @@
+-- Prolong a worker's lease. Returns no row if it is no longer known: others have taken its jobs.
+--
+-- worker   text
+-- lease_s  double precision
+UPDATE {schema}.workers
+SET lease_until = now() + make_interval(secs => %(lease_s)s), seen_at = now()
+WHERE worker = %(worker)s
+RETURNING worker

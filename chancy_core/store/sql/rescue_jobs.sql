@@ -1,0 +1,54 @@
+-- Take back up to {limit} running jobs of workers that are gone: their lease ran out, or they have no row at all.
+--
+-- limit    integer
+-- grace_s  double precision   how long the server must have been up: after a restart every lease looks old
+-- error    text               JSON object of the error to append; its attempt and worker are filled in here
+-- note     text
+--
+-- The attempt stays spent. With attempts left the job is runnable at once; without, it fails, and says why.
+-- Returns (id, queue, worker, state). Uses jobs_running.
+WITH lost AS (
+    SELECT id
+    FROM {schema}.jobs
+    WHERE state = 'running'
+      AND NOT EXISTS (
+          SELECT FROM {schema}.workers WHERE workers.worker = jobs.worker AND lease_until > now()
+      )
+      AND now() - pg_postmaster_start_time() > make_interval(secs => %(grace_s)s)
+    ORDER BY id
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+),
+told AS (
+    SELECT jobs.id,
+           coalesce(errors, '[]')
+               || (%(error)s::jsonb || jsonb_build_object('attempt', attempts, 'worker', jobs.worker, 'at', now()))
+           AS errors
+    FROM {schema}.jobs
+    WHERE jobs.id = ANY (ARRAY(SELECT id FROM lost))
+),
+gone AS (
+    DELETE FROM {schema}.jobs
+    USING told
+    WHERE jobs.id = told.id AND jobs.attempts >= jobs.max_attempts
+    RETURNING jobs.*, told.errors AS all_errors
+),
+kept AS (
+    INSERT INTO {schema}.finished_jobs (
+        id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
+        unique_key, kwargs, meta, limits, options, state, errors, note
+    )
+    SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
+           unique_key, kwargs, meta, limits, options, 'failed', all_errors, %(note)s
+    FROM gone
+),
+back AS (
+    UPDATE {schema}.jobs
+    SET state = 'pending', worker = NULL, errors = told.errors, note = %(note)s
+    FROM told
+    WHERE jobs.id = told.id AND jobs.attempts < jobs.max_attempts
+    RETURNING jobs.id, jobs.queue
+)
+SELECT id, queue, 'failed' AS state FROM gone
+UNION ALL
+SELECT id, queue, 'pending' FROM back

@@ -1,0 +1,48 @@
+"""The SQL files, ready for one schema."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from psycopg.sql import Identifier
+
+from chancy_core.errors import ConfigError
+
+# PostgreSQL cuts identifiers at 63 bytes without a word; the NOTIFY channel carries the schema's name after a prefix.
+SCHEMA_PATTERN: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
+
+
+def check_schema(schema: str) -> str:
+    """`schema`, if it can be one.
+
+    Raises:
+        ConfigError: it cannot, with the rule.
+    """
+    if not SCHEMA_PATTERN.fullmatch(schema):
+        raise ConfigError(
+            f"schema is {schema!r}: use 1 to 48 lower-case letters, digits and underscores, not "
+            "starting with a digit."
+        )
+    if schema.startswith("pg_"):
+        raise ConfigError(f"schema is {schema!r}: PostgreSQL keeps names in pg_ for itself.")
+    return schema
+
+
+@cache
+def _text(package: str, name: str) -> str:
+    source = files(package).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    # Comments explain the file to its reader; the server need not parse them at every call.
+    lines = (line.split("--", 1)[0].rstrip() for line in source.splitlines())
+    return "\n".join(line for line in lines if line).strip().removesuffix(";")
+
+
+@cache
+def statement(name: str, schema: str, package: str = "chancy_core.store.sql") -> bytes:
+    """The statement in `name.sql` of `package`, with `{schema}` filled in.
+
+    `schema` has passed `check_schema`, so quoting it makes it safe.
+    """
+    return _text(package, name).replace("{schema}", Identifier(schema).as_string(None)).encode()

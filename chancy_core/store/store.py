@@ -1,0 +1,186 @@
+"""What applications ask of the database, as flows; and the names of one schema."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from chancy_core.errors import ChancyError, InvalidQueue, UnknownQueue, nearest
+from chancy_core.job import QueuedJob
+from chancy_core.queue import DEFAULT_QUEUE, Queue
+from chancy_core.store.codec import JobRow, copy_data, insert_params, queue_of, stored_job
+from chancy_core.store.flow import CopyIn, Flow, Query
+from chancy_core.store.statements import check_schema, statement
+
+# Each round of a unique push that finds neither room nor holder means that a holder finished in between.
+UNIQUE_ROUNDS: Final = 20
+PURGE_BATCH: Final = 1000
+
+
+class Store:
+    """The statements of one schema.
+
+    Attributes:
+        schema: the schema's name.
+        channel: the NOTIFY channel of this schema.
+        notifications: False keeps every flow from sending any; workers then find things by polling.
+    """
+
+    def __init__(self, schema: str, *, notifications: bool = True) -> None:
+        self.schema: Final = check_schema(schema)
+        self.notifications: Final = notifications
+        self.channel: Final = f"chancy.{schema}"
+
+    def query(self, name: str, **params: Any) -> Query:
+        """A statement of the kernel with its parameters."""
+        return Query(statement(name, self.schema), params)
+
+    # -- jobs ------------------------------------------------------------------------------
+
+    def insert(self, rows: Sequence[JobRow], payloads: Sequence[str]) -> Flow[dict[str, uuid.UUID]]:
+        """Store jobs, and notify of `payloads` in the same statement.
+
+        Returns:
+            For each row that was not stored because its unique key is taken: its id, and the id of
+            the job that holds the key.
+
+        Raises:
+            UnknownQueue: a queue nobody declared; nothing was inserted.
+        """
+        taken: dict[str, uuid.UUID] = {}
+        if any(row.unique_key for row in rows):
+            rows = sorted(rows, key=lambda row: row.unique_key or "")
+        for _ in range(UNIQUE_ROUNDS):
+            params = insert_params(rows)
+            answer = yield self.query("insert_jobs", **params, payloads=list(payloads), channel=self.channel)
+            if len(answer) == len(rows):
+                return taken
+            if not answer:
+                yield from self.check_queues(params["queues"])
+            stored = {str(id_) for id_, _ in answer}
+            rows = [row for row in rows if row.id not in stored]
+            holders = dict((yield self.query("find_by_unique_key", keys=[row.unique_key for row in rows])))
+            taken |= {row.id: holders[row.unique_key] for row in rows if row.unique_key in holders}
+            rows = [row for row in rows if row.unique_key not in holders]
+            if not rows:
+                return taken
+        raise ChancyError(
+            f"The unique key {rows[0].unique_key!r} was taken and free again {UNIQUE_ROUNDS} times in a "
+            "row while this job was pushed: its jobs finish faster than they can be counted. Push it again."
+        )
+
+    def insert_again(self, rows: Sequence[JobRow], payloads: Sequence[str]) -> Flow[dict[str, uuid.UUID]]:
+        """As `insert`, after a connection was lost and nobody knows whether these rows were stored."""
+        there = yield from self.find_finished([uuid.UUID(row.id) for row in rows])
+        left = [row for row in rows if uuid.UUID(row.id) not in there]
+        return (yield from self.insert(left, payloads)) if left else {}
+
+    def insert_many(self, rows: Sequence[JobRow]) -> Flow[dict[str, uuid.UUID]]:
+        """Store many jobs, by COPY where nothing forbids it. Returns and raises as `insert`."""
+        yield from self.check_queues({row.queue for row in rows})
+        plain = [row for row in rows if row.unique_key is None]
+        unique = [row for row in rows if row.unique_key is not None]
+        if plain:
+            yield CopyIn(statement("copy_jobs", self.schema), copy_data(plain))
+        if unique:
+            return (yield from self.insert(unique, ()))
+        return {}
+
+    def check_queues(self, names: Iterable[str]) -> Flow[None]:
+        """Raise UnknownQueue, with the nearest name, unless all these queues are declared."""
+        unknown = yield self.query("unknown_queues", names=list(names))
+        if unknown:
+            name = unknown[0][0]
+            known = yield self.query("get_queues", names=None)
+            raise UnknownQueue(
+                f"Queue {name!r} was never declared in schema {self.schema!r}."
+                f"{nearest(name, (row[0] for row in known))} To make it: declare(Queue({name!r}))."
+            )
+
+    def notify(self, payloads: Sequence[str]) -> Flow[None]:
+        """Tell the workers of this schema, when the transaction commits."""
+        if self.notifications and payloads:
+            yield self.query("notify", channel=self.channel, payloads=list(payloads))
+
+    def get_jobs(self, ids: Sequence[uuid.UUID]) -> Flow[dict[uuid.UUID, QueuedJob]]:
+        """The jobs with these ids, live or finished; those that do not exist are left out."""
+        rows = yield self.query("get_jobs", ids=list(ids))
+        jobs = map(stored_job, rows)
+        return {job.id: job for job in jobs}
+
+    def find_finished(self, ids: Sequence[uuid.UUID]) -> Flow[dict[uuid.UUID, bool]]:
+        """Whether each of these jobs is finished; those that do not exist are left out."""
+        rows = yield self.query("find_finished", ids=list(ids))
+        return {id_: bool(finished) for id_, finished in rows}
+
+    def resign(self, worker: str) -> Flow[None]:
+        """Forget a worker that stopped in good order."""
+        yield self.query("resign_worker", worker=worker)
+
+    # -- queues ----------------------------------------------------------------------------
+
+    def declare(self, queue: Queue, *, upsert: bool) -> Flow[Queue]:
+        """Declare a queue, and tell the workers. Returns it as it now stands."""
+        fields = msgspec.structs.asdict(queue)
+        try:
+            fields["executor_options"] = msgspec.json.encode(queue.executor_options).decode()
+        except (TypeError, UnicodeEncodeError) as error:
+            raise InvalidQueue(f"Queue {queue.name!r}: executor_options is not JSON: {error}.") from None
+        fields["executor"] = str(queue.executor)
+        fields["state"] = str(queue.state)
+        rows = yield self.query("declare_queue", **fields, upsert=upsert)
+        if not rows:
+            found = yield from self.get_queues([queue.name])
+            return found[0]
+        yield from self.notify([f"queues:{queue.name}"])
+        return queue_of(rows[0])
+
+    def get_queues(self, names: Sequence[str] | None = None) -> Flow[list[Queue]]:
+        """The declared queues, by name, in the order of their names."""
+        rows = yield self.query("get_queues", names=None if names is None else list(names))
+        return [queue_of(row) for row in rows]
+
+    def get_queue(self, name: str) -> Flow[Queue]:
+        """One queue. Raises UnknownQueue."""
+        found = yield from self.get_queues([name])
+        if not found:
+            yield from self.check_queues([name])
+        return found[0]
+
+    def set_queue_state(self, name: str, state: str, resume_at: Any) -> Flow[None]:
+        """Pause or resume a queue, and tell the workers. Raises UnknownQueue."""
+        rows = yield self.query("set_queue_state", name=name, state=state, resume_at=resume_at)
+        if not rows:
+            yield from self.check_queues([name])
+        yield from self.notify([f"queues:{name}"])
+
+    def delete_queue(self, name: str, *, purge_jobs: bool) -> Flow[int]:
+        """Forget a queue; with `purge_jobs`, cancel its jobs that are not running.
+
+        Without, they stay stored, and run once a queue of that name is declared again.
+
+        Returns:
+            How many jobs were cancelled, or stay behind.
+
+        Raises:
+            UnknownQueue: it was never declared.
+            InvalidQueue: it is the default queue, which pushes rely on.
+        """
+        if name == DEFAULT_QUEUE:
+            raise InvalidQueue(f"The queue {name!r} cannot be deleted: pushes rely on it. Pause it instead.")
+        if not (yield self.query("delete_queue", name=name)):
+            yield from self.check_queues([name])
+        yield from self.notify([f"queues:{name}"])
+        if not purge_jobs:
+            ((left,),) = yield self.query("count_jobs", name=name)
+            return int(left)
+        purged = 0
+        note = f"The queue {name!r} was deleted."
+        while True:
+            gone = yield self.query("purge_jobs", name=name, limit=PURGE_BATCH, note=note)
+            purged += len(gone)
+            if len(gone) < PURGE_BATCH:
+                return purged

@@ -1,0 +1,68 @@
+"""A duty is a loop that must not end: whatever it raises, it is started again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from chancy_core.store.connect import lost
+
+log: Final = structlog.get_logger("chancy")
+
+FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 5.0
+
+
+async def keep(name: str, duty: Callable[[], Awaitable[None]]) -> None:
+    """Run a duty for ever. A database out of reach is weather: it waits, and goes on.
+
+    Ends when it is cancelled, or when the duty returns.
+    """
+    pause_s = FIRST_PAUSE_S
+    loop = asyncio.get_running_loop()
+    while True:
+        started_at = loop.time()
+        try:
+            await duty()
+        except Exception as error:  # noqa: BLE001 -- that is what this is for
+            if loop.time() - started_at > LONGEST_PAUSE_S:
+                pause_s = FIRST_PAUSE_S
+            if lost(error):
+                log.warning("database_lost", duty=name, error=str(error), retry_in_s=round(pause_s, 2))
+            else:
+                log.error("duty_failed", duty=name, retry_in_s=round(pause_s, 2), exc_info=error)
+        else:
+            return
+        # Jitter, so that fifty workers do not all come back at the same moment.
+        await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311
+        pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+
+class Alarm:
+    """Something a duty sleeps on: it wakes when it is rung, or when the time is over."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake the sleeper, or make its next sleep end at once."""
+        self._event.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep until the alarm rings, at most so long."""
+        if not self._event.is_set():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._event.wait()
+            except TimeoutError:
+                pass
+        self._event.clear()
+
+
+def jittered(seconds: float) -> float:
+    """About so many seconds: workers that started together must not poll together for ever."""
+    return seconds * random.uniform(0.8, 1.2)  # noqa: S311

@@ -1,0 +1,184 @@
+"""Finish: outcomes are buffered and written in batches, each fenced; a failed write is repeated, never dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+import psycopg
+import structlog
+
+from chancy_core.job import Outcome, State
+from chancy_core.store import Store, run
+from chancy_core.store.codec import encode_errors
+from chancy_core.store.connect import WorkerConnection, lost
+from chancy_core.store.flow import Flow
+from chancy_core.worker.duty import FIRST_PAUSE_S, LONGEST_PAUSE_S
+
+log: Final = structlog.get_logger("chancy")
+
+# One statement's worth: beyond this, a larger batch saves little and delays the first of it.
+BATCH_MAX: Final = 1000
+# When so many outcomes wait to be written, claiming waits too.
+CONGESTED_AT: Final = 4000
+# A job that fails for ever must not grow for ever: the first error and the latest ones are kept.
+ERRORS_KEPT: Final = 20
+
+
+class Finisher:
+    """Writes outcomes. `put` never blocks; `run` is the duty.
+
+    Args:
+        store: the statements.
+        connection: a connection for this duty alone.
+        retry_due: called with the shortest delay, in seconds, of the retries just written.
+    """
+
+    def __init__(
+        self, store: Store, connection: WorkerConnection, retry_due: Callable[[float], None]
+    ) -> None:
+        self._store = store
+        self._connection = connection
+        self._retry_due = retry_due
+        self._buffer: list[Outcome] = []
+        self._filled = asyncio.Event()
+        self._relieved = asyncio.Event()
+        self._relieved.set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def put(self, outcome: Outcome) -> None:
+        """Take an outcome, to be written within moments."""
+        self._buffer.append(outcome)
+        if not self._filled.is_set():
+            self._filled.set()
+            self._empty.clear()
+        if len(self._buffer) >= CONGESTED_AT:
+            self._relieved.clear()
+
+    async def room(self) -> None:
+        """Wait while more outcomes are waiting to be written than is good."""
+        await self._relieved.wait()
+
+    async def drained(self) -> None:
+        """Wait until everything has been written."""
+        await self._empty.wait()
+
+    @property
+    def waiting(self) -> int:
+        """How many outcomes have not been written yet."""
+        return len(self._buffer)
+
+    async def run(self) -> None:
+        """Write what comes, for ever. What could not be written stays in front."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            await self._filled.wait()
+            batch = self._buffer[:BATCH_MAX]
+            try:
+                await self._write_each_if_need_be(batch)
+            except Exception as error:  # noqa: BLE001 -- outcomes are kept whatever happens
+                level = log.warning if lost(error) else log.error
+                level("finish_failed", outcomes=len(self._buffer), error=str(error), retry_in_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                continue
+            pause_s = FIRST_PAUSE_S
+            del self._buffer[: len(batch)]
+            if len(self._buffer) < CONGESTED_AT:
+                self._relieved.set()
+            if not self._buffer:
+                self._filled.clear()
+                self._empty.set()
+
+    async def _write_each_if_need_be(self, batch: list[Outcome]) -> None:
+        try:
+            await self._write(batch)
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError) as error:
+            # Something in one outcome cannot be stored. It must not hold up the others, nor be lost itself.
+            if len(batch) > 1:
+                for outcome in batch:
+                    await self._write_each_if_need_be([outcome])
+            elif batch[0].result is None and batch[0].error is None:
+                raise
+            else:
+                await self._write([_plain(batch[0], error)])
+
+    async def _write(self, batch: list[Outcome]) -> None:
+        # Sorted by id: whoever locks several rows locks them in this order.
+        batch = sorted(batch, key=lambda outcome: outcome.job.id)
+        ended = [outcome for outcome in batch if outcome.state.finished]
+        back = [outcome for outcome in batch if not outcome.state.finished]
+        if not back:
+            accepted = await self._connection.run(self._finish(ended))
+        elif not ended:
+            accepted = await self._connection.run(self._release(back))
+        else:
+            async with self._connection.transaction() as connection:
+                accepted = await run(connection, self._finish(ended))
+                accepted |= await run(connection, self._release(back))
+        if len(accepted) < len(batch):
+            self._report_stale([o for o in batch if o.job.id not in accepted])
+        delays = [outcome.delay_s for outcome in back if outcome.delay_s is not None]
+        if delays:
+            self._retry_due(min(delays))
+
+    def _finish(self, outcomes: Sequence[Outcome]) -> Flow[set[Any]]:
+        rows = yield self._store.query(
+            "finish_jobs",
+            id=[o.job.id for o in outcomes],
+            claims=[o.job.claims for o in outcomes],
+            state=[o.state.value for o in outcomes],
+            result=[o.result.decode() if o.result is not None else None for o in outcomes],
+            errors=[_errors(o) for o in outcomes],
+            note=[o.note for o in outcomes],
+        )
+        return {row[0] for row in rows}
+
+    def _release(self, outcomes: Sequence[Outcome]) -> Flow[set[Any]]:
+        rows = yield self._store.query(
+            "release_jobs",
+            id=[o.job.id for o in outcomes],
+            claims=[o.job.claims for o in outcomes],
+            delay_s=[o.delay_s for o in outcomes],
+            refund=[0 if o.attempt_spent else 1 for o in outcomes],
+            errors=[_errors(o) for o in outcomes],
+            note=[o.note for o in outcomes],
+        )
+        queues = {o.job.queue for o in outcomes if o.state is State.PENDING}
+        if queues:
+            yield from self._store.notify([f"back:{queue}" for queue in sorted(queues)])
+        return {row[0] for row in rows}
+
+    def _report_stale(self, outcomes: Sequence[Outcome]) -> None:
+        # Each belongs to someone else by now: rescued, or already written by a try whose answer was lost.
+        log.warning(
+            "outcomes_stale",
+            count=len(outcomes),
+            jobs=[str(outcome.job.id) for outcome in outcomes[:5]],
+        )
+
+
+def _errors(outcome: Outcome) -> str | None:
+    if outcome.error is None:
+        return encode_errors(outcome.job.errors) if outcome.job.errors else None
+    errors = [*outcome.job.errors, outcome.error]
+    if len(errors) > ERRORS_KEPT:
+        errors = [errors[0], *errors[-(ERRORS_KEPT - 1) :]]
+    return encode_errors(errors)
+
+
+def _plain(outcome: Outcome, problem: Exception) -> Outcome:
+    """The outcome in ASCII, without what the database could not take."""
+    error = outcome.error
+    if error is not None:
+        error = msgspec.structs.replace(
+            error, message=json.dumps(error.message)[1:-1], traceback=json.dumps(error.traceback)[1:-1]
+        )
+    reason = json.dumps(str(problem).splitlines()[0])[1:-1]
+    return msgspec.structs.replace(
+        outcome, result=None, error=error, note=f"The result was not kept: the database refused it: {reason}"
+    )

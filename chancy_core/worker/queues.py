@@ -1,0 +1,173 @@
+"""Queues: follow their declarations, so that a change reaches a running worker within seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+
+from chancy_core.errors import InvalidQueue
+from chancy_core.executors import ExecutorSettings, StopReason, load_executor
+from chancy_core.queue import Queue, QueueState
+from chancy_core.store import Store
+from chancy_core.store.connect import WorkerConnection
+from chancy_core.worker.claim import Claimer
+from chancy_core.worker.duty import Alarm, jittered, keep
+from chancy_core.worker.finish import Finisher
+from chancy_core.worker.lane import Lane
+
+log: Final = structlog.get_logger("chancy")
+
+LOOK_EVERY_S: Final = 5.0
+
+
+class Lanes:
+    """The lanes of one worker, one for each queue that it serves.
+
+    Args:
+        tags: the worker's tags; a queue is served if one of its patterns matches one of them.
+        concurrency: for queues that do not say.
+        finisher: takes the outcomes.
+        executor_settings: makes the settings of a lane's executor.
+        claimer: makes the claimer of a lane.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        connection: WorkerConnection,
+        *,
+        tags: set[str],
+        concurrency: int,
+        finisher: Finisher,
+        executor_settings: Callable[[int], ExecutorSettings],
+        claimer: Callable[[Lane], Claimer],
+    ) -> None:
+        self._store = store
+        self._connection = connection
+        self._tags = tags
+        self._concurrency = concurrency
+        self._finisher = finisher
+        self._executor_settings = executor_settings
+        self._claimer = claimer
+        self._alarm = Alarm()
+        self._lanes: dict[str, Lane] = {}
+        self._claimers: dict[str, Claimer] = {}
+        self._claiming: dict[str, asyncio.Task[None]] = {}
+        self._refused: dict[str, str] = {}
+
+    @property
+    def lanes(self) -> Mapping[str, Lane]:
+        """The lanes by the name of their queue, paused and removed ones that still run jobs included."""
+        return self._lanes
+
+    @property
+    def running(self) -> int:
+        """How many jobs run now, in all lanes."""
+        return sum(lane.running for lane in self._lanes.values())
+
+    def ring(self) -> None:
+        """Look at the declarations now."""
+        self._alarm.ring()
+
+    def wake(self, queue: str, *, below_floors: bool) -> None:
+        """Let a queue's claimer look for jobs now."""
+        claimer = self._claimers.get(queue)
+        if claimer is not None:
+            claimer.wake(below_floors=below_floors)
+
+    def wake_all(self) -> None:
+        """Let every claimer look for jobs now, wherever they may be."""
+        for queue in self._claimers:
+            self.wake(queue, below_floors=True)
+
+    async def run(self) -> None:
+        """Follow the declarations, for ever."""
+        while True:
+            await self.follow()
+            await self._alarm.sleep(jittered(LOOK_EVERY_S))
+
+    async def follow(self) -> None:
+        """Read the declarations once, and start, reshape and stop lanes accordingly."""
+        queues = await self._connection.run(self._store.get_queues())
+        served = {queue.name: queue for queue in queues if queue.serves(self._tags)}
+        for queue in served.values():
+            if queue.state is QueueState.ACTIVE:
+                await self._serve(queue)
+        for name in list(self._claiming):
+            queue = served.get(name)
+            if queue is None or queue.state is not QueueState.ACTIVE:
+                self._stop_claiming(name)
+                log.info("queue_left", queue=name, state="paused" if queue else "not served any more")
+        await self._close_idle_lanes()
+
+    async def _serve(self, queue: Queue) -> None:
+        concurrency = queue.concurrency or self._concurrency
+        lane = self._lanes.get(queue.name)
+        try:
+            if lane is None:
+                executor = load_executor(queue, self._executor_settings(concurrency))
+                await executor.start()
+                lane = self._lanes[queue.name] = Lane(queue, concurrency, executor, self._finisher)
+            elif _runs_otherwise(lane, queue, concurrency):
+                executor = load_executor(queue, self._executor_settings(concurrency))
+                await executor.start()
+                lane.reshape(queue, concurrency, executor)
+                log.info("queue_changed", queue=queue.name, concurrency=concurrency)
+            elif lane.queue != queue:
+                lane.reshape(queue, concurrency, None)
+        except Exception as error:  # noqa: BLE001 -- one queue that cannot be served must not stop the others
+            self._refuse(queue, error)
+            return
+        self._refused.pop(queue.name, None)
+        if queue.name not in self._claiming:
+            claimer = self._claimers[queue.name] = self._claimer(lane)
+            self._claiming[queue.name] = asyncio.create_task(
+                keep(f"claim {queue.name}", claimer.run), name=f"chancy.claim.{queue.name}"
+            )
+            log.info("queue_served", queue=queue.name, concurrency=concurrency)
+
+    def _refuse(self, queue: Queue, error: Exception) -> None:
+        # Once for each reason, not every few seconds.
+        if self._refused.get(queue.name) != str(error):
+            self._refused[queue.name] = str(error)
+            details = {} if isinstance(error, InvalidQueue) else {"exc_info": error}
+            log.error("queue_not_served", queue=queue.name, error=str(error), **details)
+
+    def _stop_claiming(self, name: str) -> None:
+        self._claiming.pop(name).cancel()
+        self._claimers.pop(name, None)
+
+    async def _close_idle_lanes(self) -> None:
+        for name, lane in list(self._lanes.items()):
+            if name not in self._claiming and not lane.running:
+                del self._lanes[name]
+                await lane.close()
+
+    async def stop_claiming(self) -> None:
+        """Claim nothing more; waits for claims in flight, whose jobs are run."""
+        tasks = list(self._claiming.values())
+        for name in list(self._claiming):
+            self._stop_claiming(name)
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def idle(self) -> None:
+        """Wait until nothing runs."""
+        await asyncio.gather(*(lane.idle() for lane in self._lanes.values()))
+
+    def stop_jobs(self, reason: StopReason) -> int:
+        """Stop everything that runs. Returns how many jobs that were."""
+        return sum(lane.stop(reason) for lane in self._lanes.values())
+
+    async def close(self) -> None:
+        """Close the executors."""
+        for lane in self._lanes.values():
+            await lane.close()
+
+
+def _runs_otherwise(lane: Lane, queue: Queue, concurrency: int) -> bool:
+    before = (lane.queue.executor, lane.queue.executor_options, lane.concurrency)
+    return before != (queue.executor, queue.executor_options, concurrency)

@@ -1,0 +1,326 @@
+"""`Worker`: wires the duties, and stops in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Final, Self
+
+import structlog
+
+from chancy_core.app import Chancy
+from chancy_core.errors import ConfigError, NotOpen
+from chancy_core.executors import ExecutorSettings, StopReason
+from chancy_core.executors.functions import Functions
+from chancy_core.executors.outcomes import handed_back
+from chancy_core.store.connect import WorkerConnection
+from chancy_core.worker.claim import Claimer
+from chancy_core.worker.duty import keep
+from chancy_core.worker.finish import Finisher
+from chancy_core.worker.heartbeat import Heartbeat, register
+from chancy_core.worker.lane import Lane
+from chancy_core.worker.lease import Lease
+from chancy_core.worker.listen import Listener
+from chancy_core.worker.promote import Promoter
+from chancy_core.worker.queues import Lanes
+from chancy_core.worker.rescue import Rescuer
+
+log: Final = structlog.get_logger("chancy")
+
+# Every worker has this tag, so that a queue for all of them can say so.
+EVERY_WORKER: Final = "*"
+# How long a cancelled job may take to notice; after that it is handed back as it is.
+STOP_JOBS_WITHIN_S: Final = 5.0
+# How long outcomes may take to be written at the end, should the database be away just then. Jobs whose outcome cannot be
+# written are rescued by others once the lease has run out.
+WRITE_WITHIN_S: Final = 15.0
+
+
+class Stopped(IntEnum):
+    """How a worker stopped; `chancy worker` exits with it."""
+
+    DRAINED = 0
+    """Every job that ran came to its end."""
+    HANDED_BACK = 3
+    """The grace time was over: jobs were handed back, no attempt spent."""
+    AT_ONCE = 4
+    """It was told twice: jobs were handed back at once, no attempt spent."""
+
+
+class Worker:
+    """Claims jobs and runs them, until it is told to stop.
+
+    ```python
+    async with Chancy() as chancy, Worker(chancy) as worker:
+        await worker.wait_for_shutdown()
+    ```
+
+    Leaving the block stops it in good order: it claims nothing more, lets running jobs end for up
+    to `grace_s`, and hands the rest back without spending an attempt.
+
+    Args:
+        chancy: an open `Chancy`.
+        name: a readable name; each run adds a suffix of its own. By default host and process id.
+        tags: what the tags of queues are matched with. By default every queue with the usual `.*`.
+        concurrency: jobs at a time, for queues that do not say.
+        lease_s: seconds after which a worker that gives no sign of life counts as lost.
+        grace_s: seconds that running jobs may take to end at shutdown.
+
+    What is not given is taken from the settings of `chancy`, table `[worker]`.
+
+    Raises:
+        ConfigError: a value out of range.
+
+    Attributes:
+        name: the worker's name, unique to this run.
+    """
+
+    def __init__(
+        self,
+        chancy: Chancy,
+        *,
+        name: str | None = None,
+        tags: Iterable[str] | None = None,
+        concurrency: int | None = None,
+        lease_s: float | None = None,
+        grace_s: float | None = None,
+    ) -> None:
+        defaults = chancy.settings.worker
+        self._chancy = chancy
+        # A worker started again under its old name is another worker: the jobs of the one before it are rescued.
+        base = name or defaults.name or f"{socket.gethostname()}.{os.getpid()}"
+        self.name: Final = f"{base}.{secrets.token_hex(3)}"
+        self._tags: Final = {EVERY_WORKER, *(defaults.tags if tags is None else tags)}
+        self._concurrency: Final = concurrency or defaults.concurrency
+        self._lease_s: Final = _checked("lease_s", defaults.lease_s if lease_s is None else lease_s, 0.5)
+        self._grace_s: Final = _checked("grace_s", defaults.grace_s if grace_s is None else grace_s, 0)
+        self._functions: Final = Functions(chancy.settings.functions)
+        self._duties: list[asyncio.Task[None]] = []
+        self._connections: list[WorkerConnection] = []
+        self._told = asyncio.Event()
+        self._told_twice = asyncio.Event()
+        self._stopped: Stopped | None = None
+        self._open = False
+
+    # -- running ---------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Register, and begin to claim.
+
+        Raises:
+            NotOpen: its `Chancy` is not open, or the worker runs already.
+            SchemaError: the schema does not fit this code; says what to run.
+            DatabaseUnavailable: nothing answers there.
+        """
+        if self._open:
+            raise NotOpen("This worker runs already; make another Worker for another run.")
+        self._chancy.pool  # noqa: B018 -- raises NotOpen
+        self._chancy.check_schema()
+        store = self._chancy.store
+        claims, writes = self._connection("chancy claim"), self._connection("chancy finish")
+        self._lease = Lease(self._lease_s, self._lost)
+        self._finisher = Finisher(store, writes, lambda delay_s: self._promoter.due_in(delay_s))
+        self._lanes = Lanes(
+            store,
+            claims,
+            tags=self._tags,
+            concurrency=self._concurrency,
+            finisher=self._finisher,
+            executor_settings=self._executor_settings,
+            claimer=lambda lane: self._claimer(lane, claims),
+        )
+        self._promoter = Promoter(store, claims, self._hear)
+        self._rescuer = Rescuer(store, claims, self._lease_s, self._hear)
+        self._heartbeat = Heartbeat(
+            self.name,
+            sorted(self._tags),
+            store,
+            lambda: self._chancy.dsn,
+            self._lease,
+            pooler=self._chancy.settings.pooler,
+        )
+        sent_at = asyncio.get_running_loop().time()
+        await claims.run(register(store, self.name, sorted(self._tags), self._lease_s))
+        self._lease.renewed(sent_at)
+        self._heartbeat.start()
+        self._open = True
+        await self._lanes.follow()
+        self._keep("finish", self._finisher.run)
+        self._keep("lease", self._lease.watch)
+        self._keep("queues", self._lanes.run)
+        self._keep("promote", self._promoter.run)
+        self._keep("rescue", self._rescuer.run)
+        if self._chancy.settings.notifications:
+            listener = Listener(store.channel, lambda: self._chancy.dsn, self._hear)
+            self._keep("listen", listener.run)
+        log.info("worker_started", worker=self.name, queues=sorted(self._lanes.lanes))
+
+    async def wait_for_shutdown(self) -> Stopped:
+        """Work until the process is told to stop (SIGTERM, Ctrl-C, or `stop`), then stop in good order.
+
+        A second signal stops at once.
+        """
+        with self._signals():
+            await self._told.wait()
+            return await self.stop()
+
+    def shut_down(self) -> None:
+        """Tell the worker to stop, as a signal does; told twice, it stops at once."""
+        if self._told.is_set():
+            self._told_twice.set()
+        self._told.set()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.stop()
+
+    @property
+    def running(self) -> int:
+        """How many jobs run now."""
+        return self._lanes.running if self._open else 0
+
+    # -- stopping --------------------------------------------------------------------------
+
+    async def stop(self) -> Stopped:
+        """Stop in good order. Returns how it went; a second call returns the same."""
+        if self._stopped is not None or not self._open:
+            return self._stopped or Stopped.DRAINED
+        self._told.set()
+        log.info("worker_stopping", worker=self.name, running=self._lanes.running, grace_s=self._grace_s)
+        self._cancel("queues", "promote", "rescue", "listen")
+        await self._lanes.stop_claiming()
+        how = await self._drain()
+        await self._write_outcomes()
+        self._stopped = how
+        await self._resign()
+        log.info("worker_stopped", worker=self.name, how=how.name.lower())
+        return how
+
+    async def _drain(self) -> Stopped:
+        idle = asyncio.ensure_future(self._lanes.idle())
+        told_twice = asyncio.ensure_future(self._told_twice.wait())
+        await asyncio.wait({idle, told_twice}, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
+        how = Stopped.DRAINED
+        if not idle.done():
+            how = Stopped.AT_ONCE if told_twice.done() else Stopped.HANDED_BACK
+            count = self._lanes.stop_jobs(StopReason.SHUTDOWN)
+            log.warning("jobs_handed_back", count=count)
+            await asyncio.wait({idle}, timeout=STOP_JOBS_WITHIN_S)
+            self._hand_back_the_deaf()
+        for waiting in (idle, told_twice):
+            waiting.cancel()
+        return how
+
+    def _hand_back_the_deaf(self) -> None:
+        """Jobs that swallow their cancellation: nobody waits for them any longer."""
+        for lane in self._lanes.lanes.values():
+            for job in lane.abandon():
+                log.error("job_ignores_stop", job=str(job.id), func=job.func)
+                self._finisher.put(handed_back(job, StopReason.SHUTDOWN.value))
+
+    async def _write_outcomes(self) -> None:
+        try:
+            async with asyncio.timeout(WRITE_WITHIN_S):
+                await self._finisher.drained()
+        except TimeoutError:
+            log.error(
+                "outcomes_not_written",
+                count=self._finisher.waiting,
+                hint="The database is out of reach: other workers run these jobs again once the lease is over.",
+            )
+
+    async def _resign(self) -> None:
+        for task in self._duties:
+            task.cancel()
+        await asyncio.gather(*self._duties, return_exceptions=True)
+        await self._heartbeat.stop()
+        try:
+            async with asyncio.timeout(STOP_JOBS_WITHIN_S):
+                await self._chancy.pool.run(lambda: self._chancy.store.resign(self.name))
+        except Exception as error:  # noqa: BLE001 -- its lease runs out by itself
+            log.warning("resign_failed", worker=self.name, error=str(error))
+        await self._lanes.close()
+        for connection in self._connections:
+            await connection.close()
+        self._open = False
+
+    # -- wiring ----------------------------------------------------------------------------
+
+    def _connection(self, application_name: str) -> WorkerConnection:
+        connection = WorkerConnection(
+            lambda: self._chancy.dsn,
+            application_name=application_name,
+            pooler=self._chancy.settings.pooler,
+        )
+        self._connections.append(connection)
+        return connection
+
+    def _executor_settings(self, concurrency: int) -> ExecutorSettings:
+        return ExecutorSettings(
+            self.name, concurrency, self._chancy.settings.result_limit_bytes, self._functions
+        )
+
+    def _claimer(self, lane: Lane, connection: WorkerConnection) -> Claimer:
+        return Claimer(self.name, self._chancy.store, connection, lane, self._finisher, self._lease)
+
+    def _keep(self, name: str, duty: Callable[[], Awaitable[None]]) -> None:
+        self._duties.append(asyncio.create_task(keep(name, duty), name=name))
+
+    def _cancel(self, *names: str) -> None:
+        for task in self._duties:
+            if task.get_name() in names:
+                task.cancel()
+
+    def _lost(self) -> None:
+        count = self._lanes.stop_jobs(StopReason.LEASE_LOST)
+        if count:
+            log.error("jobs_stopped", count=count, reason="Their lease was lost: others may run them by now.")
+
+    def _hear(self, payload: str | None) -> None:
+        """What a notification, or a duty of this worker, says."""
+        if payload is None:
+            self._lanes.ring()
+            self._promoter.ring()
+            self._lanes.wake_all()
+            return
+        what, _, queue = payload.partition(":")
+        if what == "ready":
+            self._lanes.wake(queue, below_floors=False)
+        elif what == "back":
+            self._lanes.wake(queue, below_floors=True)
+        elif what == "due":
+            self._promoter.ring()
+        elif what == "queues":
+            self._lanes.ring()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        installed = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            try:
+                loop.add_signal_handler(number, self.shut_down)
+            except (NotImplementedError, RuntimeError, ValueError):
+                # Not the main thread, or not a Unix: whoever runs the worker there stops it with `shut_down`.
+                continue
+            installed.append(number)
+        try:
+            yield
+        finally:
+            for number in installed:
+                loop.remove_signal_handler(number)
+
+
+def _checked(name: str, value: float, low: float) -> float:
+    if not isinstance(value, int | float) or not low <= value < float("inf"):
+        raise ConfigError(f"{name} is {value!r}: give seconds, at least {low:g}.")
+    return value
