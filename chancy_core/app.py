@@ -13,31 +13,25 @@ from typing import Any, ClassVar, Final, Self, TypeVar
 
 import msgspec
 import psycopg
-import structlog
 import uuid_utils
 
 from chancy_core import config, embedded
 from chancy_core.config import Settings
-from chancy_core.errors import ChancyError, InvalidJob, InvalidQueue, NotOpen, SchemaError
+from chancy_core.errors import InvalidJob, InvalidQueue, NotOpen, SchemaError
 from chancy_core.job import Job, JobFunction, QueuedJob, as_job
+from chancy_core.log import log
 from chancy_core.pushing import Pusher, payload, payloads
 from chancy_core.queue import Executor, Queue
 from chancy_core.reference import Reference, References
 from chancy_core.store import Flow, Migration, Pool, Store, SyncPool, run, run_sync
 from chancy_core.store.codec import JobRow, job_row
-from chancy_core.store.connect import (
-    AsyncConnection,
-    callers_connection,
-    connect,
-    connect_sync,
-)
+from chancy_core.store.connect import callers_connection, connect, connect_sync
+from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.migrate import applied, kernel_migrations, migrate, problem
 from chancy_core.waiting import Waiter, wait_sync
 
 T = TypeVar("T")
 Pushable = Job | JobFunction[..., Any]
-
-log: Final = structlog.get_logger("chancy")
 
 # Jobs of a bulk push are encoded and sent so many at a time; that bounds the memory it takes.
 CHUNK: Final = 5000
@@ -67,9 +61,7 @@ class Chancy:
 
     Executor: ClassVar[type[Executor]] = Executor
 
-    def __init__(
-        self, dsn: str | None = None, *, config: str | Path | None = None, **settings: Any
-    ) -> None:
+    def __init__(self, dsn: str | None = None, *, config: str | Path | None = None, **settings: Any) -> None:
         self.settings: Final[Settings] = _load(config, dsn=dsn, **settings)
         self.store: Final = Store(self.settings.schema, notifications=self.settings.notifications)
         self._server: embedded.EmbeddedServer | None = None
@@ -330,9 +322,7 @@ class Chancy:
                 await _run_on(own, self.store.notify(sorted(tell)))
         return references
 
-    def sync_push_many(
-        self, *jobs: str | Pushable | Iterable[Pushable], connection: Any = None
-    ) -> References:
+    def sync_push_many(self, *jobs: str | Pushable | Iterable[Pushable], connection: Any = None) -> References:
         """As `push_many`, for code without asyncio. `connection` must be a sync one."""
         queue, given = _spread(jobs)
         if isinstance(given, AsyncIterable):
@@ -418,7 +408,7 @@ class Chancy:
         self,
         ref: Reference | uuid.UUID | str,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 -- part of the API
+        timeout: float | None = None,
     ) -> QueuedJob:
         """The finished job. As `Reference.wait`."""
         self.check_schema()
@@ -430,7 +420,7 @@ class Chancy:
         self,
         refs: Iterable[Reference | uuid.UUID | str],
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 -- part of the API
+        timeout: float | None = None,
     ) -> list[QueuedJob]:
         """The finished jobs, in the order of `refs`, once all have finished. As `wait_for_job`."""
         waits = [asyncio.ensure_future(self.wait_for_job(ref, timeout=timeout)) for ref in refs]
@@ -440,9 +430,7 @@ class Chancy:
             for wait in waits:
                 wait.cancel()
 
-    def sync_wait_for_job(
-        self, ref: Reference | uuid.UUID | str, *, timeout: float | None = None
-    ) -> QueuedJob:
+    def sync_wait_for_job(self, ref: Reference | uuid.UUID | str, *, timeout: float | None = None) -> QueuedJob:
         """As `wait_for_job`, for code without asyncio."""
         self.check_schema()
         return wait_sync(self.store, self.sync_pool, _identifier(ref), timeout)

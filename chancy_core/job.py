@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast
+from types import ModuleType
+from typing import Any, ClassVar, Final, Generic, ParamSpec, Protocol, Self, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec.structs import force_setattr, replace
@@ -23,7 +24,7 @@ MAX_ATTEMPTS_LIMIT: Final = 2**31 - 1
 NAME_MAX_LENGTH: Final = 500
 
 P = ParamSpec("P")
-R = TypeVar("R", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
 
 class State(StrEnum):
@@ -43,6 +44,7 @@ class State(StrEnum):
         return self in _FINISHED
 
 
+_State: TypeAlias = State
 _FINISHED: Final = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 
 
@@ -69,15 +71,12 @@ class Limit(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not isinstance(self.type_, _LimitType):
             raise InvalidJob(
-                f"Limit type {self.type_!r} is unknown: use Limit.Type.MEMORY (bytes) or "
-                "Limit.Type.TIME (seconds)."
+                f"Limit type {self.type_!r} is unknown: use Limit.Type.MEMORY (bytes) or Limit.Type.TIME (seconds)."
             )
         number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
         if not number or not 0 < self.value < float("inf"):
             unit = "bytes" if self.type_ is _LimitType.MEMORY else "seconds"
-            raise InvalidJob(
-                f"Limit {self.type_.value} is {self.value!r}: give a number of {unit} above zero."
-            )
+            raise InvalidJob(f"Limit {self.type_.value} is {self.value!r}: give a number of {unit} above zero.")
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,13 +146,13 @@ class Job(msgspec.Struct, frozen=True):
 
     func: str
     queue: str = "default"
-    kwargs: dict[str, Any] = {}  # noqa: RUF012 -- msgspec gives each instance its own
+    kwargs: dict[str, Any] = {}
     priority: int = 0
     max_attempts: int = 1
     scheduled_at: datetime | None = None
-    limits: list[Limit] = []  # noqa: RUF012
+    limits: list[Limit] = []
     unique_key: str | None = None
-    meta: dict[str, Any] = {}  # noqa: RUF012
+    meta: dict[str, Any] = {}
     backoff: Backoff | None = None
     keep_result: bool = True
 
@@ -267,16 +266,16 @@ class QueuedJob(Job, frozen=True, kw_only=True):
         note: what there is to say about the outcome, such as why a result was not kept.
     """
 
-    State: ClassVar[type[State]] = State
+    State: ClassVar[type[_State]] = State
 
     id: uuid.UUID
-    state: State
+    state: _State
     attempts: int = 0
     claims: int = 0
     created_at: datetime | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
-    errors: list[JobError] = []  # noqa: RUF012
+    errors: list[JobError] = []
     result: Any = None
     worker: str | None = None
     note: str | None = None
@@ -313,17 +312,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     run_s: float = 0.0
 
 
-class JobFunction(Protocol, Generic[P, R]):
+class JobFunction(Protocol, Generic[P, R_co]):
     """A function decorated with `@job`: called as before, pushed through its `.job`."""
 
     job: Job
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function itself."""
         ...
 
 
-def job(**fields: Any) -> Callable[[Callable[P, R]], JobFunction[P, R]]:
+def job(**fields: Any) -> Callable[[Callable[P, R_co]], JobFunction[P, R_co]]:
     """Give a function a `.job`, with these fields of `Job`; the function itself stays as it is.
 
     ```python
@@ -337,8 +336,8 @@ def job(**fields: Any) -> Callable[[Callable[P, R]], JobFunction[P, R]]:
         InvalidJob: as `Job.from_func`.
     """
 
-    def decorate(func: Callable[P, R]) -> JobFunction[P, R]:
-        decorated = cast("JobFunction[P, R]", func)
+    def decorate(func: Callable[P, R_co]) -> JobFunction[P, R_co]:
+        decorated = cast("JobFunction[P, R_co]", func)
         decorated.job = Job.from_func(func, **fields)
         return decorated
 
@@ -376,20 +375,18 @@ def importable_name(func: Callable[..., Any]) -> str:
     name = getattr(func, "__qualname__", None)
     module = getattr(func, "__module__", None)
     if name is None or module is None or not callable(func):
-        raise InvalidJob(
-            f"{func!r} has no importable name: give a function defined at the top of a module."
-        )
+        raise InvalidJob(f"{func!r} has no importable name: give a function defined at the top of a module.")
     if "<lambda>" in name:
         raise InvalidJob(
-            f"A lambda in {module} cannot be imported by a worker: give it a name with `def`, at "
-            "the top of a module."
+            f"A lambda in {module} cannot be imported by a worker: give it a name with `def`, at the top of a module."
         )
     if "<locals>" in name:
         raise InvalidJob(
             f"{module}.{name} is defined inside a function, so a worker cannot import it: move it "
             "to the top of the module."
         )
-    if getattr(func, "__self__", None) is not None and not isinstance(func.__self__, type):
+    owner = getattr(func, "__self__", None)
+    if owner is not None and not isinstance(owner, type | ModuleType):
         raise InvalidJob(
             f"{module}.{name} is bound to an object, which a worker does not have: give a plain "
             "function and pass what it needs in kwargs."
@@ -410,17 +407,13 @@ def _check_text(field: str, value: object) -> None:
     if not value.strip():
         raise InvalidJob(f"{field} is empty: give it a name.")
     if len(value) > NAME_MAX_LENGTH:
-        raise InvalidJob(
-            f"{field} has {len(value)} characters ({value[:40]!r} …): the most is {NAME_MAX_LENGTH}."
-        )
+        raise InvalidJob(f"{field} has {len(value)} characters ({value[:40]!r} …): the most is {NAME_MAX_LENGTH}.")
     if "\x00" in value:
         raise InvalidJob(f"{field} {value!r} contains a NUL character, which PostgreSQL cannot store.")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise InvalidJob(
-            f"{field} {value!r} contains a lone surrogate, which is not valid Unicode text."
-        ) from None
+        raise InvalidJob(f"{field} {value!r} contains a lone surrogate, which is not valid Unicode text.") from None
 
 
 def _check_int(field: str, value: object, low: int, high: int) -> None:

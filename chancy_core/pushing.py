@@ -11,13 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import psycopg
-import structlog
 
 from chancy_core.errors import ChancyError
+from chancy_core.log import log
 from chancy_core.store import Pool, Store
 from chancy_core.store.codec import JobRow
-
-log: Final = structlog.get_logger("chancy")
 
 BATCH_MAX: Final = 1000
 # NOTIFY takes a lock on the whole database at commit, so a queue is told at most this often by one process; whatever

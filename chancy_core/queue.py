@@ -52,17 +52,14 @@ class Queue(msgspec.Struct, frozen=True):
     concurrency: int | None = None
     tags: list[str] = msgspec.field(default_factory=lambda: [".*"])
     executor: str = Executor.Auto
-    executor_options: dict[str, Any] = {}  # noqa: RUF012 -- msgspec gives each instance its own
+    executor_options: dict[str, Any] = {}
     polling_interval: float = 5.0
     state: QueueState = QueueState.ACTIVE
     resume_at: datetime | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not NAME_PATTERN.fullmatch(self.name):
-            raise InvalidQueue(
-                f"Queue name {self.name!r}: use 1 to 100 letters, digits, or _ . : / @ - "
-                "(not first)."
-            )
+            raise InvalidQueue(f"Queue name {self.name!r}: use 1 to 100 letters, digits, or _ . : / @ - (not first).")
         if self.concurrency is not None and (
             not isinstance(self.concurrency, int)
             or isinstance(self.concurrency, bool)
@@ -72,10 +69,7 @@ class Queue(msgspec.Struct, frozen=True):
                 f"Queue {self.name!r}: concurrency is {self.concurrency!r}; give a whole number "
                 f"from 1 to {CONCURRENCY_MAX}."
             )
-        if (
-            not isinstance(self.polling_interval, int | float)
-            or not 0 < self.polling_interval <= 3600
-        ):
+        if not isinstance(self.polling_interval, int | float) or not 0 < self.polling_interval <= 3600:
             raise InvalidQueue(
                 f"Queue {self.name!r}: polling_interval is {self.polling_interval!r}; give seconds "
                 "above 0, at most 3600."
@@ -89,9 +83,7 @@ class Queue(msgspec.Struct, frozen=True):
             try:
                 re.compile(tag)
             except re.error as error:
-                raise InvalidQueue(
-                    f"Queue {self.name!r}: tag {tag!r} is not a regular expression: {error}."
-                ) from None
+                raise InvalidQueue(f"Queue {self.name!r}: tag {tag!r} is not a regular expression: {error}.") from None
 
     def serves(self, worker_tags: set[str]) -> bool:
         """Whether a worker with these tags takes jobs from this queue."""

@@ -42,9 +42,7 @@ class Reference:
 
     __slots__ = ("_keeper", "created", "identifier")
 
-    def __init__(
-        self, identifier: uuid.UUID | str, keeper: Keeper | None = None, *, created: bool = True
-    ) -> None:
+    def __init__(self, identifier: uuid.UUID | str, keeper: Keeper | None = None, *, created: bool = True) -> None:
         if isinstance(identifier, str):
             try:
                 identifier = uuid.UUID(identifier)
@@ -54,7 +52,7 @@ class Reference:
         self.created = created
         self._keeper = keeper
 
-    async def wait(self, *, timeout: float | None = None) -> QueuedJob:  # noqa: ASYNC109 -- part of the API
+    async def wait(self, *, timeout: float | None = None) -> QueuedJob:
         """The finished job, as soon as it has succeeded, failed or been cancelled.
 
         Args:

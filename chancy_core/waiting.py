@@ -8,15 +8,12 @@ import uuid
 from collections.abc import Sequence
 from typing import Final
 
-import structlog
-
 from chancy_core.errors import WaitTimeout
 from chancy_core.job import QueuedJob
+from chancy_core.log import log
 from chancy_core.reference import missing
 from chancy_core.store import Pool, Store, SyncPool
 from chancy_core.store.connect import lost
-
-log: Final = structlog.get_logger("chancy")
 
 # The first look comes soon, because many jobs are short; then the pause doubles up to the second number, which is what
 # bounds the queries a second.

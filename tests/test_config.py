@@ -15,7 +15,7 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from psycopg import Error
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from structlog.testing import capture_logs
+from support import captured_events
 
 from chancy_core.config import Settings, WorkerSettings, describe, load, redacted
 from chancy_core.errors import ConfigError
@@ -148,9 +148,7 @@ def test_two_settings_share_no_list():
 
 def test_argument_wins_over_variable_wins_over_file_wins_over_default(folder):
     """Each layer overrides the ones below it, key by key, and is named as the source."""
-    write(
-        folder, '[chancy]\nschema = "a"\npool_max_size = 3\ndiscover = false\n[worker]\nlease_s=9'
-    )
+    write(folder, '[chancy]\nschema = "a"\npool_max_size = 3\ndiscover = false\n[worker]\nlease_s=9')
     environ = {"CHANCY_SCHEMA": "b", "CHANCY_POOL_MAX_SIZE": "4", "CHANCY_WORKER_LEASE_S": "8"}
     found = settings(folder, environ, schema="c", worker_lease_s=7)
     assert (found.schema, found.pool_max_size, found.discover) == ("c", 4, False)
@@ -242,7 +240,7 @@ def test_chancy_toml_wins_over_pyproject_and_says_so(folder):
     """Of two files in one directory the one of our own counts; the other is named in a warning."""
     write(folder, '[chancy]\nschema = "own"')
     shared = write(folder, '[tool.chancy]\nschema = "shared"', "pyproject.toml")
-    with capture_logs() as logs:
+    with captured_events() as logs:
         assert settings(folder).schema == "own"
     [entry] = logs
     assert (entry["event"], entry["log_level"]) == ("config_table_ignored", "warning")
@@ -254,7 +252,7 @@ def test_a_pyproject_without_settings_earns_no_warning(folder, shared):
     """There is nothing to warn of when nothing is ignored."""
     write(folder, '[chancy]\nschema = "own"')
     write(folder, shared, "pyproject.toml")
-    with capture_logs() as logs:
+    with captured_events() as logs:
         settings(folder)
     assert logs == []
 
@@ -517,7 +515,7 @@ def test_a_wrong_variable_is_named(folder, name, text, message):
 
 def test_an_unknown_variable_earns_a_warning_with_the_nearest_name(folder):
     """Others may use the prefix, so it is no error; a typo is pointed out all the same."""
-    with capture_logs() as logs:
+    with captured_events() as logs:
         settings(folder, {"CHANCY_SCHEME": "secret-value", "OTHER": "x"})
     [entry] = logs
     assert (entry["event"], entry["log_level"]) == ("variable_ignored", "warning")
@@ -529,7 +527,7 @@ def test_an_unknown_variable_earns_a_warning_with_the_nearest_name(folder):
 def test_reserved_variables_are_left_to_their_readers(folder):
     """What others of our own read is neither used nor warned of."""
     names = ("CHANCY_EMBEDDED_DIR", "CHANCY_TEST_DSN", "CHANCY_PLUGIN_CRON_X", "CHANCY_PLUGINS")
-    with capture_logs() as logs:
+    with captured_events() as logs:
         found = settings(folder, dict.fromkeys(names, "x"))
     assert logs == []
     assert found == Settings(sources=found.sources)
@@ -601,9 +599,9 @@ def test_redacted(dsn, shown):
     assert redacted(dsn) == shown
 
 
-SECRETS = st.text(
-    st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1
-).map(lambda text: f"§{text}§")
+SECRETS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1).map(
+    lambda text: f"§{text}§"
+)
 
 
 @given(SECRETS)
@@ -737,13 +735,8 @@ TOML_VALUES = st.recursive(
     | st.dates()
     | st.times()
     | st.datetimes()
-    | st.text(st.characters(exclude_categories=["Cs"])).filter(
-        lambda t: "@" not in t and "=" not in t
-    ),
-    lambda inner: (
-        st.lists(inner)
-        | st.dictionaries(st.text("abc .\"'\n", min_size=1).map(lambda t: f"a{t}"), inner)
-    ),
+    | st.text(st.characters(exclude_categories=["Cs"])).filter(lambda t: "@" not in t and "=" not in t),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text("abc .\"'\n", min_size=1).map(lambda t: f"a{t}"), inner),
 )
 
 

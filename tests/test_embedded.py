@@ -18,6 +18,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import structlog
+from support import captured_events
 
 import chancy_core
 from chancy_core.embedded import acquire, home, programs, server, watcher
@@ -31,8 +32,6 @@ needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can become anothe
 
 # What a child process runs: its only output is what it prints.
 QUIET = """
-import logging, structlog
-structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 """
 # Acquire, say so, and live until told to end.
 HOLD = f"""{QUIET}
@@ -208,7 +207,7 @@ def test_many_processes_at_once(directory):
 
 def test_says_that_it_is_not_for_production(directory):
     """The start is an event with fields, and a warning; attaching is not."""
-    with structlog.testing.capture_logs() as events, acquire(directory), acquire(directory):
+    with captured_events() as events, acquire(directory), acquire(directory):
         pass
     started, attached = events
     assert started["event"] == "embedded_postgres_started"
@@ -259,9 +258,7 @@ def test_pg_variables_do_not_matter(directory, monkeypatch):
     assert found == [("chancy", "postgres")]
 
 
-@pytest.mark.parametrize(
-    "name", ["with spaces", 'it\'s "quoted" \\', "a,b", "ünïcødé", "/".join(["long" * 10] * 5)]
-)
+@pytest.mark.parametrize("name", ["with spaces", 'it\'s "quoted" \\', "a,b", "ünïcødé", "/".join(["long" * 10] * 5)])
 def test_path(folder, name):
     """Any path will do; one that no socket or DSN can hold gets a private socket directory."""
     with acquire(folder / name) as server:

@@ -189,8 +189,7 @@ def _executor(name: str) -> str:
     if not _IMPORT_PATH.fullmatch(name):
         hint = nearest(name.lower(), _EXECUTORS)
         raise InvalidQueue(
-            f"executor {name[:60]!r} is neither one that comes with Chancy nor the import path of "
-            f"a class.{hint}"
+            f"executor {name[:60]!r} is neither one that comes with Chancy nor the import path of a class.{hint}"
         )
     return next((member for member in Executor if member == name), name)
 

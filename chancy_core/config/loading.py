@@ -54,9 +54,7 @@ def load(
     return _settings(values, sources, found.file if found else None)
 
 
-def _file(
-    path: Path | str | None, environ: Mapping[str, str], directory: Path | None
-) -> Layer | None:
+def _file(path: Path | str | None, environ: Mapping[str, str], directory: Path | None) -> Layer | None:
     named = environ.get(CONFIG) if path is None else os.fspath(path)
     if named is None:
         return discover(directory or Path())
@@ -77,9 +75,7 @@ def _arguments(arguments: Mapping[str, Any]) -> tuple[list[Layer], list[str]]:
     ]
     given = {name: value for name, value in arguments.items() if value is not None}
     whole = [
-        Layer(source="argument", prefix="argument ", tables={name: given[name]})
-        for name in tables
-        if name in given
+        Layer(source="argument", prefix="argument ", tables={name: given[name]}) for name in tables if name in given
     ]
     single = [_argument(name, given[name]) for name in NAMES if name in given]
     return [*whole, *single], problems
@@ -109,9 +105,7 @@ def _settings(values: Values, sources: dict[tuple[str, ...], str], file: Path | 
             fields[key[0]] = values[table, name, key[0]]
     return Settings(
         **{path[0]: value for path, value in values.items() if len(path) == 1},
-        worker=WorkerSettings(
-            **{path[1]: value for path, value in values.items() if path[0] == "worker"}
-        ),
+        worker=WorkerSettings(**{path[1]: value for path, value in values.items() if path[0] == "worker"}),
         queues=tables["queues"],
         plugins=tables["plugins"],
         sources={dotted(*path): sources.get(path, "default") for path in _paths(sources)},

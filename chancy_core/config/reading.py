@@ -9,13 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import structlog
-
 from chancy_core.config.layer import Layer
 from chancy_core.config.tomltext import dotted
 from chancy_core.errors import ConfigError
-
-log: Final = structlog.get_logger("chancy")
+from chancy_core.log import log
 
 OWN_NAME: Final = "chancy.toml"
 SHARED_NAME: Final = "pyproject.toml"
@@ -96,8 +93,7 @@ def _peek(shared: Path) -> Any:
         data = shared.read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"{shared} cannot be read: {error.strerror}. Make it readable, or name another file in "
-            "CHANCY_CONFIG."
+            f"{shared} cannot be read: {error.strerror}. Make it readable, or name another file in CHANCY_CONFIG."
         ) from None
     try:
         return _shared_table(_parse(shared, data))
@@ -157,9 +153,7 @@ def _shared(path: Path, table: Any) -> Layer:
         tables["chancy"] = {key: value for key, value in table.items() if key not in tables}
     else:
         tables = {"chancy": table}
-    return Layer(
-        source=path.name, tables=tables, spell=_spell_shared, prefix=f"{path}: ", file=path
-    )
+    return Layer(source=path.name, tables=tables, spell=_spell_shared, prefix=f"{path}: ", file=path)
 
 
 def _spell_shared(table: str, *keys: str) -> str:

@@ -45,14 +45,12 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """
 
     name: Annotated[Text | None, Meta(description="a name of at least one character")] = None
-    tags: Annotated[list[Text], Meta(description='a list of words, such as ["gpu"]')] = field(
-        default_factory=list
-    )
+    tags: Annotated[list[Text], Meta(description='a list of words, such as ["gpu"]')] = field(default_factory=list)
     concurrency: Count = 100
     lease_s: Annotated[float, Meta(ge=1, le=3600, description="seconds from 1 to 3600")] = 15.0
-    grace_s: Annotated[
-        float, Meta(ge=0, le=_GRACE_MAX_S, description=f"seconds from 0 to {_GRACE_MAX_S} (a year)")
-    ] = 30.0
+    grace_s: Annotated[float, Meta(ge=0, le=_GRACE_MAX_S, description=f"seconds from 0 to {_GRACE_MAX_S} (a year)")] = (
+        30.0
+    )
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,10 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     schema: Annotated[Text, Meta(description='the name of a schema, such as "chancy"')] = "chancy"
     functions: Annotated[
         list[Annotated[str, Meta(pattern=_FUNCTIONS)]] | None,
-        Meta(
-            description='a list of dotted names, such as ["app.jobs.*"], in which * stands for any '
-            "characters"
-        ),
+        Meta(description='a list of dotted names, such as ["app.jobs.*"], in which * stands for any characters'),
     ] = None
     notifications: Flag = True
     pooler: Flag = False
@@ -105,9 +100,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auto_migrate: Annotated[bool | None, Meta(description="true or false")] = None
     pool_max_size: Count = 10
     discover: Flag = True
-    plugin_order: Annotated[
-        list[Text], Meta(description='a list of names of plugins, such as ["cron"]')
-    ] = field(default_factory=list)
+    plugin_order: Annotated[list[Text], Meta(description='a list of names of plugins, such as ["cron"]')] = field(
+        default_factory=list
+    )
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     queues: dict[str, dict[str, Any]] = field(default_factory=dict)
     plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -136,9 +131,7 @@ TABLES: Final = ("chancy", "worker", "queues", "plugins")
 _NOT_SCALARS: Final = frozenset({"worker", "queues", "plugins", "sources", "file"})
 TYPES: Final[dict[str, dict[str, Any]]] = {
     "chancy": {
-        name: hint
-        for name, hint in get_type_hints(Settings, include_extras=True).items()
-        if name not in _NOT_SCALARS
+        name: hint for name, hint in get_type_hints(Settings, include_extras=True).items() if name not in _NOT_SCALARS
     },
     "worker": get_type_hints(WorkerSettings, include_extras=True),
 }

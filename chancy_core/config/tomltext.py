@@ -13,9 +13,7 @@ _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 def dotted(*keys: str) -> str:
     """The key path, with quotes around every key that needs them."""
-    return ".".join(
-        str(key) if _BARE_KEY.fullmatch(str(key)) else _quoted(str(key)) for key in keys
-    )
+    return ".".join(str(key) if _BARE_KEY.fullmatch(str(key)) else _quoted(str(key)) for key in keys)
 
 
 def toml_text(value: Any) -> str:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, get_args, get_origin
 
-import structlog
-
 from chancy_core.config.layer import Layer
 from chancy_core.config.settings import NAMES, TYPES
 from chancy_core.errors import nearest
-
-log: Final = structlog.get_logger("chancy")
+from chancy_core.log import log
 
 PREFIX: Final = "CHANCY_"
 CONFIG: Final = "CHANCY_CONFIG"

@@ -75,8 +75,7 @@ def for_server(owner: Account, data: Path) -> Account:
         except KeyError:
             continue
     raise unavailable(
-        "PostgreSQL refuses to run as root, and there is no user "
-        f"{' or '.join(_UNPRIVILEGED)} to run it instead."
+        f"PostgreSQL refuses to run as root, and there is no user {' or '.join(_UNPRIVILEGED)} to run it instead."
     )
 
 

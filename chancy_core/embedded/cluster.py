@@ -63,9 +63,7 @@ def ensure_running(home: Home, programs: Programs) -> tuple[Path, bool]:
         else:
             with lock:
                 if started:
-                    raise unavailable(
-                        f"the server did not come up.{processes.tail(home.log, since=logged)}"
-                    )
+                    raise unavailable(f"the server did not come up.{processes.tail(home.log, since=logged)}")
                 _start(home, programs, lock)
             started = True
         time.sleep(_POLL_S)

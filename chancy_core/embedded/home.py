@@ -15,9 +15,7 @@ from chancy_core.embedded.accounts import Account
 from chancy_core.embedded.refusal import unavailable
 
 # Root's home is mostly closed to the user that runs root's server; this place is not.
-_ROOT_STATE = (
-    "/Library/Application Support/chancy" if sys.platform == "darwin" else "/var/lib/chancy"
-)
+_ROOT_STATE = "/Library/Application Support/chancy" if sys.platform == "darwin" else "/var/lib/chancy"
 # A socket's address holds 104 bytes on macOS and 108 on Linux, the end mark included.
 _LONGEST_SOCKET_BYTES = 100
 PORT = 5432
@@ -95,9 +93,7 @@ class Home:
         # Root's own one comes from a kill before the next line.
         ours = found.st_uid in (self.account.uid, self.owner.uid)
         if not stat.S_ISDIR(found.st_mode) or not ours or found.st_mode & 0o077:
-            raise unavailable(
-                f"{folder} is not a private folder of user {self.account.name}. Remove it."
-            )
+            raise unavailable(f"{folder} is not a private folder of user {self.account.name}. Remove it.")
         if self.is_delegated:
             os.chown(folder, self.account.uid, self.account.gid, follow_symlinks=False)
 
@@ -164,8 +160,7 @@ def _check(home: Home) -> None:
     names = {each.name for each in home.path.iterdir()}
     if names and home.start_lock.name not in names:
         raise unavailable(
-            f"{home.path} is not empty and was not made by Chancy. "
-            "Set CHANCY_EMBEDDED_DIR to a new directory."
+            f"{home.path} is not empty and was not made by Chancy. Set CHANCY_EMBEDDED_DIR to a new directory."
         )
     closed = accounts.first_closed(home.path.parents, home.account)
     if home.is_delegated and closed is not None:

@@ -69,14 +69,10 @@ def ensure_watcher(home: Home) -> None:
         return
     with lock:
         if not sys.executable:
-            raise unavailable(
-                "sys.executable is empty, so the process that stops the server cannot be started."
-            )
+            raise unavailable("sys.executable is empty, so the process that stops the server cannot be started.")
         os.ftruncate(lock.fileno(), 0)
         script = [sys.executable, "-I", "-S", watcher.__file__]
-        detach(
-            [*script, str(home.path), str(home.sockets), str(lock.fileno())], home, lock, home.owner
-        )
+        detach([*script, str(home.path), str(home.sockets), str(lock.fileno())], home, lock, home.owner)
 
 
 def wait_for_watcher(home: Home) -> None:
@@ -89,8 +85,7 @@ def wait_for_watcher(home: Home) -> None:
     while home.watcher_lock.stat().st_size == 0:
         if time.monotonic() > deadline or not watcher.is_locked(str(home.watcher_lock)):
             raise unavailable(
-                f"the process that stops the server does not start with {sys.executable}. "
-                f"See {home.log}."
+                f"the process that stops the server does not start with {sys.executable}. See {home.log}."
             )
         time.sleep(_POLL_S)
 

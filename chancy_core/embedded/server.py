@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-import structlog
 from psycopg.conninfo import make_conninfo
 
 from chancy_core.embedded import cluster, home, locks, processes, programs
@@ -18,8 +17,7 @@ from chancy_core.embedded.home import Home
 from chancy_core.embedded.locks import FileLock
 from chancy_core.embedded.refusal import unavailable
 from chancy_core.errors import EmbeddedUnavailable
-
-log = structlog.get_logger(__name__)
+from chancy_core.log import log
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,10 @@ class AsyncExecutor(Executor):
         else:
             value = await _within(limit_s, job, function)
         return succeeded(
-            job, value, limit_bytes=self.settings.result_limit_bytes, run_s=time.perf_counter() - start
+            job,
+            value,
+            limit_bytes=self.settings.result_limit_bytes,
+            run_s=time.perf_counter() - start,
         )
 
 
@@ -58,6 +61,4 @@ async def _within(limit_s: float, job: QueuedJob, function: Function) -> Any:
         if not deadline.expired():
             raise
         used_s = time.perf_counter() - start
-        raise TimeLimitExceeded(
-            f"{job.func} ran for {used_s:.3f} s: its time limit is {limit_s:g} s."
-        ) from None
+        raise TimeLimitExceeded(f"{job.func} ran for {used_s:.3f} s: its time limit is {limit_s:g} s.") from None

@@ -7,9 +7,9 @@ import asyncio
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
 
+from chancy_core.errors import LimitNotEnforced
 from chancy_core.executors.functions import Function, Functions
 from chancy_core.executors.outcomes import cancelled, failed, handed_back
-from chancy_core.errors import LimitNotEnforced
 from chancy_core.job import Limit, Outcome, QueuedJob
 
 
@@ -53,10 +53,10 @@ class Executor(abc.ABC):
         self.settings = settings
         self._stopping: dict[Any, StopReason] = {}
 
-    async def start(self) -> None:
+    async def start(self) -> None:  # noqa: B027 -- few need one
         """Called once, on the worker's loop, before the first job."""
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027
         """Called once, on the worker's loop, when no job runs any more or nobody waits for one."""
 
     @abc.abstractmethod

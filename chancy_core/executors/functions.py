@@ -81,16 +81,16 @@ def load(path: str) -> Any:
         except ModuleNotFoundError as error:
             # Only if it is this very module that is missing may the last part be a class in its parent.
             if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
-                raise CannotRun(f"{path} does not import: {module_name} needs {error.name!r}, which is missing.") from error
+                raise CannotRun(
+                    f"{path} does not import: {module_name} needs {error.name!r}, which is missing."
+                ) from error
             module_name, _, name = module_name.rpartition(".")
             names.insert(0, name)
             continue
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            raise CannotRun(
-                f"{path} does not import: {module_name} raised {type(error).__name__}: {error}"
-            ) from error
+            raise CannotRun(f"{path} does not import: {module_name} raised {type(error).__name__}: {error}") from error
         return _attribute(path, found, names)
     raise CannotRun(_no_module(path))
 
@@ -115,7 +115,9 @@ def _attribute(path: str, module: Any, names: list[str]) -> Any:
                     f"{path} is in the script that pushed it, which this worker is not: move it to a module."
                 ) from None
             where = getattr(found, "__name__", path)
-            raise CannotRun(f"{path} does not import: {where} has no {name!r}.{nearest(name, _public(found))}") from None
+            raise CannotRun(
+                f"{path} does not import: {where} has no {name!r}.{nearest(name, _public(found))}"
+            ) from None
     return found
 
 
@@ -124,7 +126,7 @@ def _public(found: Any) -> list[str]:
 
 
 def _described(path: str, call: Callable[..., Any]) -> Function:
-    is_async = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None))
+    is_async = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(type(call), "__call__", None))
     try:
         parameters = inspect.signature(call).parameters.values()
     except (TypeError, ValueError):

@@ -37,7 +37,11 @@ def failed(job: QueuedJob, error: BaseException, *, worker: str, run_s: float) -
     record = job_error(job, error, worker)
     if isinstance(error, CannotRun):
         return Outcome(
-            job=job, state=State.FAILED, error=record, run_s=run_s, note="Not retried: no retry could help."
+            job=job,
+            state=State.FAILED,
+            error=record,
+            run_s=run_s,
+            note="Not retried: no retry could help.",
         )
     if job.attempts >= job.max_attempts:
         return Outcome(job=job, state=State.FAILED, error=record, run_s=run_s)

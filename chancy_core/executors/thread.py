@@ -47,7 +47,8 @@ class ThreadExecutor(Executor):
 
     async def run_function(self, job: QueuedJob, function: Function) -> Outcome:
         """Run a plain function that has been found already; raises what it raises."""
-        return await self._in_thread(self._call, job, function)
+        outcome: Outcome = await self._in_thread(self._call, job, function)
+        return outcome
 
     def _call(self, job: QueuedJob, function: Function) -> Outcome:
         start = time.perf_counter()
@@ -56,7 +57,10 @@ class ThreadExecutor(Executor):
         except BaseException as error:  # noqa: BLE001 -- SystemExit in a future would end the loop
             return self.failed(job, error, time.perf_counter() - start)
         return succeeded(
-            job, value, limit_bytes=self.settings.result_limit_bytes, run_s=time.perf_counter() - start
+            job,
+            value,
+            limit_bytes=self.settings.result_limit_bytes,
+            run_s=time.perf_counter() - start,
         )
 
     async def _in_thread(self, call: Any, *arguments: Any) -> Any:

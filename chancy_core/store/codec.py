@@ -113,7 +113,18 @@ def _field(text: str | None) -> str:
 
 def claimed_job(row: Sequence[Any]) -> QueuedJob:
     """The job in a row of `claim_jobs`."""
-    (func, queue, kwargs, priority, max_attempts, scheduled_at, limits, unique_key, meta, options) = row[:10]
+    (
+        func,
+        queue,
+        kwargs,
+        priority,
+        max_attempts,
+        scheduled_at,
+        limits,
+        unique_key,
+        meta,
+        options,
+    ) = row[:10]
     (id_, _, attempts, claims, created_at, started_at, errors, worker, note) = row[10:19]
     more = _decode_options(options) if options else _DEFAULT_OPTIONS
     return QueuedJob(
@@ -144,9 +155,7 @@ def stored_job(row: Sequence[Any]) -> QueuedJob:
     """The job in a row of `get_jobs`."""
     completed_at, result = row[19:21]
     job = claimed_job(row)
-    return msgspec.structs.replace(
-        job, completed_at=completed_at, result=decode(result) if result else None
-    )
+    return msgspec.structs.replace(job, completed_at=completed_at, result=decode(result) if result else None)
 
 
 def encode_errors(errors: list[JobError]) -> str | None:

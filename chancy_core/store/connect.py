@@ -47,14 +47,19 @@ def conninfo(dsn: str, *, application_name: str) -> str:
     """
     try:
         given = conninfo_to_dict(dsn)
-    except psycopg.Error as error:
+    except (psycopg.Error, UnicodeDecodeError) as error:
         # The DSN may hold a password that libpq could not find the end of: it is not repeated.
         raise DatabaseUnavailable(
             f"The DSN is not a PostgreSQL connection string ({_first_line(error)}). Give one such as "
             "postgresql://user:password@host:5432/database."
         ) from None
-    ours = {"application_name": application_name, "connect_timeout": CONNECT_TIMEOUT_S, **KEEPALIVES}
-    return make_conninfo("", **{**ours, **given})
+    ours: dict[str, str | int] = {
+        "application_name": application_name,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        **KEEPALIVES,
+    }
+    settings: dict[str, Any] = {**ours, **given}
+    return make_conninfo("", **settings)
 
 
 def where(dsn: str) -> str:
@@ -112,9 +117,7 @@ def connect_sync(dsn: str, *, application_name: str, pooler: bool = False) -> Co
     """As `connect`, for code without asyncio."""
     info = conninfo(dsn, application_name=application_name)
     try:
-        connection = psycopg.Connection.connect(
-            info, autocommit=True, prepare_threshold=_prepare_threshold(pooler)
-        )
+        connection = psycopg.Connection.connect(info, autocommit=True, prepare_threshold=_prepare_threshold(pooler))
     except psycopg.Error as error:
         raise unavailable(dsn, error) from error
     check_server(connection, dsn)
@@ -281,7 +284,8 @@ class WorkerConnection:
 def lost(error: BaseException) -> bool:
     """Whether an error means that the database was out of reach: weather, to be waited out."""
     return isinstance(
-        error, psycopg.OperationalError | psycopg.InterfaceError | DatabaseUnavailable | TimeoutError | OSError
+        error,
+        psycopg.OperationalError | psycopg.InterfaceError | DatabaseUnavailable | TimeoutError | OSError,
     )
 
 

@@ -61,9 +61,7 @@ def applied(schema: str) -> Flow[dict[str, int] | None]:
     ((exists,),) = yield Query(b"SELECT to_regclass(%(table)s) IS NOT NULL", {"table": table})
     if not exists:
         return None
-    rows = yield Query(
-        f"SELECT owner, max(version) FROM {_quoted(schema)}.migrations GROUP BY owner".encode()
-    )
+    rows = yield Query(f"SELECT owner, max(version) FROM {_quoted(schema)}.migrations GROUP BY owner".encode())
     return {owner: version for owner, version in rows}
 
 
@@ -104,7 +102,8 @@ def migrate(schema: str, wanted: Sequence[Migration]) -> Flow[list[Migration]]:
         yield Query(b"BEGIN")
         # Two at once: the second waits here and then finds nothing to do. The key is the schema's.
         yield Query(
-            b"SELECT pg_advisory_xact_lock(%(key)s)", {"key": 0x6368616E << 32 | zlib.crc32(schema.encode())}
+            b"SELECT pg_advisory_xact_lock(%(key)s)",
+            {"key": 0x6368616E << 32 | zlib.crc32(schema.encode())},
         )
         yield Query(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
         done = yield from _apply_missing(schema, wanted)

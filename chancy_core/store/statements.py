@@ -23,8 +23,7 @@ def check_schema(schema: str) -> str:
     """
     if not SCHEMA_PATTERN.fullmatch(schema):
         raise ConfigError(
-            f"schema is {schema!r}: use 1 to 48 lower-case letters, digits and underscores, not "
-            "starting with a digit."
+            f"schema is {schema!r}: use 1 to 48 lower-case letters, digits and underscores, not starting with a digit."
         )
     if schema.startswith("pg_"):
         raise ConfigError(f"schema is {schema!r}: PostgreSQL keeps names in pg_ for itself.")

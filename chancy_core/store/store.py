@@ -34,7 +34,7 @@ class Store:
         self.notifications: Final = notifications
         self.channel: Final = f"chancy.{schema}"
 
-    def query(self, name: str, **params: Any) -> Query:
+    def query(self, name: str, /, **params: Any) -> Query:
         """A statement of the kernel with its parameters."""
         return Query(statement(name, self.schema), params)
 
@@ -62,7 +62,9 @@ class Store:
                 yield from self.check_queues(params["queues"])
             stored = {str(id_) for id_, _ in answer}
             rows = [row for row in rows if row.id not in stored]
-            holders = dict((yield self.query("find_by_unique_key", keys=[row.unique_key for row in rows])))
+            holders: dict[str, uuid.UUID] = dict(
+                (yield self.query("find_by_unique_key", keys=[row.unique_key for row in rows]))
+            )
             taken |= {row.id: holders[row.unique_key] for row in rows if row.unique_key in holders}
             rows = [row for row in rows if row.unique_key not in holders]
             if not rows:

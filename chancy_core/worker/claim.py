@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import Final
 
-import structlog
-
 from chancy_core.job import QueuedJob
+from chancy_core.log import log
 from chancy_core.store import Store
 from chancy_core.store.codec import claimed_job
 from chancy_core.store.connect import WorkerConnection
@@ -17,8 +16,6 @@ from chancy_core.worker.finish import Finisher
 from chancy_core.worker.floors import Floors, Ranges
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.lease import Lease
-
-log: Final = structlog.get_logger("chancy")
 
 # Jobs a claim takes at most; a larger lane asks again at once.
 CLAIM_MAX: Final = 500
@@ -99,5 +96,3 @@ class Claimer:
             floor=ranges.floor,
         )
         return [claimed_job(row) for row in rows]
-
-

@@ -7,11 +7,8 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import structlog
-
+from chancy_core.log import log
 from chancy_core.store.connect import lost
-
-log: Final = structlog.get_logger("chancy")
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0

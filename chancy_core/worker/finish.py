@@ -9,16 +9,14 @@ from typing import Any, Final
 
 import msgspec
 import psycopg
-import structlog
 
 from chancy_core.job import Outcome, State
+from chancy_core.log import log
 from chancy_core.store import Store, run
 from chancy_core.store.codec import encode_errors
 from chancy_core.store.connect import WorkerConnection, lost
 from chancy_core.store.flow import Flow
 from chancy_core.worker.duty import FIRST_PAUSE_S, LONGEST_PAUSE_S
-
-log: Final = structlog.get_logger("chancy")
 
 # One statement's worth: beyond this, a larger batch saves little and delays the first of it.
 BATCH_MAX: Final = 1000
@@ -37,9 +35,7 @@ class Finisher:
         retry_due: called with the shortest delay, in seconds, of the retries just written.
     """
 
-    def __init__(
-        self, store: Store, connection: WorkerConnection, retry_due: Callable[[float], None]
-    ) -> None:
+    def __init__(self, store: Store, connection: WorkerConnection, retry_due: Callable[[float], None]) -> None:
         self._store = store
         self._connection = connection
         self._retry_due = retry_due
@@ -82,7 +78,12 @@ class Finisher:
                 await self._write_each_if_need_be(batch)
             except Exception as error:  # noqa: BLE001 -- outcomes are kept whatever happens
                 level = log.warning if lost(error) else log.error
-                level("finish_failed", outcomes=len(self._buffer), error=str(error), retry_in_s=pause_s)
+                level(
+                    "finish_failed",
+                    outcomes=len(self._buffer),
+                    error=str(error),
+                    retry_in_s=pause_s,
+                )
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
                 continue
@@ -176,9 +177,14 @@ def _plain(outcome: Outcome, problem: Exception) -> Outcome:
     error = outcome.error
     if error is not None:
         error = msgspec.structs.replace(
-            error, message=json.dumps(error.message)[1:-1], traceback=json.dumps(error.traceback)[1:-1]
+            error,
+            message=json.dumps(error.message)[1:-1],
+            traceback=json.dumps(error.traceback)[1:-1],
         )
     reason = json.dumps(str(problem).splitlines()[0])[1:-1]
     return msgspec.structs.replace(
-        outcome, result=None, error=error, note=f"The result was not kept: the database refused it: {reason}"
+        outcome,
+        result=None,
+        error=error,
+        note=f"The result was not kept: the database refused it: {reason}",
     )

@@ -10,15 +10,13 @@ from contextlib import suppress
 from typing import Final
 
 import psycopg
-import structlog
 
 from chancy_core.errors import ChancyError
+from chancy_core.log import log
 from chancy_core.store import Store, run_sync
-from chancy_core.store.connect import Connection, connect_sync
-from chancy_core.store.flow import Flow
+from chancy_core.store.connect import connect_sync
+from chancy_core.store.flow import Connection, Flow
 from chancy_core.worker.lease import Lease
-
-log: Final = structlog.get_logger("chancy")
 
 # Two renewals may fail before the lease is in danger.
 RENEWALS_PER_LEASE: Final = 3
@@ -86,16 +84,17 @@ class Heartbeat:
 
     def _renew(self) -> None:
         if self._connection is None:
-            self._connection = connect_sync(
-                self._dsn(), application_name="chancy heartbeat", pooler=self._pooler
-            )
+            self._connection = connect_sync(self._dsn(), application_name="chancy heartbeat", pooler=self._pooler)
         sent_at = time.monotonic()
         known = run_sync(self._connection, self._renewal())
         if not known:
             # Its jobs were taken; it may go on as a worker that has none.
             self._tell(self._lease.taken)
             sent_at = time.monotonic()
-            run_sync(self._connection, register(self._store, self._worker, self._tags, self._lease.lease_s))
+            run_sync(
+                self._connection,
+                register(self._store, self._worker, self._tags, self._lease.lease_s),
+            )
         self._tell(self._lease.renewed, sent_at)
 
     def _renewal(self) -> Flow[bool]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
-
-import structlog
+from typing import Any, NamedTuple
 
 from chancy_core.executors import Executor, StopReason
 from chancy_core.job import Outcome, QueuedJob
+from chancy_core.log import log
 from chancy_core.queue import Queue
 from chancy_core.worker.finish import Finisher
-
-log: Final = structlog.get_logger("chancy")
 
 
 class Run(NamedTuple):

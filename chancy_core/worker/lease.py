@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final
 
-import structlog
-
-log: Final = structlog.get_logger("chancy")
+from chancy_core.log import log
 
 
 class Lease:

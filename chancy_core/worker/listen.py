@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-import structlog
-
-from chancy_core.store.connect import AsyncConnection, connect
-
-log: Final = structlog.get_logger("chancy")
+from chancy_core.log import log
+from chancy_core.store.connect import connect
+from chancy_core.store.flow import AsyncConnection
 
 # A connection that died in silence is noticed after this, plus the time of a probe.
 PROBE_EVERY_S: Final = 15.0

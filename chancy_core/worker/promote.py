@@ -7,14 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import structlog
-
+from chancy_core.log import log
 from chancy_core.store import Store
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
 from chancy_core.worker.duty import Alarm, jittered
-
-log: Final = structlog.get_logger("chancy")
 
 BATCH: Final = 1000
 # How often to look when nothing is due and nobody rings: what is due later than this needs no notification.
@@ -34,9 +31,7 @@ class Promoter:
         hear: told, as by a notification, which queues gained jobs.
     """
 
-    def __init__(
-        self, store: Store, connection: WorkerConnection, hear: Callable[[str], None]
-    ) -> None:
+    def __init__(self, store: Store, connection: WorkerConnection, hear: Callable[[str], None]) -> None:
         self._store = store
         self._hear = hear
         self._connection = connection

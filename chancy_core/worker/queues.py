@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import structlog
-
 from chancy_core.errors import InvalidQueue
 from chancy_core.executors import ExecutorSettings, StopReason, load_executor
+from chancy_core.log import log
 from chancy_core.queue import Queue, QueueState
 from chancy_core.store import Store
 from chancy_core.store.connect import WorkerConnection
@@ -17,8 +16,6 @@ from chancy_core.worker.claim import Claimer
 from chancy_core.worker.duty import Alarm, jittered, keep
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.lane import Lane
-
-log: Final = structlog.get_logger("chancy")
 
 LOOK_EVERY_S: Final = 5.0
 

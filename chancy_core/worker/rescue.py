@@ -8,14 +8,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
-import structlog
-
+from chancy_core.log import log
 from chancy_core.store import Store
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
 from chancy_core.worker.duty import jittered
-
-log: Final = structlog.get_logger("chancy")
 
 BATCH: Final = 500
 NOTE: Final = "The worker that ran it was lost: its lease ran out."
@@ -57,9 +54,7 @@ class Rescuer:
             await asyncio.sleep(jittered(self._lease_s / 3))
 
     def _rescue(self) -> Flow[int]:
-        rows = yield self._store.query(
-            "rescue_jobs", limit=BATCH, grace_s=self._lease_s, error=ERROR, note=NOTE
-        )
+        rows = yield self._store.query("rescue_jobs", limit=BATCH, grace_s=self._lease_s, error=ERROR, note=NOTE)
         if rows:
             states = Counter(state for _, _, state in rows)
             log.warning("jobs_rescued", runnable_again=states["pending"], failed=states["failed"])

@@ -12,13 +12,12 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Final, Self
 
-import structlog
-
 from chancy_core.app import Chancy
 from chancy_core.errors import ConfigError, NotOpen
 from chancy_core.executors import ExecutorSettings, StopReason
 from chancy_core.executors.functions import Functions
 from chancy_core.executors.outcomes import handed_back
+from chancy_core.log import log
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.worker.claim import Claimer
 from chancy_core.worker.duty import keep
@@ -30,8 +29,6 @@ from chancy_core.worker.listen import Listener
 from chancy_core.worker.promote import Promoter
 from chancy_core.worker.queues import Lanes
 from chancy_core.worker.rescue import Rescuer
-
-log: Final = structlog.get_logger("chancy")
 
 # Every worker has this tag, so that a queue for all of them can say so.
 EVERY_WORKER: Final = "*"
@@ -265,9 +262,7 @@ class Worker:
         return connection
 
     def _executor_settings(self, concurrency: int) -> ExecutorSettings:
-        return ExecutorSettings(
-            self.name, concurrency, self._chancy.settings.result_limit_bytes, self._functions
-        )
+        return ExecutorSettings(self.name, concurrency, self._chancy.settings.result_limit_bytes, self._functions)
 
     def _claimer(self, lane: Lane, connection: WorkerConnection) -> Claimer:
         return Claimer(self.name, self._chancy.store, connection, lane, self._finisher, self._lease)
@@ -283,7 +278,11 @@ class Worker:
     def _lost(self) -> None:
         count = self._lanes.stop_jobs(StopReason.LEASE_LOST)
         if count:
-            log.error("jobs_stopped", count=count, reason="Their lease was lost: others may run them by now.")
+            log.error(
+                "jobs_stopped",
+                count=count,
+                reason="Their lease was lost: others may run them by now.",
+            )
 
     def _hear(self, payload: str | None) -> None:
         """What a notification, or a duty of this worker, says."""
