@@ -1,0 +1,1 @@
+"""What the queue costs, beside bare psycopg loops that do the same work in the same run."""

@@ -1,0 +1,68 @@
+"""Processes that are measured: told what to do by lines on their standard input, answering by lines."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+ANSWER_WITHIN_S = 120.0
+END_WITHIN_S = 60.0
+
+
+class Child:
+    def __init__(self, process: Process, name: str) -> None:
+        self._process = process
+        self._name = name
+
+    async def hear(self) -> str:
+        """The next line it says."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            line = await self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._name} ended with {await self._process.wait()} instead of answering.")
+        return line.decode().strip()
+
+    async def ask(self, command: str) -> str:
+        """Its answer to a command."""
+        self.tell(command)
+        return await self.hear()
+
+    def tell(self, command: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{command}\n".encode())
+
+    async def cpu_s(self) -> float:
+        """The processor time it has used."""
+        return float(await self.ask("cpu"))
+
+    async def end(self) -> None:
+        if self._process.returncode is None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            try:
+                async with asyncio.timeout(END_WITHIN_S):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                raise
+
+
+@asynccontextmanager
+async def child(module: str, *arguments: str) -> AsyncIterator[Child]:
+    """A Python process for the length of the block; it ends when its standard input does."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, *arguments, stdin=PIPE, stdout=PIPE)
+    found = Child(process, module)
+    try:
+        yield found
+    finally:
+        await found.end()
+
+
+def say(text: object) -> None:
+    """What a child answers."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

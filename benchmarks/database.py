@@ -1,0 +1,124 @@
+"""The database that everything is measured on: a private server, or CHANCY_BENCH_DSN."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from chancy import Chancy, Job
+from chancy_core import embedded
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The DSN of the server."""
+    given = os.environ.get("CHANCY_BENCH_DSN")
+    if given:
+        yield given
+        return
+    directory = Path(tempfile.mkdtemp(prefix="chancy-bench-"))
+    try:
+        with embedded.acquire(directory) as running:
+            yield running.dsn
+        # The server's files go away with it; it stops a moment after its last user.
+        _wait_until_stopped(running.dsn)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _wait_until_stopped(dsn: str) -> None:
+    while True:
+        try:
+            psycopg.connect(dsn, connect_timeout=1).close()
+        except psycopg.OperationalError:
+            return
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Jobs that are looked at together: ids grow with time, so they lie between the first and the last."""
+
+    first: uuid.UUID
+    last: uuid.UUID
+    count: int
+
+    @property
+    def ends(self) -> dict[str, uuid.UUID]:
+        return {"first": self.first, "last": self.last}
+
+
+class Bench:
+    """What scenarios share.
+
+    Attributes:
+        dsn: the database.
+        quick: smaller numbers, so that all of it takes less than three minutes.
+        admin: an autocommitting connection for everything that is not measured.
+    """
+
+    def __init__(self, dsn: str, admin: Connection, *, quick: bool) -> None:
+        self.dsn = dsn
+        self.admin = admin
+        self.quick = quick
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, dsn: str, *, quick: bool) -> AsyncIterator[Bench]:
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as admin:
+            bench = cls(dsn, admin, quick=quick)
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                if (value := await bench.one(f"SHOW {setting}")) != "on":
+                    raise SystemExit(f"{setting} is {value}: numbers without durability compare with nothing.")
+            await admin.execute("SET client_min_messages = error")
+            yield bench
+
+    async def one(self, sql: str, params: Any = None) -> Any:
+        row = await (await self.admin.execute(sql, params)).fetchone()
+        return row[0] if row else None
+
+    async def row(self, sql: str, params: Any = None) -> tuple[Any, ...]:
+        row = await (await self.admin.execute(sql, params)).fetchone()
+        assert row is not None
+        return tuple(row)
+
+    @asynccontextmanager
+    async def schema(self, name: str) -> AsyncIterator[Chancy]:
+        """A schema of its own, with an open Chancy, for the length of the block."""
+        schema = f"bench_{name}"
+        await self.admin.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        try:
+            async with Chancy(self.dsn, schema=schema) as chancy:
+                await chancy.migrate()
+                yield chancy
+        finally:
+            await self.admin.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+    async def level(self, chancy: Chancy) -> None:
+        """The same start for everyone: nothing left to vacuum, and a checkpoint just behind us."""
+        schema = chancy.settings.schema
+        await self.admin.execute(f"VACUUM (ANALYZE) {schema}.jobs")
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            await self.admin.execute("CHECKPOINT")
+
+    async def clear(self, chancy: Chancy) -> None:
+        schema = chancy.settings.schema
+        await self.admin.execute(f"TRUNCATE {schema}.jobs, {schema}.finished_jobs")
+
+    async def wal_bytes(self) -> float:
+        return float(await self.one("SELECT pg_current_wal_insert_lsn() - '0/0'"))
+
+
+async def push(chancy: Chancy, jobs: list[Job]) -> Batch:
+    references = await chancy.push_many("default", jobs)
+    return Batch(references[0].identifier, references[-1].identifier, len(references))

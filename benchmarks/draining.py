@@ -1,0 +1,150 @@
+"""One drain: jobs lie there, a warm worker is let at them, and the database says when the first started and the last
+had finished.
+
+Both moments are the start of the transaction that wrote them: the first claim is inside the time, the last write's own
+duration is not, for the bare loop as for us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from benchmarks import work
+from benchmarks.children import Child, child
+from benchmarks.database import Batch, Bench, push
+from benchmarks.frame import Sample
+from chancy import Chancy
+
+WARM_UP = 2000
+LOOK_EVERY_S = 0.02
+PATIENCE_S = 120.0
+
+
+async def ours(
+    bench: Bench,
+    chancy: Chancy,
+    jobs: int,
+    *,
+    processes: int = 1,
+    beside: AsyncExitStack | None = None,
+    take_pending: bool = False,
+) -> Sample:
+    """Drain with worker processes of Chancy.
+
+    Args:
+        jobs: how many are pushed and waited for.
+        processes: how many workers.
+        beside: entered when the jobs lie ready, for the length of the drain.
+        take_pending: push none, drain the first of those that lie there already.
+    """
+    async with AsyncExitStack() as stack:
+        await chancy.resume_queue("default")
+        workers = await _workers(stack, chancy, processes)
+        await _wait(bench, chancy, await _batch(bench, chancy, WARM_UP, take_pending=take_pending))
+        await _pause(bench, chancy)
+        batch = await _batch(bench, chancy, jobs, take_pending=take_pending)
+        await bench.level(chancy)
+        if beside is not None:
+            await stack.enter_async_context(beside)
+        cpu_s = sum([await worker.cpu_s() for worker in workers])
+        wal_bytes = await bench.wal_bytes()
+        await chancy.resume_queue("default")
+        await _wait(bench, chancy, batch)
+        wal_bytes = await bench.wal_bytes() - wal_bytes
+        cpu_s = sum([await worker.cpu_s() for worker in workers]) - cpu_s
+        await _pause(bench, chancy)
+        return await _sample(bench, chancy, batch, cpu_s, wal_bytes)
+
+
+async def bare(bench: Bench, chancy: Chancy, jobs: int, *, beside: AsyncExitStack | None = None) -> Sample:
+    """Drain with the bare loop."""
+    await push(chancy, work.nothings(WARM_UP))
+    async with AsyncExitStack() as stack:
+        loop = await stack.enter_async_context(child("benchmarks.bare", "drain", chancy.dsn, chancy.settings.schema))
+        await loop.hear()
+        batch = await _batch(bench, chancy, jobs, take_pending=False)
+        await bench.level(chancy)
+        if beside is not None:
+            await stack.enter_async_context(beside)
+        cpu_s = await loop.cpu_s()
+        wal_bytes = await bench.wal_bytes()
+        cpu_s = float(await loop.ask("go")) - cpu_s
+        wal_bytes = await bench.wal_bytes() - wal_bytes
+        return await _sample(bench, chancy, batch, cpu_s, wal_bytes)
+
+
+async def _workers(stack: AsyncExitStack, chancy: Chancy, processes: int) -> Sequence[Child]:
+    arguments = ("benchmarks.worker", chancy.dsn, chancy.settings.schema, "100")
+    workers = [await stack.enter_async_context(child(*arguments)) for _ in range(processes)]
+    for worker in workers:
+        await worker.hear()
+    return workers
+
+
+async def _batch(bench: Bench, chancy: Chancy, jobs: int, *, take_pending: bool) -> Batch:
+    if not take_pending:
+        return await push(chancy, work.nothings(jobs))
+    first, last, count = await bench.row(
+        f"""
+        SELECT (array_agg(id ORDER BY id))[1], (array_agg(id ORDER BY id DESC))[1], count(*)
+        FROM (
+            SELECT id FROM {chancy.settings.schema}.jobs
+            WHERE queue = 'default' AND state = 'pending' ORDER BY priority, id LIMIT %s
+        ) AS next
+        """,
+        [jobs],
+    )
+    return Batch(first, last, count)
+
+
+async def _wait(bench: Bench, chancy: Chancy, batch: Batch) -> None:
+    schema = chancy.settings.schema
+    # Two looks into indexes: the last of the jobs is finished, and then none is left.
+    done = f"""
+        SELECT EXISTS (SELECT FROM {schema}.finished_jobs WHERE id = %(last)s)
+               AND NOT EXISTS (SELECT FROM {schema}.jobs WHERE id BETWEEN %(first)s AND %(last)s)
+        """
+    await _until(bench, done, batch.ends)
+
+
+async def _pause(bench: Bench, chancy: Chancy) -> None:
+    await chancy.pause_queue("default")
+    await _until(bench, f"SELECT NOT EXISTS (SELECT FROM {chancy.settings.schema}.jobs WHERE state = 'running')")
+
+
+async def _until(bench: Bench, condition: str, params: Mapping[str, Any] | None = None) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not await bench.one(condition, params):  # noqa: ASYNC110 -- the condition is the database's
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _sample(bench: Bench, chancy: Chancy, batch: Batch, cpu_s: float, wal_bytes: float) -> Sample:
+    """What the database says, once it is certain that every job ran exactly once."""
+    total_s, first_tenth_s, last_tenth_s, count, distinct, claims = await bench.row(
+        f"""
+        WITH job AS (
+            SELECT id, claims, state, finished_at - min(started_at) OVER () AS after,
+                   percent_rank() OVER (ORDER BY finished_at, id) AS part
+            FROM {chancy.settings.schema}.finished_jobs
+            WHERE id BETWEEN %(first)s AND %(last)s
+        )
+        SELECT extract(epoch FROM max(after))::float,
+               extract(epoch FROM max(after) FILTER (WHERE part <= 0.1))::float,
+               extract(epoch FROM max(after) - max(after) FILTER (WHERE part <= 0.9))::float,
+               count(*) FILTER (WHERE state = 'succeeded'), count(DISTINCT id), max(claims)
+        FROM job
+        """,
+        batch.ends,
+    )
+    if not (count == distinct == batch.count and claims == 1):
+        raise RuntimeError(f"{batch.count} jobs: {count} succeeded, {distinct} different, claimed {claims} times.")
+    return {
+        "jobs_s": count / total_s,
+        "first_tenth_s": first_tenth_s,
+        "last_tenth_s": last_tenth_s,
+        "cpu_us_per_job": cpu_s / count * 1e6,
+        "wal_bytes_per_job": wal_bytes / count,
+    }

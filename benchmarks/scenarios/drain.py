@@ -1,0 +1,39 @@
+"""How fast one worker process works off what lies there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from benchmarks import draining
+from benchmarks.database import Bench
+from benchmarks.frame import Comparison, Sample, Scenario
+from chancy import Chancy
+
+
+def scenario(bench: Bench) -> Scenario:
+    jobs = 20_000 if bench.quick else 100_000
+    tables: list[Chancy] = []
+
+    @asynccontextmanager
+    async def around() -> AsyncIterator[None]:
+        async with bench.schema("drain") as chancy:
+            tables.append(chancy)
+            yield
+
+    async def ours() -> Sample:
+        await bench.clear(tables[0])
+        return await draining.ours(bench, tables[0], jobs)
+
+    async def bare() -> Sample:
+        await bench.clear(tables[0])
+        return await draining.bare(bench, tables[0], jobs)
+
+    return Scenario(
+        name="drain",
+        how=f"{jobs:,} pushed before, worker warm; from the first started_at to the last finished_at in the database",
+        subjects={"chancy": ours, "bare": bare},
+        comparisons=[Comparison("drain, one worker process", "chancy", "bare", at_least=0.60)],
+        repeats=5 if bench.quick else 9,
+        around=around(),
+    )
