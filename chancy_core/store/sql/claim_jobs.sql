@@ -8,7 +8,9 @@
 -- floor    uuid[]       … and in each, at its lowest priority, only ids above this
 --
 -- Walks the index jobs_ready in its own order, range by range, and stops at the limit: it neither sorts nor reads what
--- it does not take. The rows are addressed by their place (ctid) because they are locked by then.
+-- it does not take. The rows are addressed by their place (ctid) because they are locked by then, and by nothing else:
+-- a condition on their state would offer jobs_ready as another way to them, which looks cheap while statistics say that
+-- the table is empty, and walks over the whole backlog.
 -- Spends the attempt and raises `claims` in the same stroke.
 WITH ready AS (
     SELECT job.place
@@ -40,7 +42,6 @@ claimed AS (
         started_at = now(),
         note = NULL
     WHERE ctid = ANY (ARRAY(SELECT place FROM ready))
-      AND state = 'pending'
     RETURNING func, queue, kwargs::text, priority, max_attempts, scheduled_at, limits::text, unique_key, meta::text,
        options::text,
               id, state, attempts, claims, created_at, started_at, errors::text, worker, note

@@ -7,8 +7,11 @@
 -- errors   text[]      JSON of all attempts' errors, or NULL for none
 -- note     text[]
 --
--- Returns the ids it accepted. The arrays stand in sub-selects so that the planner cannot see how long they are: knowing,
--- it prefers a hash join over a scan of the whole table at some sizes; not knowing, it looks each id up in jobs_pkey.
+-- Returns the ids it accepted. Each is looked up in jobs_pkey, because nothing else is left, whatever statistics say:
+-- the arrays stand in sub-selects, since the planner, knowing how long they are, hashes the whole table at some sizes;
+-- running jobs are told by their worker (constraint jobs_running), since their state would offer the index jobs_running;
+-- and ids are compared through ANY, since plain equality offers a walk along jobs_pkey. Either looks cheap to statistics
+-- made while nothing ran, and compares every job with every outcome.
 WITH outcome AS (
     SELECT *
     FROM unnest(
@@ -19,7 +22,7 @@ WITH outcome AS (
 gone AS (
     DELETE FROM {schema}.jobs
     USING outcome
-    WHERE jobs.id = outcome.id AND jobs.claims = outcome.claims AND jobs.state = 'running'
+    WHERE jobs.id = ANY (ARRAY[outcome.id]) AND jobs.claims = outcome.claims AND jobs.worker IS NOT NULL
     RETURNING jobs.id, jobs.queue, jobs.func, jobs.priority, jobs.max_attempts, jobs.attempts, jobs.claims,
               jobs.created_at, jobs.scheduled_at, jobs.started_at, jobs.worker, jobs.unique_key,
               jobs.kwargs, jobs.meta, jobs.limits, jobs.options,

@@ -2,7 +2,8 @@
 --
 -- limit    integer
 --
--- Returns the queues that gained jobs, once a job. Uses jobs_due.
+-- Returns the queues that gained jobs, once a job. Uses jobs_due; why the
+-- rows are addressed by their place alone is explained in claim_jobs.
 UPDATE {schema}.jobs
 SET state = 'pending'
 WHERE ctid = ANY (ARRAY(
@@ -13,5 +14,4 @@ WHERE ctid = ANY (ARRAY(
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 ))
-  AND state IN ('scheduled', 'retrying')
 RETURNING queue

@@ -4,10 +4,10 @@
 -- claims   integer[]           the fence, as in finish_jobs
 -- delay_s  double precision[]  seconds until it is due again; NULL: it is runnable now
 -- refund   integer[]           1 gives the attempt back, 0 leaves it spent
--- errors   text[]              JSON of all attempts' errors, or NULL for none
+-- errors   text[]              JSON of all attempts' errors; NULL leaves them as they are
 -- note     text[]
 --
--- Returns the ids it accepted. The sub-selects are explained in finish_jobs; uses jobs_pkey.
+-- Returns the ids it accepted. How it finds the rows is explained in finish_jobs; uses jobs_pkey.
 WITH outcome AS (
     SELECT *
     FROM unnest(
@@ -19,9 +19,9 @@ UPDATE {schema}.jobs
 SET state = CASE WHEN outcome.delay_s IS NULL THEN 'pending' ELSE 'retrying' END,
     scheduled_at = coalesce(now() + make_interval(secs => outcome.delay_s), jobs.scheduled_at),
     attempts = jobs.attempts - outcome.refund,
-    errors = outcome.errors::jsonb,
+    errors = coalesce(outcome.errors::jsonb, jobs.errors),
     note = outcome.note,
     worker = NULL
 FROM outcome
-WHERE jobs.id = outcome.id AND jobs.claims = outcome.claims AND jobs.state = 'running'
+WHERE jobs.id = ANY (ARRAY[outcome.id]) AND jobs.claims = outcome.claims AND jobs.worker IS NOT NULL
 RETURNING jobs.id

@@ -6,7 +6,7 @@
 -- note     text
 --
 -- The attempt stays spent. With attempts left the job is runnable at once; without, it fails, and says why.
--- Returns (id, queue, worker, state). Uses jobs_running.
+-- Returns (id, queue, worker, state). Uses jobs_running, then jobs_pkey; why through ANY is explained in finish_jobs.
 WITH lost AS (
     SELECT id
     FROM {schema}.jobs
@@ -30,7 +30,7 @@ told AS (
 gone AS (
     DELETE FROM {schema}.jobs
     USING told
-    WHERE jobs.id = told.id AND jobs.attempts >= jobs.max_attempts
+    WHERE jobs.id = ANY (ARRAY[told.id]) AND jobs.attempts >= jobs.max_attempts
     RETURNING jobs.*, told.errors AS all_errors
 ),
 kept AS (
@@ -46,7 +46,7 @@ back AS (
     UPDATE {schema}.jobs
     SET state = 'pending', worker = NULL, errors = told.errors, note = %(note)s
     FROM told
-    WHERE jobs.id = told.id AND jobs.attempts < jobs.max_attempts
+    WHERE jobs.id = ANY (ARRAY[told.id]) AND jobs.attempts < jobs.max_attempts
     RETURNING jobs.id, jobs.queue
 )
 SELECT id, queue, 'failed' AS state FROM gone
