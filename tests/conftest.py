@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,32 @@ import pytest
 
 from chancy_core import embedded
 from chancy_core.app import Chancy
+from chancy_core.embedded import watcher
+
+# Tells the parallel test processes where their common server lives.
+SERVER_FOLDER = "PYTEST_CHANCY_SERVER"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make a folder for the server: not in pytest's own, which is closed to the user that runs root's server."""
+    if not hasattr(config, "workerinput"):
+        folder = Path(tempfile.mkdtemp(prefix="chancy-test-")).resolve()
+        folder.chmod(0o755)
+        os.environ[SERVER_FOLDER] = str(folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folder, once the server has stopped."""
+    if hasattr(config, "workerinput"):
+        return
+    folder = Path(os.environ.pop(SERVER_FOLDER))
+    lock = folder / "postgres" / "server.lock"
+    deadline = time.monotonic() + 20
+    while lock.exists() and watcher.is_locked(str(lock)):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.02)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -26,15 +55,13 @@ def _no_settings_of_this_machine() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def dsn() -> Iterator[str]:
     """The database: CHANCY_TEST_DSN, or an embedded server that the parallel test processes share."""
     given = os.environ.get("CHANCY_TEST_DSN")
     if given:
         yield given
         return
-    base = tmp_path_factory.getbasetemp()
-    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "postgres"
-    with embedded.acquire(Path(directory)) as server:
+    with embedded.acquire(Path(os.environ[SERVER_FOLDER]) / "postgres") as server:
         yield server.dsn
 
 
