@@ -7,12 +7,13 @@ import asyncio
 import importlib
 import sys
 import time
+import traceback
 
 from benchmarks import report
 from benchmarks.database import Bench, server
 from benchmarks.frame import Measured, measure
 
-SCENARIOS = ("drain", "bulk_push", "start")
+SCENARIOS = ("drain", "workers", "snapshot", "growth", "bulk_push", "many_pushers", "single_push", "start")
 
 
 def main() -> None:
@@ -31,17 +32,24 @@ def main() -> None:
 async def _run(dsn: str, names: list[str] | tuple[str, ...], *, quick: bool, repeats: int | None) -> None:
     start = time.monotonic()
     measured: list[Measured] = []
+    failed: list[str] = []
     async with Bench.opened(dsn, quick=quick) as bench:
         version = await bench.one("SHOW server_version")
         for name in names:
             scenario = importlib.import_module(f"benchmarks.scenarios.{name}").scenario(bench)
-            measured.append(await measure(scenario, repeats, _progress))
+            try:
+                measured.append(await measure(scenario, repeats, _progress))
+            except Exception:  # noqa: BLE001 -- the others are still worth knowing
+                failed.append(name)
+                traceback.print_exc()
     _progress("")
     print(report.table(measured))
     for one in measured:
         print(f"{one.scenario.name}: {one.scenario.how}")
     path = report.save(measured, quick=quick, server=version)
     print(f"PostgreSQL {version}, {time.monotonic() - start:.0f} s; every sample is in {path}")
+    if failed:
+        raise SystemExit(f"These broke: {', '.join(failed)}.")
 
 
 def _progress(text: str) -> None:

@@ -115,6 +115,11 @@ class Bench:
         schema = chancy.settings.schema
         await self.admin.execute(f"TRUNCATE {schema}.jobs, {schema}.finished_jobs")
 
+    async def empty(self, chancy: Chancy) -> None:
+        """As new, for what only pushes."""
+        await self.clear(chancy)
+        await self.level(chancy)
+
     async def wal_bytes(self) -> float:
         return float(await self.one("SELECT pg_current_wal_insert_lsn() - '0/0'"))
 

@@ -8,8 +8,8 @@ duration is not, for the bare loop as for us.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
 from benchmarks import work
@@ -22,6 +22,8 @@ WARM_UP = 2000
 LOOK_EVERY_S = 0.02
 PATIENCE_S = 120.0
 
+Beside = Callable[[], AbstractAsyncContextManager[Any]]
+
 
 async def ours(
     bench: Bench,
@@ -29,7 +31,7 @@ async def ours(
     jobs: int,
     *,
     processes: int = 1,
-    beside: AsyncExitStack | None = None,
+    beside: Beside = nullcontext,
     take_pending: bool = False,
 ) -> Sample:
     """Drain with worker processes of Chancy.
@@ -37,7 +39,7 @@ async def ours(
     Args:
         jobs: how many are pushed and waited for.
         processes: how many workers.
-        beside: entered when the jobs lie ready, for the length of the drain.
+        beside: what goes on during the drain; entered when the jobs lie ready.
         take_pending: push none, drain the first of those that lie there already.
     """
     async with AsyncExitStack() as stack:
@@ -47,8 +49,7 @@ async def ours(
         await _pause(bench, chancy)
         batch = await _batch(bench, chancy, jobs, take_pending=take_pending)
         await bench.level(chancy)
-        if beside is not None:
-            await stack.enter_async_context(beside)
+        await stack.enter_async_context(beside())
         cpu_s = sum([await worker.cpu_s() for worker in workers])
         wal_bytes = await bench.wal_bytes()
         await chancy.resume_queue("default")
@@ -59,7 +60,7 @@ async def ours(
         return await _sample(bench, chancy, batch, cpu_s, wal_bytes)
 
 
-async def bare(bench: Bench, chancy: Chancy, jobs: int, *, beside: AsyncExitStack | None = None) -> Sample:
+async def bare(bench: Bench, chancy: Chancy, jobs: int, *, beside: Beside = nullcontext) -> Sample:
     """Drain with the bare loop."""
     await push(chancy, work.nothings(WARM_UP))
     async with AsyncExitStack() as stack:
@@ -67,8 +68,7 @@ async def bare(bench: Bench, chancy: Chancy, jobs: int, *, beside: AsyncExitStac
         await loop.hear()
         batch = await _batch(bench, chancy, jobs, take_pending=False)
         await bench.level(chancy)
-        if beside is not None:
-            await stack.enter_async_context(beside)
+        await stack.enter_async_context(beside())
         cpu_s = await loop.cpu_s()
         wal_bytes = await bench.wal_bytes()
         cpu_s = float(await loop.ask("go")) - cpu_s
@@ -143,8 +143,8 @@ async def _sample(bench: Bench, chancy: Chancy, batch: Batch, cpu_s: float, wal_
         raise RuntimeError(f"{batch.count} jobs: {count} succeeded, {distinct} different, claimed {claims} times.")
     return {
         "jobs_s": count / total_s,
-        "first_tenth_s": first_tenth_s,
-        "last_tenth_s": last_tenth_s,
+        "first_tenth": count / 10 / first_tenth_s,
+        "last_tenth": count / 10 / last_tenth_s,
         "cpu_us_per_job": cpu_s / count * 1e6,
         "wal_bytes_per_job": wal_bytes / count,
     }

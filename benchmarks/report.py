@@ -14,7 +14,7 @@ from benchmarks.frame import Measured, Row
 
 RESULTS = Path(__file__).parent / "results"
 VERDICTS = {True: "pass", False: "MISS", None: ""}
-UNITS = {"jobs_s": "/s", "median_ms": " ms", "p99_ms": " ms"}
+UNITS = {"jobs_s": "/s", "first_tenth": "/s", "last_tenth": "/s", "median_ms": " ms", "p99_ms": " ms"}
 
 
 def table(measured: Iterable[Measured]) -> str:
@@ -56,7 +56,8 @@ def _target(row: Row) -> str:
 
 
 def _number(value: float, metric: str) -> str:
-    return f"{value:,.0f}{UNITS['jobs_s']}" if metric == "jobs_s" else f"{value:,.2f}{UNITS.get(metric, '')}"
+    unit = UNITS.get(metric, "")
+    return f"{value:,.0f}{unit}" if unit == "/s" else f"{value:,.2f}{unit}"
 
 
 def save(measured: Iterable[Measured], *, quick: bool, server: str) -> Path:

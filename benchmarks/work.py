@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
+
+import uuid_utils
 
 from chancy import Job
 
@@ -20,5 +23,17 @@ NOTHING = f"{__name__}.nothing"
 STAMP = f"{__name__}.stamp"
 
 
-def nothings(count: int, **fields: object) -> list[Job]:
-    return [Job(func=NOTHING, kwargs={"n": n}, **fields) for n in range(count)]
+def nothings(count: int) -> list[Job]:
+    return [nothing_job(n) for n in range(count)]
+
+
+def nothing_job(n: int) -> Job:
+    return Job(func=NOTHING, kwargs={"n": n})
+
+
+# The same job, as an application without a queue would store it.
+INSERT = "INSERT INTO {schema}.jobs (id, queue, func, kwargs) VALUES (%s, 'default', %s, %s)"
+
+
+def nothing_row(n: int) -> tuple[str, str, str]:
+    return str(uuid_utils.uuid7()), NOTHING, json.dumps({"n": n})

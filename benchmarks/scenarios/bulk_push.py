@@ -31,7 +31,7 @@ def scenario(bench: Bench) -> Scenario:
 
     async def ours() -> Sample:
         chancy = tables[0]
-        await _empty(bench, chancy)
+        await bench.empty(chancy)
         start = time.perf_counter()
         await chancy.push_many("default", jobs)
         return {"jobs_s": len(jobs) / (time.perf_counter() - start)}
@@ -39,7 +39,7 @@ def scenario(bench: Bench) -> Scenario:
     async def bare() -> Sample:
         """The rows are there, and get an id each."""
         chancy = tables[0]
-        await _empty(bench, chancy)
+        await bench.empty(chancy)
         copy_text = COPY.format(schema=chancy.settings.schema)
         start = time.perf_counter()
         async with bench.admin.cursor() as cursor, cursor.copy(copy_text) as copy:
@@ -50,7 +50,7 @@ def scenario(bench: Bench) -> Scenario:
     async def text() -> Sample:
         """Even the text that COPY sends is there already."""
         chancy = tables[0]
-        await _empty(bench, chancy)
+        await bench.empty(chancy)
         lines = ("\t".join(map(str, (uuid_utils.uuid7(), *row))) + "\n" for row in rows)
         blocks = []
         while block := "".join(islice(lines, 5000)):
@@ -73,8 +73,3 @@ def scenario(bench: Bench) -> Scenario:
         repeats=5 if bench.quick else 9,
         around=around(),
     )
-
-
-async def _empty(bench: Bench, chancy: Chancy) -> None:
-    await bench.clear(chancy)
-    await bench.level(chancy)

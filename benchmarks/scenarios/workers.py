@@ -1,0 +1,40 @@
+"""What a second worker process brings, and a third and fourth; each drain checks that no job ran twice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from benchmarks import draining
+from benchmarks.database import Bench
+from benchmarks.frame import Comparison, Sample, Scenario
+from chancy import Chancy
+
+
+def scenario(bench: Bench) -> Scenario:
+    jobs = 30_000 if bench.quick else 100_000
+    tables: list[Chancy] = []
+
+    @asynccontextmanager
+    async def around() -> AsyncIterator[None]:
+        async with bench.schema("workers") as chancy:
+            tables.append(chancy)
+            yield
+
+    async def drained(processes: int) -> Sample:
+        await bench.clear(tables[0])
+        return await draining.ours(bench, tables[0], jobs, processes=processes)
+
+    return Scenario(
+        name="workers",
+        how=f"{jobs:,} drained as in `drain` by several worker processes",
+        subjects={"one": partial(drained, 1), "two": partial(drained, 2), "four": partial(drained, 4)},
+        comparisons=[
+            Comparison("two worker processes / one", "two", "one", at_least=1.3),
+            # Not below two, as far as a median of few can tell.
+            Comparison("four worker processes / two", "four", "two", at_least=0.95),
+        ],
+        repeats=3 if bench.quick else 7,
+        around=around(),
+    )
