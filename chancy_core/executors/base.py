@@ -69,12 +69,12 @@ class Executor(abc.ABC):
 
     def stop(self, job: QueuedJob, task: asyncio.Task[Any], reason: StopReason) -> None:
         """Stop a running job: cancel the task in which `run` runs it."""
-        self._stopping[job.id] = reason
+        self._stopping[job.id, job.claims] = reason
         task.cancel()
 
     def stopped(self, job: QueuedJob) -> Outcome | None:
         """The outcome of a job that this worker stopped; None if it did not."""
-        reason = self._stopping.pop(job.id, None)
+        reason = self._stopping.pop((job.id, job.claims), None)
         if reason is None:
             return None
         if reason is StopReason.CANCELLED:
@@ -84,7 +84,7 @@ class Executor(abc.ABC):
     def forget(self, job: QueuedJob) -> None:
         """Called when a job has ended, so that a stop that came too late is not kept."""
         if self._stopping:
-            self._stopping.pop(job.id, None)
+            self._stopping.pop((job.id, job.claims), None)
 
     def find(self, job: QueuedJob) -> Function:
         """The job's function, checked against its arguments and its limits.

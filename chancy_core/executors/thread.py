@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from chancy_core.errors import CannotRun
 from chancy_core.executors.base import Executor, ExecutorSettings
+from chancy_core.executors.daemons import DaemonThreads
 from chancy_core.executors.functions import Function
 from chancy_core.executors.outcomes import succeeded
 from chancy_core.job import Outcome, QueuedJob
@@ -19,16 +19,16 @@ class ThreadExecutor(Executor):
     """Runs plain functions in threads, one for each job that runs at a time.
 
     It enforces no limit, because a thread cannot be stopped from outside. For the same reason a job
-    that is still running when the worker stops waiting for it runs on unheard.
+    that is still running when the worker stops waiting for it runs on unheard, until its process ends.
     """
 
     def __init__(self, settings: ExecutorSettings) -> None:
         super().__init__(settings)
-        self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="chancy-job")
+        self._threads = DaemonThreads("chancy-job")
 
     async def close(self) -> None:
         """Let the threads go; whoever still runs is not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown()
 
     async def run(self, job: QueuedJob) -> Outcome:
         """Run one job. See `Executor.run`."""
@@ -37,7 +37,7 @@ class ThreadExecutor(Executor):
             # Importing the module may block as well.
             function = await self._in_thread(self.find, job)
             if function.is_async:
-                raise CannotRun(
+                raise CannotRun(  # noqa: TRY301 -- recorded as what the attempt raised
                     f"{job.func} is a coroutine function, and its queue {job.queue!r} runs only plain ones: use "
                     "a queue with Chancy.Executor.Auto or Async."
                 )

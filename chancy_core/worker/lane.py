@@ -43,6 +43,10 @@ class Lane:
         """How many jobs may be started now."""
         return self.concurrency - len(self._running)
 
+    def known(self) -> set[tuple[uuid.UUID, int]]:
+        """The runs that go on here."""
+        return set(self._running)
+
     @property
     def running(self) -> int:
         """How many jobs run now."""
@@ -84,9 +88,16 @@ class Lane:
 
     def stop(self, reason: StopReason) -> int:
         """Stop everything that runs. Returns how many jobs that were."""
-        for run in list(self._running.values()):
-            run.executor.stop(run.job, run.task, reason)
+        # At the loop's next step: a task that is cancelled before its first one never takes it, and would hold its job
+        # for ever.
+        loop = asyncio.get_running_loop()
+        for key, run in self._running.items():
+            loop.call_soon(self._stop, key, run, reason)
         return len(self._running)
+
+    def _stop(self, key: tuple[uuid.UUID, int], run: Run, reason: StopReason) -> None:
+        if key in self._running:
+            run.executor.stop(run.job, run.task, reason)
 
     async def idle(self) -> None:
         """Wait until nothing runs."""

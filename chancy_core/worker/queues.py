@@ -53,6 +53,8 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         self._claimers: dict[str, Claimer] = {}
         self._claiming: dict[str, asyncio.Task[None]] = {}
+        # Cancelled, but a claim may be in flight, whose jobs still come into the lane.
+        self._leaving: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, str] = {}
 
     @property
@@ -94,10 +96,10 @@ class Lanes:
             if queue.state is QueueState.ACTIVE:
                 await self._serve(queue)
         for name in list(self._claiming):
-            queue = served.get(name)
-            if queue is None or queue.state is not QueueState.ACTIVE:
+            declared = served.get(name)
+            if declared is None or declared.state is not QueueState.ACTIVE:
                 self._stop_claiming(name)
-                log.info("queue_left", queue=name, state="paused" if queue else "not served any more")
+                log.info("queue_left", queue=name, state="paused" if declared else "not served any more")
         await self._close_idle_lanes()
 
     async def _serve(self, queue: Queue) -> None:
@@ -119,7 +121,7 @@ class Lanes:
             self._refuse(queue, error)
             return
         self._refused.pop(queue.name, None)
-        if queue.name not in self._claiming:
+        if queue.name not in self._claiming and queue.name not in self._leaving:
             claimer = self._claimers[queue.name] = self._claimer(lane)
             self._claiming[queue.name] = asyncio.create_task(
                 keep(f"claim {queue.name}", claimer.run), name=f"chancy.claim.{queue.name}"
@@ -134,22 +136,28 @@ class Lanes:
             log.error("queue_not_served", queue=queue.name, error=str(error), **details)
 
     def _stop_claiming(self, name: str) -> None:
-        self._claiming.pop(name).cancel()
+        task = self._leaving[name] = self._claiming.pop(name)
         self._claimers.pop(name, None)
+        task.cancel()
+        task.add_done_callback(lambda _: self._left(name))
+
+    def _left(self, name: str) -> None:
+        del self._leaving[name]
+        # The queue may have been resumed meanwhile.
+        self._alarm.ring()
 
     async def _close_idle_lanes(self) -> None:
         for name, lane in list(self._lanes.items()):
-            if name not in self._claiming and not lane.running:
+            if name not in self._claiming and name not in self._leaving and not lane.running:
                 del self._lanes[name]
                 await lane.close()
 
     async def stop_claiming(self) -> None:
         """Claim nothing more; waits for claims in flight, whose jobs are run."""
-        tasks = list(self._claiming.values())
         for name in list(self._claiming):
             self._stop_claiming(name)
-        if tasks:
-            await asyncio.wait(tasks)
+        if self._leaving:
+            await asyncio.wait(self._leaving.values())
 
     async def idle(self) -> None:
         """Wait until nothing runs."""
