@@ -458,7 +458,7 @@ class Chancy:
 
     async def get_all_queues(self) -> list[Queue]:
         """Every declared queue, by name."""
-        return await self._run(lambda: self.store.get_queues())
+        return await self._run(self.store.get_queues)
 
     async def pause_queue(self, name: str, *, resume_at: datetime | None = None) -> None:
         """Stop claiming from a queue, everywhere. Pushes go on; running jobs end.
@@ -505,7 +505,7 @@ class Chancy:
 
     def sync_get_all_queues(self) -> list[Queue]:
         """As `get_all_queues`, for code without asyncio."""
-        return self._run_sync(lambda: self.store.get_queues())
+        return self._run_sync(self.store.get_queues)
 
     def sync_pause_queue(self, name: str, *, resume_at: datetime | None = None) -> None:
         """As `pause_queue`, for code without asyncio."""

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
+
+# An error is read by a person.
+NAMES_SHOWN: Final = 10
 
 
 class ChancyError(Exception):
@@ -94,5 +98,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return f" Did you mean {close[0]!r}?"
     if not names:
         return " None is known."
-    shown = ", ".join(repr(name) for name in names[:10])
-    return f" Known: {shown}{' …' if len(names) > 10 else ''}."
+    shown = ", ".join(repr(name) for name in names[:NAMES_SHOWN])
+    return f" Known: {shown}{' …' if len(names) > NAMES_SHOWN else ''}."

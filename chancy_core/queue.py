@@ -14,6 +14,7 @@ from chancy_core.errors import InvalidQueue
 DEFAULT_QUEUE: Final = "default"
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,99}")
 CONCURRENCY_MAX: Final = 10_000
+POLLING_INTERVAL_MAX_S: Final = 3600
 
 
 class Executor(StrEnum):
@@ -69,7 +70,10 @@ class Queue(msgspec.Struct, frozen=True):
                 f"Queue {self.name!r}: concurrency is {self.concurrency!r}; give a whole number "
                 f"from 1 to {CONCURRENCY_MAX}."
             )
-        if not isinstance(self.polling_interval, int | float) or not 0 < self.polling_interval <= 3600:
+        if (
+            not isinstance(self.polling_interval, int | float)
+            or not 0 < self.polling_interval <= POLLING_INTERVAL_MAX_S
+        ):
             raise InvalidQueue(
                 f"Queue {self.name!r}: polling_interval is {self.polling_interval!r}; give seconds "
                 "above 0, at most 3600."

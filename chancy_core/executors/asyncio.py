@@ -28,7 +28,7 @@ class AsyncExecutor(Executor):
         try:
             function = self.find(job)
             if not function.is_async:
-                raise CannotRun(
+                raise CannotRun(  # noqa: TRY301 -- recorded as what the attempt raised
                     f"{job.func} is not a coroutine function, and its queue {job.queue!r} runs only those: make "
                     "it `async def`, or use a queue with Chancy.Executor.Auto or Threaded."
                 )

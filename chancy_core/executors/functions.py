@@ -126,7 +126,7 @@ def _public(found: Any) -> list[str]:
 
 
 def _described(path: str, call: Callable[..., Any]) -> Function:
-    is_async = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(type(call), "__call__", None))
+    is_async = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(type(call), "__call__", None))  # noqa: B004
     try:
         parameters = inspect.signature(call).parameters.values()
     except (TypeError, ValueError):

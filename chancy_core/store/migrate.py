@@ -62,7 +62,7 @@ def applied(schema: str) -> Flow[dict[str, int] | None]:
     if not exists:
         return None
     rows = yield Query(f"SELECT owner, max(version) FROM {_quoted(schema)}.migrations GROUP BY owner".encode())
-    return {owner: version for owner, version in rows}
+    return dict(rows)
 
 
 def problem(schema: str, versions: dict[str, int] | None, wanted: Sequence[Migration]) -> SchemaError | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from chancy_core.job import QueuedJob
@@ -31,6 +34,7 @@ class Claimer:
         lane: where the jobs run.
         finisher: when too many outcomes wait to be written, claiming waits too.
         lease: while it is lost, nothing is claimed.
+        suspect: called when a claim failed, which may have succeeded all the same.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Claimer:
         lane: Lane,
         finisher: Finisher,
         lease: Lease,
+        suspect: Callable[[], None],
     ) -> None:
         self._worker = worker
         self._store = store
@@ -48,6 +53,7 @@ class Claimer:
         self._lane = lane
         self._finisher = finisher
         self._lease = lease
+        self._suspect = suspect
         self._floors = Floors()
         self._alarm = Alarm()
 
@@ -63,9 +69,8 @@ class Claimer:
             await self._lease.held()
             await self._finisher.room()
             wanted = min(await self._lane.slots(), CLAIM_MAX)
-            jobs, everywhere = await self._claim(wanted)
+            jobs, everywhere = await self._claim_and_start(wanted)
             if jobs:
-                self._lane.start(jobs)
                 log.debug("jobs_claimed", queue=self._lane.queue.name, count=len(jobs))
             if len(jobs) < wanted:
                 await self._alarm.sleep(self._pause_s(everywhere))
@@ -77,10 +82,26 @@ class Claimer:
             pause_s = min(pause_s, self._floors.sweep_in_s(time.monotonic()))
         return pause_s
 
+    async def _claim_and_start(self, wanted: int) -> tuple[list[QueuedJob], bool]:
+        """Claim and start; a claim in flight is waited for even by a cancelled claimer, because its jobs are ours."""
+        claim = asyncio.ensure_future(self._claim(wanted))
+        try:
+            claimed = await asyncio.shield(claim)
+        except asyncio.CancelledError:
+            with suppress(Exception):
+                self._lane.start((await claim)[0])
+            raise
+        self._lane.start(claimed[0])
+        return claimed
+
     async def _claim(self, wanted: int) -> tuple[list[QueuedJob], bool]:
         start = time.monotonic()
         ranges = self._floors.ranges(start)
-        jobs = await self._connection.run(self._claim_flow(wanted, ranges))
+        try:
+            jobs = await self._connection.run(self._claim_flow(wanted, ranges))
+        except BaseException:
+            self._suspect()
+            raise
         now = time.monotonic()
         self._floors.claimed(ranges, jobs, now, now - start)
         return jobs, len(ranges.low) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -62,6 +63,10 @@ class Finisher:
     async def drained(self) -> None:
         """Wait until everything has been written."""
         await self._empty.wait()
+
+    def known(self) -> set[tuple[uuid.UUID, int]]:
+        """The runs whose outcomes have not been written yet."""
+        return {(outcome.job.id, outcome.job.claims) for outcome in self._buffer}
 
     @property
     def waiting(self) -> int:

@@ -1,11 +1,13 @@
 """How a claim keeps its price while dead rows pile up.
 
-While anyone holds an old snapshot, vacuum removes nothing, and a claim from the front of the queue walks over the index
-entry of every job that was ever claimed: about 0.15 µs each. So the highest id claimed is remembered for each priority,
-its floor, and a claim may ask for what lies above the floors, and for the ranges between the known priorities, where new
-ones would appear. Jobs may lie below a floor: ids that committed late, retries, promotions, other workers' hand-backs.
-Only a claim without floors finds those. So floors are used only while a claim without them has become dear, and even then
-one without them runs now and then, spaced by its own price.
+While anyone holds an old snapshot, vacuum removes nothing, and a claim from the front of the queue walks over the
+index entry of every job that was ever claimed: about 0.15 µs each. So the highest id claimed is remembered for each
+priority, its floor, and a claim may ask for what lies above the floors, and for the ranges between the known
+priorities, where new ones would appear.
+
+Jobs may lie below a floor: ids that committed late, retries, promotions, other workers' hand-backs. Only a claim
+without floors finds those. So floors are used only while a claim without them has become dear, and even then one
+without them runs now and then, spaced by its own price.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import socket
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -19,6 +20,7 @@ from chancy_core.executors.functions import Functions
 from chancy_core.executors.outcomes import handed_back
 from chancy_core.log import log
 from chancy_core.store.connect import WorkerConnection
+from chancy_core.worker.audit import Auditor
 from chancy_core.worker.claim import Claimer
 from chancy_core.worker.duty import keep
 from chancy_core.worker.finish import Finisher
@@ -34,8 +36,8 @@ from chancy_core.worker.rescue import Rescuer
 EVERY_WORKER: Final = "*"
 # How long a cancelled job may take to notice; after that it is handed back as it is.
 STOP_JOBS_WITHIN_S: Final = 5.0
-# How long outcomes may take to be written at the end, should the database be away just then. Jobs whose outcome cannot be
-# written are rescued by others once the lease has run out.
+# How long outcomes may take to be written at the end, should the database be away just then. Jobs whose outcome
+# cannot be written are rescued by others once the lease has run out.
 WRITE_WITHIN_S: Final = 15.0
 
 
@@ -122,7 +124,7 @@ class Worker:
         store = self._chancy.store
         claims, writes = self._connection("chancy claim"), self._connection("chancy finish")
         self._lease = Lease(self._lease_s, self._lost)
-        self._finisher = Finisher(store, writes, lambda delay_s: self._promoter.due_in(delay_s))
+        self._finisher = Finisher(store, writes, self._retry_due)
         self._lanes = Lanes(
             store,
             claims,
@@ -133,6 +135,7 @@ class Worker:
             claimer=lambda lane: self._claimer(lane, claims),
         )
         self._promoter = Promoter(store, claims, self._hear)
+        self._auditor = Auditor(self.name, store, claims, self._known_runs, self._hear)
         self._rescuer = Rescuer(store, claims, self._lease_s, self._hear)
         self._heartbeat = Heartbeat(
             self.name,
@@ -147,12 +150,17 @@ class Worker:
         self._lease.renewed(sent_at)
         self._heartbeat.start()
         self._open = True
-        await self._lanes.follow()
+        try:
+            await self._lanes.follow()
+        except BaseException:
+            await self.stop()
+            raise
         self._keep("finish", self._finisher.run)
         self._keep("lease", self._lease.watch)
         self._keep("queues", self._lanes.run)
         self._keep("promote", self._promoter.run)
         self._keep("rescue", self._rescuer.run)
+        self._keep("audit", self._auditor.run)
         if self._chancy.settings.notifications:
             listener = Listener(store.channel, lambda: self._chancy.dsn, self._hear)
             self._keep("listen", listener.run)
@@ -193,7 +201,7 @@ class Worker:
             return self._stopped or Stopped.DRAINED
         self._told.set()
         log.info("worker_stopping", worker=self.name, running=self._lanes.running, grace_s=self._grace_s)
-        self._cancel("queues", "promote", "rescue", "listen")
+        self._cancel("queues", "promote", "rescue", "audit", "listen")
         await self._lanes.stop_claiming()
         how = await self._drain()
         await self._write_outcomes()
@@ -265,7 +273,18 @@ class Worker:
         return ExecutorSettings(self.name, concurrency, self._chancy.settings.result_limit_bytes, self._functions)
 
     def _claimer(self, lane: Lane, connection: WorkerConnection) -> Claimer:
-        return Claimer(self.name, self._chancy.store, connection, lane, self._finisher, self._lease)
+        return Claimer(
+            self.name,
+            self._chancy.store,
+            connection,
+            lane,
+            self._finisher,
+            self._lease,
+            self._auditor.suspect,
+        )
+
+    def _known_runs(self) -> set[tuple[uuid.UUID, int]]:
+        return self._finisher.known().union(*(lane.known() for lane in self._lanes.lanes.values()))
 
     def _keep(self, name: str, duty: Callable[[], Awaitable[None]]) -> None:
         self._duties.append(asyncio.create_task(keep(name, duty), name=name))
@@ -274,6 +293,9 @@ class Worker:
         for task in self._duties:
             if task.get_name() in names:
                 task.cancel()
+
+    def _retry_due(self, delay_s: float) -> None:
+        self._promoter.due_in(delay_s)
 
     def _lost(self) -> None:
         count = self._lanes.stop_jobs(StopReason.LEASE_LOST)

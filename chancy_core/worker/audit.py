@@ -1,0 +1,95 @@
+"""Audit: find the runs that this worker holds without having heard of them.
+
+A claim commits, and the connection is lost before its answer arrives: the jobs are running in the name of a worker
+that does not know of them, and its lease is in order, so nobody would ever rescue them. After each claim that failed,
+the worker compares what the database says it runs with what it does run, and hands back the difference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from chancy_core.log import log
+from chancy_core.store import Store
+from chancy_core.store.connect import WorkerConnection
+from chancy_core.store.flow import Flow
+
+RunKey: TypeAlias = tuple[uuid.UUID, int]
+
+# A claim whose answer has just arrived may not have been noted yet; what is still unknown after this is lost.
+BETWEEN_LOOKS_S: Final = 0.5
+NOTE: Final = "The answer to its claim was lost: it was handed back."
+
+
+class Auditor:
+    """Hands back what was claimed unheard.
+
+    Args:
+        worker: the worker's name.
+        store: the statements.
+        connection: the connection that claims use, so that none is in flight during a look.
+        known: the runs that the worker knows of: running, or waiting to be written.
+        hear: told, as by a notification, which queues gained jobs.
+    """
+
+    def __init__(
+        self,
+        worker: str,
+        store: Store,
+        connection: WorkerConnection,
+        known: Callable[[], set[RunKey]],
+        hear: Callable[[str], None],
+    ) -> None:
+        self._worker = worker
+        self._store = store
+        self._connection = connection
+        self._known = known
+        self._hear = hear
+        self._suspicion = asyncio.Event()
+
+    def suspect(self) -> None:
+        """A claim failed, and may have succeeded all the same."""
+        self._suspicion.set()
+
+    async def run(self) -> None:
+        """Look whenever there is a suspicion, for ever."""
+        while True:
+            await self._suspicion.wait()
+            unheard = await self._unheard()
+            if unheard:
+                await asyncio.sleep(BETWEEN_LOOKS_S)
+                still = await self._unheard()
+                unheard = {key: queue for key, queue in unheard.items() if key in still}
+            if unheard:
+                await self._connection.run(self._hand_back(unheard))
+            self._suspicion.clear()
+
+    async def _unheard(self) -> dict[RunKey, str]:
+        before = self._known()
+        rows = await self._connection.run(self._held())
+        known = before | self._known()
+        return {(id_, claims): queue for id_, claims, queue in rows if (id_, claims) not in known}
+
+    def _held(self) -> Flow[list[tuple[uuid.UUID, int, str]]]:
+        rows = yield self._store.query("find_running", worker=self._worker)
+        return [(id_, claims, queue) for id_, claims, queue in rows]
+
+    def _hand_back(self, runs: dict[RunKey, str]) -> Flow[None]:
+        count = len(runs)
+        yield self._store.query(
+            "release_jobs",
+            id=[id_ for id_, _ in runs],
+            claims=[claims for _, claims in runs],
+            delay_s=[None] * count,
+            refund=[1] * count,
+            errors=[None] * count,
+            note=[NOTE] * count,
+        )
+        log.warning("claims_unheard", count=count)
+        queues = [f"back:{queue}" for queue in sorted(set(runs.values()))]
+        yield from self._store.notify(queues)
+        for queue in queues:
+            self._hear(queue)
