@@ -70,6 +70,8 @@ class Chancy:
         self._pusher: Pusher | None = None
         self._waiter: Waiter | None = None
         self._problem: SchemaError | None = None
+        #: What opening it, or `migrate`, applied last.
+        self.migrated: list[Migration] = []
 
     # -- opening and closing ---------------------------------------------------------------
 
@@ -214,6 +216,7 @@ class Chancy:
     def _migrate(self) -> Flow[list[Migration]]:
         done = yield from migrate(self.settings.schema, self.migrations())
         self._problem = None
+        self.migrated = done
         for migration in done:
             log.info("migration_applied", owner=migration.owner, version=migration.version)
         return done
@@ -493,6 +496,14 @@ class Chancy:
             InvalidQueue: it is the default queue.
         """
         return await self._run(lambda: self.store.delete_queue(name, purge_jobs=purge_jobs))
+
+    async def count_jobs(self) -> dict[str, dict[str, int]]:
+        """How many live jobs each queue has, by state: `{"default": {"pending": 3}}`. Reads all of them."""
+        return await self._run(self.store.count_live)
+
+    def sync_count_jobs(self) -> dict[str, dict[str, int]]:
+        """As `count_jobs`, for code without asyncio."""
+        return self._run_sync(self.store.count_live)
 
     def sync_declare(self, queue: Queue, *, upsert: bool = False) -> Queue:
         """As `declare`, for code without asyncio."""

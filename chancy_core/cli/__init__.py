@@ -1,1 +1,17 @@
 """The `chancy` command."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the `chancy` command."""
+    try:
+        import click  # noqa: F401, PLC0415 -- an extra, so that libraries need not bring it
+        import rich  # noqa: F401, PLC0415
+    except ImportError as error:
+        sys.exit(f'The chancy command needs {error.name}: pip install "chancy-core[cli]".')
+    from chancy_core.cli.group import chancy  # noqa: PLC0415
+
+    chancy(prog_name="chancy")

@@ -118,6 +118,13 @@ class Store:
         rows = yield self.query("find_finished", ids=list(ids))
         return {id_: bool(finished) for id_, finished in rows}
 
+    def count_live(self) -> Flow[dict[str, dict[str, int]]]:
+        """How many live jobs each queue has, by state."""
+        counts: dict[str, dict[str, int]] = {}
+        for queue, state, count in (yield self.query("count_live")):
+            counts.setdefault(queue, {})[state] = count
+        return counts
+
     def resign(self, worker: str) -> Flow[None]:
         """Forget a worker that stopped in good order."""
         yield self.query("resign_worker", worker=worker)

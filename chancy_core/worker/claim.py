@@ -103,7 +103,7 @@ class Claimer:
             self._suspect()
             raise
         now = time.monotonic()
-        self._floors.claimed(ranges, jobs, now, now - start)
+        self._floors.claimed(ranges, jobs, full=len(jobs) >= wanted, now=now, took_s=now - start)
         return jobs, len(ranges.low) == 1
 
     def _claim_flow(self, wanted: int, ranges: Ranges) -> Flow[list[QueuedJob]]:

@@ -1,13 +1,14 @@
 """How a claim keeps its price while dead rows pile up.
 
-While anyone holds an old snapshot, vacuum removes nothing, and a claim from the front of the queue walks over the
-index entry of every job that was ever claimed: about 0.15 µs each. So the highest id claimed is remembered for each
-priority, its floor, and a claim may ask for what lies above the floors, and for the ranges between the known
-priorities, where new ones would appear.
+A claim from the front of the queue walks over the index entry of every job that was ever claimed, until vacuum comes
+along: 0.03 to 0.15 µs each. Vacuum comes once a minute, and not at all while anyone holds an old snapshot. So the highest
+id claimed is remembered for each priority, its floor, and a claim may ask for what lies above the floors, and for the
+ranges between the known priorities, where new ones would appear.
 
-Jobs may lie below a floor: ids that committed late, retries, promotions, other workers' hand-backs. Only a claim
-without floors finds those. So floors are used only while a claim without them has become dear, and even then one
-without them runs now and then, spaced by its own price.
+Jobs may lie below a floor: ids that committed late, retries, promotions, other workers' hand-backs. Only a claim without
+floors finds those, a sweep. So floors are used in two cases, and then a sweep runs now and then, spaced by its own price:
+while claims come back full, when there is more to do than can be done and what lies below has to wait for moments only;
+and while a sweep has become dear.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from typing import Final, NamedTuple
 from chancy_core.job import PRIORITY_MAX, PRIORITY_MIN, QueuedJob
 
 LOWEST_ID: Final = uuid.UUID(int=0)
-# What a claim may cost beyond the cheapest one seen before floors are worth their risk of finding a job late: as much
-# as 50,000 dead entries.
+# What a sweep that does not come back full may cost beyond the cheapest one before it has to be spaced: as much as 50,000
+# dead entries. Below that, a worker with little to do finds every job at once.
 DEAR_S: Final = 0.008
-# A claim without floors takes at most one part in twenty of the time.
+# Sweeps take at most one part in twenty of the time.
 SPACING: Final = 20
 # Each known priority is two more ranges to look into; beyond this many the index scan itself is the cheaper way.
 PRIORITIES_MAX: Final = 32
@@ -45,14 +46,15 @@ class Floors:
     def __init__(self) -> None:
         self._floors: dict[int, uuid.UUID] = {}
         self._cheapest_s = float("inf")
+        self._dear = False
         self._next_sweep_at = 0.0
 
     def sweep_in_s(self, now: float) -> float:
-        """Seconds until a claim without floors may run; 0 when it may run now."""
+        """Seconds until a sweep may run; 0 when it may run now."""
         return max(self._next_sweep_at - now, 0.0)
 
     def sweep_now(self) -> None:
-        """Let the next claim run without floors: something is known to lie below them."""
+        """Let the next claim be a sweep: something is known to lie below the floors."""
         self._next_sweep_at = 0.0
 
     def ranges(self, now: float) -> Ranges:
@@ -70,12 +72,22 @@ class Floors:
             _add(ranges, above, PRIORITY_MAX, LOWEST_ID)
         return ranges
 
-    def claimed(self, ranges: Ranges, jobs: Sequence[QueuedJob], now: float, took_s: float) -> None:
-        """Take note of a claim: what it looked through, what it found, and how long it took."""
+    def claimed(self, ranges: Ranges, jobs: Sequence[QueuedJob], *, full: bool, now: float, took_s: float) -> None:
+        """Take note of a claim.
+
+        Args:
+            ranges: what it looked through.
+            jobs: what it found.
+            full: whether that was as much as was wanted.
+            now: when it ended, by a monotonic clock, in seconds.
+            took_s: how long it took, in seconds.
+        """
         self._cheapest_s = min(self._cheapest_s, took_s)
         if ranges is EVERYTHING:
-            dear = took_s - self._cheapest_s > DEAR_S
-            self._next_sweep_at = now + took_s * SPACING if dear else 0.0
+            self._dear = took_s - self._cheapest_s > DEAR_S
+            self._next_sweep_at = now + took_s * SPACING if full or self._dear else 0.0
+        elif not full and not self._dear:
+            self._next_sweep_at = 0.0
         for job in jobs:
             if job.id > self._floors.get(job.priority, LOWEST_ID):
                 self._floors[job.priority] = job.id

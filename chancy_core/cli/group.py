@@ -1,0 +1,51 @@
+"""The command's frame: options that all share, and errors that a person can act on."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from chancy_core.app import Chancy
+from chancy_core.cli import jobs, migrate, queues, settings, worker
+from chancy_core.errors import ChancyError
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+class Group(click.Group):
+    """A group whose commands end with one line when Chancy refuses something."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except ChancyError as error:
+            Console(stderr=True, soft_wrap=True).print(f"[red]{type(error).__name__}:[/red] {escape(str(error))}")
+            ctx.exit(1)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--dsn", help="The database. Default: CHANCY_DSN, the configuration file, or the embedded PostgreSQL.")
+@click.option("--schema", help="The schema that holds Chancy's tables.")
+@click.option("--config", type=click.Path(dir_okay=False), help="The configuration file.")
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
+@click.version_option(package_name="chancy-core")
+@click.pass_context
+def chancy(ctx: click.Context, dsn: str | None, schema: str | None, config: str | None, log_level: str) -> None:
+    """A job queue on PostgreSQL."""
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s", level=logging.WARNING)
+    logging.getLogger("chancy").setLevel(log_level.upper())
+    # Functions are found as `python -m` would find them: from here.
+    if os.getcwd() not in sys.path:  # noqa: PTH109 -- sys.path holds strings
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    ctx.obj = lambda: Chancy(dsn, schema=schema, config=config)
+
+
+for command in (worker.worker, migrate.migrate, queues.queue, jobs.job, jobs.push, settings.config):
+    chancy.add_command(command)

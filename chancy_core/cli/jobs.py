@@ -1,0 +1,63 @@
+"""`chancy push` and `chancy job`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+import msgspec
+
+from chancy_core.app import Chancy
+from chancy_core.errors import InvalidJob, JobNotFound
+from chancy_core.job import Job, QueuedJob
+
+
+@click.command()
+@click.argument("func")
+@click.option("--queue", default="default", show_default=True)
+@click.option("--kwargs", default="{}", help="The arguments, as a JSON object.")
+@click.option("--priority", type=int, default=0, help="Lower runs first.")
+@click.option("--max-attempts", type=int, default=1, show_default=True)
+@click.option("--unique-key")
+@click.option("--wait", is_flag=True, help="Wait until it has finished, and show how.")
+@click.pass_obj
+def push(
+    new_chancy: Callable[[], Chancy],
+    func: str,
+    queue: str,
+    kwargs: str,
+    priority: int,
+    max_attempts: int,
+    unique_key: str | None,
+    wait: bool,
+) -> None:
+    """Push one job that calls FUNC, an importable name such as app.jobs.report."""
+    try:
+        given = msgspec.json.decode(kwargs)
+    except msgspec.DecodeError as error:
+        raise InvalidJob(f"--kwargs is not JSON: {error}.") from None
+    job = Job(func=func, queue=queue, kwargs=given, priority=priority, max_attempts=max_attempts, unique_key=unique_key)
+    with new_chancy() as chancy:
+        reference = chancy.sync_push(job)
+        click.echo(f"{reference}{'' if reference.created else ' (exists already: its unique key is taken)'}")
+        if wait:
+            _show(reference.sync_wait())
+
+
+@click.command()
+@click.argument("id")
+@click.pass_obj
+def job(new_chancy: Callable[[], Chancy], id: str) -> None:  # noqa: A002 -- the argument's name in the help
+    """Show the job ID as it stands."""
+    with new_chancy() as chancy:
+        reference = chancy.reference(id)
+        found = chancy.sync_get_job(reference)
+        if found is None:
+            raise JobNotFound(f"There is no job {id} in schema {chancy.settings.schema!r}.")
+    _show(found)
+
+
+def _show(found: QueuedJob) -> None:
+    shown = {name: getattr(found, name) for name in found.__struct_fields__}
+    shown = {name: value for name, value in shown.items() if value not in (None, [], {})}
+    click.echo(msgspec.json.format(msgspec.json.encode(shown)).decode())

@@ -1,0 +1,111 @@
+"""`chancy queue …`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from chancy_core.app import Chancy
+from chancy_core.errors import InvalidQueue
+from chancy_core.queue import Queue
+
+
+@click.group()
+def queue() -> None:
+    """Declare, pause, resume and delete queues."""
+
+
+@queue.command("list")
+@click.pass_obj
+def list_(new_chancy: Callable[[], Chancy]) -> None:
+    """Every declared queue, and how many live jobs it has."""
+    with new_chancy() as chancy:
+        counts = chancy.sync_count_jobs()
+        table = Table("queue", "state", "concurrency", "tags", "executor", "live jobs", box=None)
+        for found in chancy.sync_get_all_queues():
+            states = counts.get(found.name, {})
+            table.add_row(
+                found.name,
+                f"{found.state} until {found.resume_at:%Y-%m-%d %H:%M %Z}" if found.resume_at else found.state,
+                str(found.concurrency or "worker's"),
+                " ".join(found.tags),
+                str(found.executor).rpartition(".")[2],
+                ", ".join(f"{count:,} {state}" for state, count in sorted(states.items())) or "none",
+            )
+    Console().print(table)
+
+
+@queue.command()
+@click.argument("name")
+@click.option("--concurrency", type=click.IntRange(min=1), help="Jobs at a time on each worker.")
+@click.option("--tag", "tags", multiple=True, help="A regular expression for workers' tags; may be repeated.")
+@click.option("--executor", default=str(Queue("x").executor), show_default=True)
+@click.option("--polling-interval", type=float, default=5.0, show_default=True)
+@click.option("--upsert", is_flag=True, help="Change the queue if it exists.")
+@click.pass_obj
+def declare(
+    new_chancy: Callable[[], Chancy],
+    name: str,
+    concurrency: int | None,
+    tags: tuple[str, ...],
+    executor: str,
+    polling_interval: float,
+    upsert: bool,
+) -> None:
+    """Declare the queue NAME."""
+    wanted = Queue(
+        name,
+        concurrency=concurrency,
+        tags=list(tags) or [".*"],
+        executor=executor,
+        polling_interval=polling_interval,
+    )
+    with new_chancy() as chancy:
+        found = chancy.sync_declare(wanted, upsert=upsert)
+    as_wanted = (found.concurrency, found.tags, found.executor, found.polling_interval) == (
+        wanted.concurrency,
+        wanted.tags,
+        wanted.executor,
+        wanted.polling_interval,
+    )
+    click.echo(f"queue {name} declared" if as_wanted else f"queue {name} exists otherwise: --upsert changes it")
+
+
+@queue.command()
+@click.argument("name")
+@click.option("--until", help="When it resumes by itself: an ISO 8601 time with its offset.")
+@click.pass_obj
+def pause(new_chancy: Callable[[], Chancy], name: str, until: str | None) -> None:
+    """Stop claiming from NAME."""
+    try:
+        resume_at = datetime.fromisoformat(until) if until else None
+    except ValueError:
+        raise InvalidQueue(f"--until {until!r} is not a time: write 2030-01-31T08:00+01:00.") from None
+    with new_chancy() as chancy:
+        chancy.sync_pause_queue(name, resume_at=resume_at)
+    click.echo(f"queue {name} paused")
+
+
+@queue.command()
+@click.argument("name")
+@click.pass_obj
+def resume(new_chancy: Callable[[], Chancy], name: str) -> None:
+    """Claim from NAME again."""
+    with new_chancy() as chancy:
+        chancy.sync_resume_queue(name)
+    click.echo(f"queue {name} resumed")
+
+
+@queue.command()
+@click.argument("name")
+@click.option("--keep-jobs", is_flag=True, help="Leave its jobs stored, for when it is declared again.")
+@click.pass_obj
+def delete(new_chancy: Callable[[], Chancy], name: str, keep_jobs: bool) -> None:
+    """Forget NAME, and cancel those of its jobs that are not running."""
+    with new_chancy() as chancy:
+        count = chancy.sync_delete_queue(name, purge_jobs=not keep_jobs)
+    click.echo(f"queue {name} deleted; {count:,} jobs {'left behind' if keep_jobs else 'cancelled'}")
