@@ -2,9 +2,12 @@
 
 from chancy_core.app import Chancy
 from chancy_core.errors import ChancyError
-from chancy_core.job import Backoff, Job, JobError, Limit, QueuedJob, State, job
+from chancy_core.hookspecs import hookimpl
+from chancy_core.job import Backoff, Job, JobError, Limit, Outcome, QueuedJob, State, job
+from chancy_core.plugins import Plugin, Tick
 from chancy_core.queue import Queue
 from chancy_core.reference import Reference
+from chancy_core.store import Migration, read_migrations, statement
 from chancy_core.worker import Worker
 
 __all__ = [
@@ -14,10 +17,17 @@ __all__ = [
     "Job",
     "JobError",
     "Limit",
+    "Migration",
+    "Outcome",
+    "Plugin",
     "Queue",
     "QueuedJob",
     "Reference",
     "State",
+    "Tick",
     "Worker",
+    "hookimpl",
     "job",
+    "read_migrations",
+    "statement",
 ]

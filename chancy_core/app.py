@@ -20,6 +20,8 @@ from chancy_core.config import Settings
 from chancy_core.errors import InvalidJob, InvalidQueue, NotOpen, SchemaError
 from chancy_core.job import Job, JobFunction, QueuedJob, as_job
 from chancy_core.log import log
+from chancy_core.plugins import Plugin, PluginHost
+from chancy_core.plugins import load as load_plugins
 from chancy_core.pushing import Pusher, payload, payloads
 from chancy_core.queue import Executor, Queue
 from chancy_core.reference import Reference, References
@@ -53,17 +55,35 @@ class Chancy:
         dsn: where the database is. Without one, here, in `CHANCY_DSN` or in the configuration file:
             the embedded PostgreSQL, a private server for development.
         config: the configuration file; by default `chancy.toml` or `pyproject.toml` is looked for.
+        plugins: plugins to add to those that are installed.
         settings: any other setting of `[chancy]`, by its name, such as `schema="billing"`.
 
     Raises:
         ConfigError: a setting that is unknown or out of range.
+        PluginError: plugins that cannot be used; every problem of each.
     """
 
     Executor: ClassVar[type[Executor]] = Executor
 
-    def __init__(self, dsn: str | None = None, *, config: str | Path | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        config: str | Path | None = None,
+        plugins: Sequence[Plugin] = (),
+        **settings: Any,
+    ) -> None:
         self.settings: Final[Settings] = _load(config, dsn=dsn, **settings)
         self.store: Final = Store(self.settings.schema, notifications=self.settings.notifications)
+        self.plugins: Final = PluginHost(
+            load_plugins(
+                self.settings.plugins,
+                plugins,
+                self.settings.plugin_order,
+                discover=self.settings.discover,
+                source=str(self.settings.file or "the settings"),
+            )
+        )
         self._server: embedded.EmbeddedServer | None = None
         self._pool: Pool | None = None
         self._sync_pool: SyncPool | None = None
@@ -189,7 +209,7 @@ class Chancy:
 
     def migrations(self) -> list[Migration]:
         """What the schema needs, in the order in which it is applied."""
-        return kernel_migrations()
+        return [*kernel_migrations(), *self.plugins.migrations()]
 
     async def migrate(self) -> list[Migration]:
         """Bring the schema up to date: all that is missing, in one transaction.
@@ -355,12 +375,18 @@ class Chancy:
         job = as_job(job)
         if queue is not None:
             job = job.with_queue(queue)
+        if self.plugins.has("on_push"):
+            (job,) = self.plugins.on_push([job])
         return job_row(job, job.queue, str(uuid_utils.uuid7()), self.settings.payload_limit_bytes)
 
     def _rows(self, queue: str | None, jobs: Sequence[Pushable], start: int) -> list[JobRow]:
         self.check_schema()
         new_id, limit = uuid_utils.uuid7, self.settings.payload_limit_bytes
-        rows = []
+        rows: list[JobRow] = []
+        if self.plugins.has("on_push"):
+            prepared = [as_job(job) for job in jobs]
+            jobs = self.plugins.on_push([job.with_queue(queue) for job in prepared] if queue else prepared)
+            queue = None
         try:
             for job in jobs:
                 if not isinstance(job, Job):

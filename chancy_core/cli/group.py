@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from chancy_core.app import Chancy
-from chancy_core.cli import jobs, migrate, queues, settings, worker
+from chancy_core.cli import jobs, migrate, plugins, queues, settings, worker
 from chancy_core.errors import ChancyError
 
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -20,6 +20,19 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 
 class Group(click.Group):
     """A group whose commands end with one line when Chancy refuses something."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The kernel's commands, and those that plugins bring."""
+        return sorted({*super().list_commands(ctx), *self._brought(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command of the kernel, or else of a plugin."""
+        return super().get_command(ctx, cmd_name) or self._brought(ctx).get(cmd_name)
+
+    @staticmethod
+    def _brought(ctx: click.Context) -> dict[str, click.Command]:
+        new_chancy = ctx.obj or Chancy
+        return {str(command.name): command for command in new_chancy().plugins.commands()}
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -47,5 +60,5 @@ def chancy(ctx: click.Context, dsn: str | None, schema: str | None, config: str 
     ctx.obj = lambda: Chancy(dsn, schema=schema, config=config)
 
 
-for command in (worker.worker, migrate.migrate, queues.queue, jobs.job, jobs.push, settings.config):
+for command in (worker.worker, migrate.migrate, queues.queue, jobs.job, jobs.push, settings.config, plugins.plugins):
     chancy.add_command(command)

@@ -2,7 +2,19 @@
 
 from chancy_core.store.connect import Pool, SyncPool
 from chancy_core.store.flow import Flow, Query, run, run_sync
-from chancy_core.store.migrate import Migration
+from chancy_core.store.migrate import Migration, read_migrations
+from chancy_core.store.statements import statement
 from chancy_core.store.store import Store
 
-__all__ = ["Flow", "Migration", "Pool", "Query", "Store", "SyncPool", "run", "run_sync"]
+__all__ = [
+    "Flow",
+    "Migration",
+    "Pool",
+    "Query",
+    "Store",
+    "SyncPool",
+    "read_migrations",
+    "run",
+    "run_sync",
+    "statement",
+]

@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from chancy_core.job import QueuedJob
 from chancy_core.log import log
+from chancy_core.plugins import PluginHost
 from chancy_core.store import Store
 from chancy_core.store.codec import claimed_job
 from chancy_core.store.connect import WorkerConnection
@@ -28,24 +29,26 @@ class Claimer:
     """Claims for one lane: one claim in flight, as many jobs as there are free slots.
 
     Args:
-        worker: the worker's name.
+        worker: the worker, for plugins; its `name` goes into the claim.
         store: the statements.
         connection: a connection that only claims use.
         lane: where the jobs run.
         finisher: when too many outcomes wait to be written, claiming waits too.
         lease: while it is lost, nothing is claimed.
+        plugins: told of each batch before its jobs start.
         suspect: called when a claim failed, which may have succeeded all the same.
     """
 
     def __init__(
         self,
-        worker: str,
+        worker: Any,
         store: Store,
         connection: WorkerConnection,
         lane: Lane,
         finisher: Finisher,
         lease: Lease,
         suspect: Callable[[], None],
+        plugins: PluginHost,
     ) -> None:
         self._worker = worker
         self._store = store
@@ -54,6 +57,7 @@ class Claimer:
         self._finisher = finisher
         self._lease = lease
         self._suspect = suspect
+        self._plugins = plugins
         self._floors = Floors()
         self._alarm = Alarm()
 
@@ -89,10 +93,15 @@ class Claimer:
             claimed = await asyncio.shield(claim)
         except asyncio.CancelledError:
             with suppress(Exception):
-                self._lane.start((await claim)[0])
+                self._start((await claim)[0])
             raise
-        self._lane.start(claimed[0])
+        self._start(claimed[0])
         return claimed
+
+    def _start(self, jobs: list[QueuedJob]) -> None:
+        if jobs and self._plugins.has("on_claim"):
+            jobs = self._plugins.on_claim(jobs, self._worker)
+        self._lane.start(jobs)
 
     async def _claim(self, wanted: int) -> tuple[list[QueuedJob], bool]:
         start = time.monotonic()
@@ -110,7 +119,7 @@ class Claimer:
         rows = yield self._store.query(
             "claim_jobs",
             queue=self._lane.queue.name,
-            worker=self._worker,
+            worker=self._worker.name,
             limit=wanted,
             low=ranges.low,
             high=ranges.high,

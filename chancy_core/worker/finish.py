@@ -13,10 +13,11 @@ import psycopg
 
 from chancy_core.job import Outcome, State
 from chancy_core.log import log
+from chancy_core.plugins import PluginHost
 from chancy_core.store import Store, run
 from chancy_core.store.codec import encode_errors
 from chancy_core.store.connect import WorkerConnection, lost
-from chancy_core.store.flow import Flow
+from chancy_core.store.flow import AsyncConnection, Flow
 from chancy_core.worker.duty import FIRST_PAUSE_S, LONGEST_PAUSE_S
 
 # One statement's worth: beyond this, a larger batch saves little and delays the first of it.
@@ -25,6 +26,8 @@ BATCH_MAX: Final = 1000
 CONGESTED_AT: Final = 4000
 # A job that fails for ever must not grow for ever: the first error and the latest ones are kept.
 ERRORS_KEPT: Final = 20
+# How often a batch is tried with the plugins in its transaction, once one of them may have spoilt it.
+TELLINGS_MAX: Final = 3
 
 
 class Finisher:
@@ -33,14 +36,23 @@ class Finisher:
     Args:
         store: the statements.
         connection: a connection for this duty alone.
+        plugins: told of accepted outcomes, in the transaction that records them.
         retry_due: called with the shortest delay, in seconds, of the retries just written.
     """
 
-    def __init__(self, store: Store, connection: WorkerConnection, retry_due: Callable[[float], None]) -> None:
+    def __init__(
+        self, store: Store, connection: WorkerConnection, plugins: PluginHost, retry_due: Callable[[float], None]
+    ) -> None:
         self._store = store
         self._connection = connection
         self._retry_due = retry_due
+        self._plugins = plugins
+        self._failed_tellings = 0
+        #: Outcomes that were refused, because the run was no longer the job's latest.
+        self.stale = 0
         self._buffer: list[Outcome] = []
+        # What the database refuses in every form waits here for a better day, so that it holds up nobody.
+        self._refused: list[Outcome] = []
         self._filled = asyncio.Event()
         self._relieved = asyncio.Event()
         self._relieved.set()
@@ -66,12 +78,12 @@ class Finisher:
 
     def known(self) -> set[tuple[uuid.UUID, int]]:
         """The runs whose outcomes have not been written yet."""
-        return {(outcome.job.id, outcome.job.claims) for outcome in self._buffer}
+        return {(outcome.job.id, outcome.job.claims) for outcome in (*self._buffer, *self._refused)}
 
     @property
     def waiting(self) -> int:
         """How many outcomes have not been written yet."""
-        return len(self._buffer)
+        return len(self._buffer) + len(self._refused)
 
     async def run(self) -> None:
         """Write what comes, for ever. What could not be written stays in front."""
@@ -103,34 +115,73 @@ class Finisher:
     async def _write_each_if_need_be(self, batch: list[Outcome]) -> None:
         try:
             await self._write(batch)
-        except (psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError) as error:
+        except psycopg.Error as error:
+            if lost(error):
+                raise
             # Something in one outcome cannot be stored. It must not hold up the others, nor be lost itself.
             if len(batch) > 1:
                 for outcome in batch:
                     await self._write_each_if_need_be([outcome])
-            elif batch[0].result is None and batch[0].error is None:
-                raise
             else:
-                await self._write([_plain(batch[0], error)])
+                await self._write_plain(batch[0], error)
+
+    async def _write_plain(self, outcome: Outcome, problem: Exception) -> None:
+        try:
+            await self._write([_plain(outcome, problem)])
+        except psycopg.Error as error:
+            if lost(error):
+                raise
+            log.error("outcome_refused", job=str(outcome.job.id), error=str(error), retry_in_s=LONGEST_PAUSE_S)
+            self._refused.append(outcome)
+            asyncio.get_running_loop().call_later(LONGEST_PAUSE_S, self._put_again, outcome)
+
+    def _put_again(self, outcome: Outcome) -> None:
+        self._refused.remove(outcome)
+        self.put(outcome)
 
     async def _write(self, batch: list[Outcome]) -> None:
         # Sorted by id: whoever locks several rows locks them in this order.
         batch = sorted(batch, key=lambda outcome: outcome.job.id)
         ended = [outcome for outcome in batch if outcome.state.finished]
         back = [outcome for outcome in batch if not outcome.state.finished]
-        if not back:
+        if self._plugins.has("on_complete") and self._failed_tellings < TELLINGS_MAX:
+            accepted = await self._write_and_tell(batch, ended, back)
+        elif not back:
             accepted = await self._connection.run(self._finish(ended))
         elif not ended:
             accepted = await self._connection.run(self._release(back))
         else:
             async with self._connection.transaction() as connection:
-                accepted = await run(connection, self._finish(ended))
-                accepted |= await run(connection, self._release(back))
+                accepted = await self._record(connection, ended, back)
+        self._failed_tellings = 0
         if len(accepted) < len(batch):
             self._report_stale([o for o in batch if o.job.id not in accepted])
         delays = [outcome.delay_s for outcome in back if outcome.delay_s is not None]
         if delays:
             self._retry_due(min(delays))
+
+    async def _record(self, connection: AsyncConnection, ended: list[Outcome], back: list[Outcome]) -> set[Any]:
+        accepted = await run(connection, self._finish(ended)) if ended else set()
+        return accepted | await run(connection, self._release(back)) if back else accepted
+
+    async def _write_and_tell(self, batch: list[Outcome], ended: list[Outcome], back: list[Outcome]) -> set[Any]:
+        """Record a batch, and let the plugins write what they have to say of it in the same transaction.
+
+        Each plugin has a savepoint, so its failure is its own. One that spoils the transaction itself, by ending it or
+        closing the connection, cannot be told from a lost database; after a few tries the batch is written without.
+        """
+        telling = False
+        try:
+            async with self._connection.transaction() as connection:
+                accepted = await self._record(connection, ended, back)
+                telling = True
+                await self._plugins.on_complete([o for o in batch if o.job.id in accepted], connection)
+        except Exception as error:
+            if telling:
+                self._failed_tellings += 1
+                self._plugins.blame("on_complete", error)
+            raise
+        return accepted
 
     def _finish(self, outcomes: Sequence[Outcome]) -> Flow[set[Any]]:
         rows = yield self._store.query(
@@ -160,6 +211,7 @@ class Finisher:
         return {row[0] for row in rows}
 
     def _report_stale(self, outcomes: Sequence[Outcome]) -> None:
+        self.stale += len(outcomes)
         # Each belongs to someone else by now: rescued, or already written by a try whose answer was lost.
         log.warning(
             "outcomes_stale",
@@ -191,5 +243,5 @@ def _plain(outcome: Outcome, problem: Exception) -> Outcome:
         outcome,
         result=None,
         error=error,
-        note=f"The result was not kept: the database refused it: {reason}",
+        note=f"The result was not kept: the database refused it: {reason}" if outcome.result else outcome.note,
     )

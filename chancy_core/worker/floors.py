@@ -1,14 +1,14 @@
 """How a claim keeps its price while dead rows pile up.
 
 A claim from the front of the queue walks over the index entry of every job that was ever claimed, until vacuum comes
-along: 0.03 to 0.15 µs each. Vacuum comes once a minute, and not at all while anyone holds an old snapshot. So the highest
-id claimed is remembered for each priority, its floor, and a claim may ask for what lies above the floors, and for the
-ranges between the known priorities, where new ones would appear.
+along: 0.03 to 0.15 µs each. Vacuum comes once a minute, and not at all while anyone holds an old snapshot. So the
+highest id claimed is remembered for each priority, its floor, and a claim may ask for what lies above the floors, and
+for the ranges between the known priorities, where new ones would appear.
 
-Jobs may lie below a floor: ids that committed late, retries, promotions, other workers' hand-backs. Only a claim without
-floors finds those, a sweep. So floors are used in two cases, and then a sweep runs now and then, spaced by its own price:
-while claims come back full, when there is more to do than can be done and what lies below has to wait for moments only;
-and while a sweep has become dear.
+Jobs may lie below a floor: ids that committed late, retries, promotions, other workers' hand-backs. Only a claim
+without floors finds those, a sweep. So floors are used in two cases, and then a sweep runs now and then, spaced by its
+own price: while claims come back full, because what lies below has to wait for moments only and there is more than
+enough to do; and while a sweep has become dear.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Final, NamedTuple
 from chancy_core.job import PRIORITY_MAX, PRIORITY_MIN, QueuedJob
 
 LOWEST_ID: Final = uuid.UUID(int=0)
-# What a sweep that does not come back full may cost beyond the cheapest one before it has to be spaced: as much as 50,000
-# dead entries. Below that, a worker with little to do finds every job at once.
+# What a sweep that does not come back full may cost beyond the cheapest one before it has to be spaced: as much as
+# 50,000 dead entries. Below that, a worker with little to do finds every job at once.
 DEAR_S: Final = 0.008
 # Sweeps take at most one part in twenty of the time.
 SPACING: Final = 20

@@ -37,6 +37,8 @@ class Rescuer:
         hear: Callable[[str], None],
     ) -> None:
         self._store = store
+        #: Jobs taken back from lost workers.
+        self.rescued = 0
         self._hear = hear
         self._connection = connection
         self._lease_s = lease_s
@@ -56,6 +58,7 @@ class Rescuer:
     def _rescue(self) -> Flow[int]:
         rows = yield self._store.query("rescue_jobs", limit=BATCH, grace_s=self._lease_s, error=ERROR, note=NOTE)
         if rows:
+            self.rescued += len(rows)
             states = Counter(state for _, _, state in rows)
             log.warning("jobs_rescued", runnable_again=states["pending"], failed=states["failed"])
             queues = sorted({queue for _, queue, state in rows if state == "pending"})

@@ -31,6 +31,7 @@ from chancy_core.worker.listen import Listener
 from chancy_core.worker.promote import Promoter
 from chancy_core.worker.queues import Lanes
 from chancy_core.worker.rescue import Rescuer
+from chancy_core.worker.tick import Ticker
 
 # Every worker has this tag, so that a queue for all of them can say so.
 EVERY_WORKER: Final = "*"
@@ -124,7 +125,7 @@ class Worker:
         store = self._chancy.store
         claims, writes = self._connection("chancy claim"), self._connection("chancy finish")
         self._lease = Lease(self._lease_s, self._lost)
-        self._finisher = Finisher(store, writes, self._retry_due)
+        self._finisher = Finisher(store, writes, self._chancy.plugins, self._retry_due)
         self._lanes = Lanes(
             store,
             claims,
@@ -151,6 +152,7 @@ class Worker:
         self._heartbeat.start()
         self._open = True
         try:
+            await self._chancy.plugins.on_start(self)
             await self._lanes.follow()
         except BaseException:
             await self.stop()
@@ -161,6 +163,8 @@ class Worker:
         self._keep("promote", self._promoter.run)
         self._keep("rescue", self._rescuer.run)
         self._keep("audit", self._auditor.run)
+        for plugin in self._chancy.plugins.ticking():
+            self._keep(f"tick {plugin.name}", Ticker(self._chancy, plugin, self.name).run)
         if self._chancy.settings.notifications:
             listener = Listener(store.channel, lambda: self._chancy.dsn, self._hear)
             self._keep("listen", listener.run)
@@ -193,6 +197,27 @@ class Worker:
         """How many jobs run now."""
         return self._lanes.running if self._open else 0
 
+    @property
+    def chancy(self) -> Chancy:
+        """The application that it works for."""
+        return self._chancy
+
+    def slots(self) -> dict[str, tuple[int, int]]:
+        """For each queue that it serves: how many slots are used, and how many there are."""
+        if not self._open:
+            return {}
+        return {name: (lane.running, lane.concurrency) for name, lane in self._lanes.lanes.items()}
+
+    @property
+    def rescued(self) -> int:
+        """How many jobs it has taken back from lost workers."""
+        return self._rescuer.rescued if self._open else 0
+
+    @property
+    def stale(self) -> int:
+        """How many outcomes of its own were refused, because someone else owned the run by then."""
+        return self._finisher.stale if self._open else 0
+
     # -- stopping --------------------------------------------------------------------------
 
     async def stop(self) -> Stopped:
@@ -201,11 +226,12 @@ class Worker:
             return self._stopped or Stopped.DRAINED
         self._told.set()
         log.info("worker_stopping", worker=self.name, running=self._lanes.running, grace_s=self._grace_s)
-        self._cancel("queues", "promote", "rescue", "audit", "listen")
+        self._cancel("queues", "promote", "rescue", "audit", "listen", "tick")
         await self._lanes.stop_claiming()
         how = await self._drain()
         await self._write_outcomes()
         self._stopped = how
+        await self._chancy.plugins.on_stop(self)
         await self._resign()
         log.info("worker_stopped", worker=self.name, how=how.name.lower())
         return how
@@ -274,13 +300,14 @@ class Worker:
 
     def _claimer(self, lane: Lane, connection: WorkerConnection) -> Claimer:
         return Claimer(
-            self.name,
+            self,
             self._chancy.store,
             connection,
             lane,
             self._finisher,
             self._lease,
             self._auditor.suspect,
+            self._chancy.plugins,
         )
 
     def _known_runs(self) -> set[tuple[uuid.UUID, int]]:
@@ -291,7 +318,7 @@ class Worker:
 
     def _cancel(self, *names: str) -> None:
         for task in self._duties:
-            if task.get_name() in names:
+            if task.get_name().partition(" ")[0] in names:
                 task.cancel()
 
     def _retry_due(self, delay_s: float) -> None:

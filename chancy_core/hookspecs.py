@@ -1,0 +1,123 @@
+"""The plugin contract: every hook there is. The docstring of each is the contract.
+
+A plugin implements the hooks it needs, as methods marked with `hookimpl`, with any of the arguments named here and no
+others. Hooks get batches, and a hook that nobody implements costs nothing. Whatever a plugin does wrong is contained as
+its hook says, logged once in a while as `hook_failed` with the plugin's name, and counted.
+
+No implementation may block: a `def` hook runs where the kernel was, an `async def` hook on the worker's event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from chancy_core.job import Job, Outcome, QueuedJob
+
+if TYPE_CHECKING:
+    import click
+    import psycopg
+
+    from chancy_core.plugins.tick import Tick
+    from chancy_core.store import Migration
+    from chancy_core.worker import Worker
+
+PROJECT = "chancy"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def on_push(jobs: list[Job]) -> list[Job] | None:
+    """Before jobs are stored.
+
+    Called once a push, and once for every 5,000 jobs of a bulk push, before the INSERT; in plugin order, each with what
+    the one before it returned.
+
+    Returns:
+        As many jobs, to be stored instead, in the same order; None to leave them as they are.
+
+    If it raises, the push fails with a `PluginError` that names the plugin, and nothing is stored.
+    """
+
+
+@hookspec
+def on_claim(jobs: list[QueuedJob], worker: Worker) -> list[QueuedJob] | None:
+    """After a batch was claimed, before its jobs start.
+
+    Called once a batch, on the worker's loop, after the claim has committed; in plugin order, chained as `on_push`.
+
+    Returns:
+        The same jobs, changed, in any order; None to leave them as they are.
+
+    If it raises, or returns other jobs, that is logged and counted, and the jobs run as they were claimed.
+    """
+
+
+@hookspec
+async def on_complete(outcomes: Sequence[Outcome], connection: psycopg.AsyncConnection[Any]) -> None:
+    """When runs have ended, in the transaction that records it.
+
+    Called once a batch, with the outcomes that were accepted, retries and hand-backs included; in a savepoint of its
+    own for each plugin. What it writes on `connection` commits together with the outcomes. It must neither commit nor
+    roll back, and has five seconds.
+
+    If it raises, its savepoint is rolled back, that is logged and counted, and the outcomes are recorded all the same.
+    """
+
+
+@hookspec
+async def on_tick(tick: Tick) -> None:
+    """Every `interval` seconds of the plugin, while a worker runs.
+
+    Called in a task of its own for each plugin; never twice at a time; for at most `tick_timeout_s` seconds. A plugin
+    with `leader_only` set is called on the leader alone, or on every worker where nothing elects one.
+
+    If it raises, that is logged and counted, and the next tick comes after a backoff.
+    """
+
+
+@hookspec(firstresult=True)
+def is_leader() -> bool | None:
+    """Whether this worker leads.
+
+    Called before each tick; must answer from memory. The first answer that is not None counts. Without any answer,
+    every worker acts as the leader: leadership saves work, it is never what makes things correct.
+
+    If it raises, this worker does not lead for now.
+    """
+
+
+@hookspec
+async def on_start(worker: Worker) -> None:
+    """When a worker has opened, before it claims.
+
+    If it raises, or takes more than thirty seconds, the worker refuses to start with a `PluginError`.
+    """
+
+
+@hookspec
+async def on_stop(worker: Worker) -> None:
+    """When a worker closes, after its last outcome was recorded.
+
+    If it raises, or takes more than ten seconds, that is logged.
+    """
+
+
+@hookspec
+def migrations() -> list[Migration]:  # type: ignore[empty-body]
+    """The plugin's own tables, numbered from 1; each `owner` is the plugin's name.
+
+    Called when the schema is checked and migrated. If it raises, or returns anything else, the plugin is refused.
+    """
+
+
+@hookspec
+def commands() -> list[click.Command]:  # type: ignore[empty-body]
+    """Commands for the `chancy` command line; each is called with a function that makes the configured Chancy.
+
+    If it raises, the plugin is refused.
+    """

@@ -1,0 +1,36 @@
+"""What a plugin is."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+
+class Plugin(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True, weakref=True, eq=False):
+    """The base of every plugin: a class with a name, its settings as typed fields, and hooks.
+
+    ```python
+    class Audit(Plugin):
+        name = "audit"
+        keep_days: int = 30  # a setting: [plugins.audit] keep_days = 7
+
+        @hookimpl
+        def on_push(self, jobs): ...
+    ```
+
+    The kernel builds it from its table in the configuration file; `__post_init__` may check the values together and
+    raise ValueError.
+
+    Attributes:
+        name: also the name of its entry point, of its table, and the owner of its migrations.
+        leader_only: whether `on_tick` is for the leader only.
+        interval: seconds between ticks; None: `on_tick` is not called.
+        tick_timeout_s: how long one tick may take, in seconds.
+    """
+
+    name: ClassVar[str]
+    leader_only: ClassVar[bool] = False
+
+    interval: float | None = None
+    tick_timeout_s: float = 60.0

@@ -1,0 +1,263 @@
+"""Call plugins so that none of them can take the queue down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+import pluggy
+import psycopg
+
+from chancy_core import hookspecs
+from chancy_core.errors import PluginError
+from chancy_core.job import Job, Outcome, QueuedJob
+from chancy_core.log import log
+from chancy_core.plugins.base import Plugin
+from chancy_core.plugins.check import SPECS
+from chancy_core.plugins.load import Loaded
+from chancy_core.plugins.tick import Tick
+from chancy_core.store import Migration
+
+T = TypeVar("T")
+
+ON_COMPLETE_S: Final = 5.0
+ON_START_S: Final = 30.0
+ON_STOP_S: Final = 10.0
+# A hook that fails at every batch is reported so often, with the count of what was not reported.
+REPORT_EVERY_S: Final = 60.0
+
+
+class Implementation(NamedTuple):
+    """One plugin's implementation of one hook, and the arguments that it takes."""
+
+    plugin: str
+    call: Callable[..., Any]
+    arguments: tuple[str, ...]
+
+
+class PluginHost:
+    """The loaded plugins, and the only place that calls them.
+
+    pluggy declares and orders. The calls are made here, because pluggy's own ends at the first exception and does not
+    say whose it was.
+
+    Attributes:
+        loaded: the plugins, in order.
+        failures: how often each (plugin, hook) has failed.
+        last_error: what each plugin raised last.
+        last_tick_at: when each plugin last ticked, by the database's clock.
+    """
+
+    def __init__(self, loaded: Sequence[Loaded]) -> None:
+        self.loaded: Final = list(loaded)
+        self.failures: Final[Counter[tuple[str, str]]] = Counter()
+        self.last_error: Final[dict[str, str]] = {}
+        self.last_tick_at: Final[dict[str, Any]] = {}
+        self._reported: dict[tuple[str, str], tuple[float, int]] = {}
+        manager = pluggy.PluginManager(hookspecs.PROJECT)
+        manager.add_hookspecs(hookspecs)
+        # pluggy calls the last one registered first.
+        for one in reversed(self.loaded):
+            manager.register(one.plugin, one.name)
+        self._hooks: Final = {name: _ordered(manager, name) for name in SPECS}
+
+    def has(self, hook: str) -> bool:
+        """Whether anybody implements a hook."""
+        return bool(self._hooks[hook])
+
+    def implemented(self, plugin: str) -> list[str]:
+        """The hooks that a plugin implements."""
+        return [hook for hook, calls in self._hooks.items() if any(call.plugin == plugin for call in calls)]
+
+    # -- batches ---------------------------------------------------------------------------
+
+    def on_push(self, jobs: list[Job]) -> list[Job]:
+        """The jobs to be stored. Raises PluginError, naming the plugin."""
+        for one in self._hooks["on_push"]:
+            try:
+                changed = _call(one, jobs=list(jobs))
+                jobs = _same_length(changed, jobs)
+            except BaseException as error:
+                self._failed(one.plugin, "on_push", error)
+                raise PluginError(f"The plugin {one.plugin!r} refused the push in on_push: {_told(error)}") from error
+        return jobs
+
+    def on_claim(self, jobs: list[QueuedJob], worker: Any) -> list[QueuedJob]:
+        """The jobs to be run."""
+        for one in self._hooks["on_claim"]:
+            try:
+                jobs = _same_runs(_call(one, jobs=list(jobs), worker=worker), jobs)
+            except BaseException as error:  # noqa: BLE001 -- the jobs run as they were claimed
+                self._failed(one.plugin, "on_claim", error)
+        return jobs
+
+    async def on_complete(self, outcomes: Sequence[Outcome], connection: psycopg.AsyncConnection[Any]) -> None:
+        """Tell each plugin, in a savepoint of its own. Raises only if the transaction itself is beyond saving."""
+        for one in self._hooks["on_complete"]:
+
+            async def in_savepoint(one: Implementation = one) -> None:
+                async with connection.transaction():
+                    await _call(one, outcomes=outcomes, connection=connection)
+
+            await self._contained(one.plugin, "on_complete", in_savepoint, ON_COMPLETE_S)
+
+    def blame(self, hook: str, error: BaseException) -> None:
+        """A transaction failed with this hook's plugins in it, and cannot be told whose fault it was."""
+        for one in self._hooks[hook]:
+            self._failed(one.plugin, hook, error)
+
+    # -- the worker's life -----------------------------------------------------------------
+
+    async def on_start(self, worker: Any) -> None:
+        """Let each plugin start. Raises PluginError, naming the one that would not."""
+        for one in self._hooks["on_start"]:
+            try:
+                async with asyncio.timeout(ON_START_S):
+                    await _call(one, worker=worker)
+            except BaseException as error:
+                if _is_ours(error):
+                    raise
+                self._failed(one.plugin, "on_start", error)
+                raise PluginError(f"The plugin {one.plugin!r} did not start: {_told(error)}") from error
+
+    async def on_stop(self, worker: Any) -> None:
+        """Let each plugin stop, in the opposite order."""
+        for one in reversed(self._hooks["on_stop"]):
+
+            async def stop(one: Implementation = one) -> None:
+                await _call(one, worker=worker)
+
+            await self._contained(one.plugin, "on_stop", stop, ON_STOP_S)
+
+    def ticking(self) -> list[Plugin]:
+        """The plugins that want to tick."""
+        names = {one.plugin for one in self._hooks["on_tick"]}
+        return [one.plugin for one in self.loaded if one.name in names and one.plugin.interval]
+
+    async def on_tick(self, plugin: Plugin, tick: Tick) -> bool:
+        """Let one plugin tick. Returns whether that went well."""
+        one = next(one for one in self._hooks["on_tick"] if one.plugin == plugin.name)
+        self.last_tick_at[plugin.name] = tick.now
+        return await self._contained(plugin.name, "on_tick", lambda: _call(one, tick=tick), plugin.tick_timeout_s)
+
+    def is_leader(self) -> bool:
+        """Whether this worker leads; True where nobody has an opinion."""
+        for one in self._hooks["is_leader"]:
+            try:
+                answer = _call(one)
+            except BaseException as error:  # noqa: BLE001 -- whoever cannot say does not lead
+                self._failed(one.plugin, "is_leader", error)
+                return False
+            if answer is not None:
+                return bool(answer)
+        return True
+
+    # -- what plugins bring ----------------------------------------------------------------
+
+    def migrations(self) -> list[Migration]:
+        """Every plugin's migrations, in plugin order. Raises PluginError."""
+        found: list[Migration] = []
+        for one in self._hooks["migrations"]:
+            brought = self._brought(one, "migrations", Migration)
+            versions = [migration.version for migration in brought]
+            if any(migration.owner != one.plugin for migration in brought) or versions != [
+                *range(1, len(versions) + 1)
+            ]:
+                raise PluginError(
+                    f"The plugin {one.plugin!r} brings migrations {[(m.owner, m.version) for m in brought]}: each "
+                    "owner must be its name, and the versions count from 1."
+                )
+            found.extend(brought)
+        return found
+
+    def commands(self) -> list[Any]:
+        """Every plugin's commands. Raises PluginError."""
+        return [command for one in self._hooks["commands"] for command in self._brought(one, "commands", object)]
+
+    def _brought(self, one: Implementation, hook: str, kind: type[T]) -> list[T]:
+        try:
+            brought = list(_call(one))
+        except BaseException as error:
+            raise PluginError(f"The plugin {one.plugin!r} failed in {hook}: {_told(error)}") from error
+        if not all(isinstance(item, kind) for item in brought):
+            raise PluginError(f"The plugin {one.plugin!r} returned {brought!r} from {hook}.")
+        return brought
+
+    # -- containment -----------------------------------------------------------------------
+
+    async def _contained(self, plugin: str, hook: str, call: Callable[[], Awaitable[Any]], within_s: float) -> bool:
+        try:
+            async with asyncio.timeout(within_s):
+                await call()
+        except BaseException as error:
+            # Only a cancellation that was asked of this very task is the kernel's own.
+            if _is_ours(error):
+                raise
+            self._failed(plugin, hook, error)
+            return False
+        return True
+
+    def _failed(self, plugin: str, hook: str, error: BaseException) -> None:
+        key = (plugin, hook)
+        self.failures[key] += 1
+        self.last_error[plugin] = f"{hook}: {_told(error)}"
+        now = time.monotonic()
+        reported_at, reported = self._reported.get(key, (float("-inf"), 0))
+        if now - reported_at >= REPORT_EVERY_S:
+            self._reported[key] = (now, self.failures[key])
+            log.error(
+                "hook_failed",
+                plugin=plugin,
+                hook=hook,
+                failures=self.failures[key] - reported,
+                error=_told(error),
+                exc_info=(type(error), error, error.__traceback__),
+            )
+
+
+def _ordered(manager: pluggy.PluginManager, hook: str) -> list[Implementation]:
+    caller = getattr(manager.hook, hook)
+    return [
+        Implementation(found.plugin_name, found.function, tuple(found.argnames))
+        for found in reversed(caller.get_hookimpls())
+    ]
+
+
+def _call(one: Implementation, **values: Any) -> Any:
+    return one.call(**{name: values[name] for name in one.arguments})
+
+
+def _is_ours(error: BaseException) -> bool:
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) and not str(error):
+        return "it took too long"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _same_length(changed: Any, jobs: list[Job]) -> list[Job]:
+    if changed is None:
+        return jobs
+    if not isinstance(changed, list) or len(changed) != len(jobs) or not all(isinstance(j, Job) for j in changed):
+        raise TypeError(f"it must return None or a list of {len(jobs)} jobs, not {changed!r:.200}")
+    return changed
+
+
+def _same_runs(changed: Any, jobs: list[QueuedJob]) -> list[QueuedJob]:
+    if changed is None:
+        return jobs
+    wanted = {(job.id, job.claims) for job in jobs}
+    if (
+        not isinstance(changed, list)
+        or len(changed) != len(jobs)
+        or not all(isinstance(job, QueuedJob) for job in changed)
+        or {(job.id, job.claims) for job in changed} != wanted
+    ):
+        raise TypeError(f"it must return None or the {len(jobs)} jobs it was given, not {changed!r:.200}")
+    return changed

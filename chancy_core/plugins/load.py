@@ -1,0 +1,142 @@
+"""Discover plugins, configure them, check them, and put them in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import importlib_metadata
+import msgspec
+
+from chancy_core.errors import ConfigError, PluginError, nearest
+from chancy_core.plugins.base import Plugin
+from chancy_core.plugins.check import problems
+
+GROUP: Final = "chancy"
+
+
+class Loaded(NamedTuple):
+    """A plugin and where it came from.
+
+    Attributes:
+        name: the plugin's name.
+        plugin: the plugin.
+        origin: its distribution and version, or who added it.
+    """
+
+    name: str
+    plugin: Plugin
+    origin: str
+
+
+def load(
+    tables: Mapping[str, Mapping[str, Any]],
+    added: Sequence[Plugin],
+    order: Sequence[str],
+    *,
+    discover: bool,
+    source: str,
+) -> list[Loaded]:
+    """The plugins in force, in the order in which their hooks are called.
+
+    That is: those named in `order`, as it names them; then the others by name.
+
+    Args:
+        tables: the tables `[plugins.NAME]`.
+        added: instances given by hand; they take precedence over an installed plugin of the same name.
+        order: names that come first.
+        discover: whether to look for installed plugins.
+        source: where the tables were written, for errors.
+
+    Raises:
+        PluginError: plugins that cannot be used; every problem of each.
+        ConfigError: a table for a plugin that is not there, or with a wrong setting.
+    """
+    wrong: list[str] = []
+    found = [_added(plugin) for plugin in added]
+    taken = {loaded.name for loaded in found}
+    points = _entry_points(wrong) if discover else {}
+    _check_tables(tables, [*points, *taken], source)
+    for name, point in points.items():
+        table = dict(tables.get(name, {}))
+        if table.pop("enabled", True) is not False and name not in taken:
+            loaded = _installed(name, point, table, source, wrong)
+            if loaded is not None:
+                found.append(loaded)
+    for loaded in found:
+        wrong.extend(f"{loaded.name} ({loaded.origin}): {problem}" for problem in problems(loaded.plugin))
+    _check_twice([loaded.name for loaded in found], wrong)
+    for name in order:
+        if name not in {loaded.name for loaded in found} | set(points):
+            raise ConfigError(f"{source}: plugin_order names {name!r}, which is no plugin.{nearest(name, points)}")
+    if wrong:
+        raise PluginError("Plugins that cannot be used:\n" + "\n".join(f"  {line}" for line in wrong))
+    ranks = {name: rank for rank, name in enumerate(order)}
+    return sorted(found, key=lambda loaded: (ranks.get(loaded.name, len(ranks)), loaded.name))
+
+
+def _entry_points(wrong: list[str]) -> dict[str, importlib_metadata.EntryPoint]:
+    found: dict[str, importlib_metadata.EntryPoint] = {}
+    for point in importlib_metadata.entry_points(group=GROUP):
+        other = found.get(point.name)
+        if other is not None and (_origin(other), other.value) != (_origin(point), point.value):
+            wrong.append(f"{point.name}: both {_origin(other)} and {_origin(point)} bring it: uninstall one.")
+        found[point.name] = point
+    return dict(sorted(found.items()))
+
+
+def _origin(point: importlib_metadata.EntryPoint) -> str:
+    dist = getattr(point, "dist", None)
+    return f"{dist.name} {dist.version}" if dist is not None else point.value
+
+
+def _check_tables(tables: Mapping[str, Any], known: Sequence[str], source: str) -> None:
+    for name in tables:
+        if name not in known:
+            raise ConfigError(
+                f"{source}: [plugins.{name}] is for a plugin that is not installed.{nearest(name, known)} "
+                f"To install it: pip install chancy-{name}."
+            )
+
+
+def _installed(
+    name: str, point: importlib_metadata.EntryPoint, table: dict[str, Any], source: str, wrong: list[str]
+) -> Loaded | None:
+    where = f"{name} ({_origin(point)}, entry point {point.value})"
+    try:
+        cls = point.load()
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        wrong.append(f"{where} does not import: {type(error).__name__}: {error}")
+        return None
+    if not (isinstance(cls, type) and issubclass(cls, Plugin)):
+        wrong.append(f"{where} is not a class derived from chancy.Plugin.")
+        return None
+    if getattr(cls, "name", None) != name:
+        wrong.append(f"{where} calls itself {getattr(cls, 'name', None)!r}: both names must be the same.")
+        return None
+    return Loaded(name, _configured(cls, table, f"{source}: plugins.{name}"), _origin(point))
+
+
+def _configured(cls: type[Plugin], table: dict[str, Any], where: str) -> Plugin:
+    fields = {field.encode_name for field in msgspec.structs.fields(cls)}
+    for key in table:
+        if key not in fields:
+            raise ConfigError(f"{where}.{key} is unknown.{nearest(key, fields)}")
+    try:
+        return msgspec.convert(table, cls, strict=True)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$")
+        raise ConfigError(f"{where}{path.rstrip('`')}: {text}.") from None
+
+
+def _added(plugin: object) -> Loaded:
+    name = getattr(plugin, "name", None)
+    if not isinstance(plugin, Plugin) or not isinstance(name, str):
+        raise PluginError(f"plugins=[{plugin!r}]: give instances of classes derived from chancy.Plugin, with a name.")
+    return Loaded(name, plugin, "added by hand")
+
+
+def _check_twice(names: list[str], wrong: list[str]) -> None:
+    wrong.extend(f"{name}: there are two of that name." for name in sorted({n for n in names if names.count(n) > 1}))
