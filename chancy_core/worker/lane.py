@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import deque
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from chancy_core.executors import Executor, StopReason
+from chancy_core.executors.outcomes import handed_back
 from chancy_core.job import Outcome, QueuedJob
 from chancy_core.log import log
 from chancy_core.queue import Queue
 from chancy_core.worker.finish import Finisher
+from chancy_core.worker.pace import Pace
+
+# How long a job that was claimed ahead may wait for a slot before others may have it.
+PATIENCE_S: Final = 0.5
+WAITED: Final = "It waited too long for a slot on its worker: it was handed back."
 
 
 class Run(NamedTuple):
@@ -36,6 +43,10 @@ class Lane:
         self._executor = executor
         self._finisher = finisher
         self._running: dict[tuple[uuid.UUID, int], Run] = {}
+        # Jobs that were claimed ahead, and until when they may wait for a slot.
+        self._waiting: deque[tuple[QueuedJob, float]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._pace = Pace()
         self._changed = asyncio.Event()
 
     @property
@@ -44,8 +55,8 @@ class Lane:
         return self.concurrency - len(self._running)
 
     def known(self) -> set[tuple[uuid.UUID, int]]:
-        """The runs that go on here."""
-        return set(self._running)
+        """The runs that go on here, or wait for a slot."""
+        return self._running.keys() | {(job.id, job.claims) for job, _ in self._waiting}
 
     @property
     def running(self) -> int:
@@ -53,11 +64,15 @@ class Lane:
         return len(self._running)
 
     async def slots(self) -> int:
-        """Wait until a job may be started; how many may be."""
-        while self.free <= 0:
+        """Wait until jobs may be claimed; how many may be: what there are slots for, and what will be started soon."""
+        while True:
+            ahead = self._pace.ahead(self.concurrency)
+            room = self.free - len(self._waiting) + ahead
+            # What lies ahead is filled up when half of it is gone: a claim of few costs as much as one of many.
+            if room > ahead // 2:
+                return room
             self._changed.clear()
             await self._changed.wait()
-        return self.free
 
     def reshape(self, queue: Queue, concurrency: int, executor: Executor | None) -> None:
         """Follow a changed declaration. What runs goes on as it began."""
@@ -67,11 +82,21 @@ class Lane:
         if executor is not None:
             old, self._executor = self._executor, executor
             self._close_when_done(old)
+        self._fill()
 
     def start(self, jobs: Iterable[QueuedJob]) -> None:
-        """Run jobs that were claimed, each in a task of its own."""
+        """Run jobs that were claimed, each in a task of its own, as soon as there is a slot for it."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE_S
+        self._waiting.extend((job, until) for job in jobs)
+        self._fill()
+        if self._waiting and self._timer is None:
+            self._timer = loop.call_at(until, self._give_back_late)
+
+    def _fill(self) -> None:
         executor = self._executor
-        for job in jobs:
+        while self._waiting and self.free > 0:
+            job, _ = self._waiting.popleft()
             task = asyncio.create_task(self._run(job, executor))
             self._running[job.id, job.claims] = Run(job, task, executor)
 
@@ -84,16 +109,36 @@ class Lane:
         executor.forget(job)
         del self._running[job.id, job.claims]
         self._finisher.put(outcome)
+        self._pace.ended()
+        if self._waiting:
+            self._fill()
         self._changed.set()
 
     def stop(self, reason: StopReason) -> int:
-        """Stop everything that runs. Returns how many jobs that were."""
+        """Stop everything that runs, and start nothing that waits. Returns how many jobs that were."""
         # At the loop's next step: a task that is cancelled before its first one never takes it, and would hold its job
         # for ever.
         loop = asyncio.get_running_loop()
         for key, run in self._running.items():
             loop.call_soon(self._stop, key, run, reason)
-        return len(self._running)
+        return len(self._running) + self.give_back(reason.value)
+
+    def give_back(self, note: str) -> int:
+        """Hand back the jobs that wait for a slot, no attempt spent. Returns how many those were."""
+        given, self._waiting = self._waiting, deque()
+        for job, _ in given:
+            self._finisher.put(handed_back(job, note))
+        return len(given)
+
+    def _give_back_late(self) -> None:
+        """Hand back what has waited too long, because the jobs before it turned out not to be short."""
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        if self._waiting and self._waiting[0][1] <= loop.time():
+            count = self.give_back(WAITED)
+            log.info("jobs_waited_too_long", queue=self.queue.name, count=count)
+        elif self._waiting:
+            self._timer = loop.call_at(self._waiting[0][1], self._give_back_late)
 
     def _stop(self, key: tuple[uuid.UUID, int], run: Run, reason: StopReason) -> None:
         if key in self._running:
@@ -110,6 +155,8 @@ class Lane:
 
     async def close(self) -> None:
         """Close the executor."""
+        if self._timer is not None:
+            self._timer.cancel()
         await self._close_executor(self._executor)
 
     def _close_when_done(self, executor: Executor) -> None:

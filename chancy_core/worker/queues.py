@@ -153,11 +153,13 @@ class Lanes:
                 await lane.close()
 
     async def stop_claiming(self) -> None:
-        """Claim nothing more; waits for claims in flight, whose jobs are run."""
+        """Claim nothing more; waits for claims in flight. Jobs that have a slot are run, the others handed back."""
         for name in list(self._claiming):
             self._stop_claiming(name)
         if self._leaving:
             await asyncio.wait(self._leaving.values())
+        for lane in self._lanes.values():
+            lane.give_back(StopReason.SHUTDOWN.value)
 
     async def idle(self) -> None:
         """Wait until nothing runs."""
