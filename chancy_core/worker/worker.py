@@ -19,6 +19,7 @@ from chancy_core.executors import ExecutorSettings, StopReason
 from chancy_core.executors.functions import Functions
 from chancy_core.executors.outcomes import handed_back
 from chancy_core.log import log
+from chancy_core.queue import Queue
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.worker.audit import Auditor
 from chancy_core.worker.claim import Claimer
@@ -122,6 +123,8 @@ class Worker:
             raise NotOpen("This worker runs already; make another Worker for another run.")
         self._chancy.pool  # noqa: B018 -- raises NotOpen
         self._chancy.check_schema()
+        for name, fields in self._chancy.settings.queues.items():
+            await self._chancy.declare(Queue(name, **fields), upsert=True)
         store = self._chancy.store
         claims, writes = self._connection("chancy claim"), self._connection("chancy finish")
         self._lease = Lease(self._lease_s, self._lost)
