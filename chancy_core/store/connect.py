@@ -48,9 +48,9 @@ def conninfo(dsn: str, *, application_name: str) -> str:
     try:
         given = conninfo_to_dict(dsn)
     except (psycopg.Error, UnicodeDecodeError) as error:
-        # The DSN may hold a password that libpq could not find the end of: it is not repeated.
+        # libpq's own message repeats the string, and with it the password in it.
         raise DatabaseUnavailable(
-            f"The DSN is not a PostgreSQL connection string ({_first_line(error)}). Give one such as "
+            f"The DSN is not a PostgreSQL connection string ({type(error).__name__}). Give one such as "
             "postgresql://user:password@host:5432/database."
         ) from None
     ours: dict[str, str | int] = {
