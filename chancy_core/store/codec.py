@@ -14,6 +14,8 @@ from chancy_core.jsonvalue import decode, encode_checked
 from chancy_core.queue import Executor, Queue, QueueState
 
 COPY_NULL: Final = "\\N"
+# Looking a member up by calling the enum takes ten times as long.
+_STATES: Final = {state.value: state for state in State}
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_errors: Final = msgspec.json.Decoder(list[JobError]).decode
@@ -140,7 +142,7 @@ def claimed_job(row: Sequence[Any]) -> QueuedJob:
         more.backoff,
         more.keep_result,
         id=id_,
-        state=State(row[11]),
+        state=_STATES[row[11]],
         attempts=attempts,
         claims=claims,
         created_at=created_at,
@@ -161,6 +163,16 @@ def stored_job(row: Sequence[Any]) -> QueuedJob:
 def encode_errors(errors: list[JobError]) -> str | None:
     """The JSON of a job's errors, or None when there are none."""
     return _encode(errors).decode() if errors else None
+
+
+def plain_array(values: Iterable[object]) -> str:
+    """An array of values whose text needs no quotes, such as ids and numbers: ten times as fast as psycopg's own."""
+    return f"{{{','.join(map(str, values))}}}"
+
+
+def sparse_array(values: list[str | None]) -> list[str | None] | None:
+    """An array, or None if there is nothing in it: to `unnest` beside longer ones, that is as many NULLs."""
+    return values if any(value is not None for value in values) else None
 
 
 def queue_of(row: Sequence[Any]) -> Queue:

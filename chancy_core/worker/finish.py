@@ -15,7 +15,7 @@ from chancy_core.job import Outcome, State
 from chancy_core.log import log
 from chancy_core.plugins import PluginHost
 from chancy_core.store import Store, run
-from chancy_core.store.codec import encode_errors
+from chancy_core.store.codec import encode_errors, plain_array, sparse_array
 from chancy_core.store.connect import WorkerConnection, lost
 from chancy_core.store.flow import AsyncConnection, Flow
 from chancy_core.worker.duty import FIRST_PAUSE_S, LONGEST_PAUSE_S
@@ -186,12 +186,12 @@ class Finisher:
     def _finish(self, outcomes: Sequence[Outcome]) -> Flow[set[Any]]:
         rows = yield self._store.query(
             "finish_jobs",
-            id=[o.job.id for o in outcomes],
-            claims=[o.job.claims for o in outcomes],
-            state=[o.state.value for o in outcomes],
-            result=[o.result.decode() if o.result is not None else None for o in outcomes],
-            errors=[_errors(o) for o in outcomes],
-            note=[o.note for o in outcomes],
+            id=plain_array(o.job.id.hex for o in outcomes),
+            claims=plain_array(o.job.claims for o in outcomes),
+            state=plain_array(o.state for o in outcomes),
+            result=sparse_array([o.result.decode() if o.result is not None else None for o in outcomes]),
+            errors=sparse_array([_errors(o) for o in outcomes]),
+            note=sparse_array([o.note for o in outcomes]),
         )
         return {row[0] for row in rows}
 
