@@ -9,9 +9,19 @@ import asyncio
 import logging
 import sys
 import time
+from collections.abc import Callable
 
 from benchmarks.children import say
 from chancy import Chancy, Worker
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """As `chancy worker` chooses it."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def main(dsn: str, schema: str, concurrency: str) -> None:
@@ -25,4 +35,5 @@ async def main(dsn: str, schema: str, concurrency: str) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
-    asyncio.run(main(*sys.argv[1:]))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(main(*sys.argv[1:]))

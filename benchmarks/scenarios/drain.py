@@ -12,7 +12,7 @@ from chancy import Chancy
 
 
 def scenario(bench: Bench) -> Scenario:
-    jobs = 20_000 if bench.quick else 100_000
+    jobs = 40_000 if bench.quick else 100_000
     tables: list[Chancy] = []
 
     @asynccontextmanager
