@@ -29,7 +29,7 @@ from chancy_core.errors import EmbeddedUnavailable
 from chancy_core.job import Job
 from chancy_core.queue import Queue
 from chancy_core.store.connect import WorkerConnection
-from chancy_core.worker import Stopped, Worker, finish
+from chancy_core.worker import Stopped, Worker, duty, finish
 
 
 @pytest.fixture
@@ -238,8 +238,10 @@ def backends(monkeypatch) -> dict[str, list[int]]:
 
 
 @pytest.mark.parametrize("settings", [{}, {"pooler": True, "notifications": True}])
-async def test_killed_connections_lose_nothing(new_chancy, dsn, book, backends, settings):
+async def test_killed_connections_lose_nothing(new_chancy, dsn, book, backends, monkeypatch, settings):
     """While a worker's connections are killed at random, jobs with one attempt all succeed, and none runs twice."""
+    # Whoever fails again and again waits longer and longer, and would be spared.
+    monkeypatch.setattr(duty, "LONGEST_PAUSE_S", 0.2)
     number = 3000
     killed: Counter[str] = Counter()
     async with new_chancy(**settings) as chancy:
@@ -256,7 +258,6 @@ async def test_killed_connections_lose_nothing(new_chancy, dsn, book, backends, 
                 deadline = time.monotonic() + 60
                 while await count(chancy, LIVE):
                     assert time.monotonic() < deadline, Counter(event["event"] for event in events)
-                    # Then it is left in peace: whoever fails again and again waits longer and longer.
                     if killed.total() < 40:
                         role = dice.choice(ROLES)
                         if await kill_latest(killer, backends[role]):
