@@ -61,11 +61,12 @@ def test_only_a_fast_pace_allows_to_claim_ahead(monkeypatch):
     now = 0.0
     monkeypatch.setattr(pace.time, "monotonic", lambda: now)
     lane_pace = pace.Pace()
-    for ended, wanted in ((0, 0), (100, 0), (200, 100), (100_000, pace.AHEAD_MAX), (0, 0)):
+    for ended, wanted in ((0, 0), (100, 0), (200, 100), (100_000, 99 * pace.AHEAD_PER_SLOT), (0, 0)):
         for _ in range(ended):
             lane_pace.ended()
         now += pace.AHEAD_S
         assert lane_pace.ahead(100) == wanted
+        assert lane_pace.ahead(1) == 0
 
 
 async def test_long_jobs_are_not_claimed_ahead(chancy):

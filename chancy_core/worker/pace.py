@@ -2,7 +2,9 @@
 
 While jobs are so short that all slots are free again before a claim has answered, a claim for the free slots only
 leaves the worker idle for as long as it takes, and costs a commit for few jobs. So a lane then claims what it will have
-started within moments. Jobs that take longer are never claimed ahead: they run where there is a slot.
+started within moments. Jobs that take longer are never claimed ahead: they run where there is a slot. A job that is
+more urgent than those claimed ahead waits for them, moments again; a queue with a single slot, where order is likely to
+matter, never claims ahead.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ from typing import Final
 
 # Claimed ahead is what starts within this time at the present pace, slots that are free by then not counted.
 AHEAD_S: Final = 0.02
-# And at most so many jobs: those of a killed worker have spent an attempt, begun or not.
-AHEAD_MAX: Final = 400
+# And at most so many jobs for each slot beyond the first: those of a killed worker have spent an attempt, begun or not.
+AHEAD_PER_SLOT: Final = 4
 # The pace is that of at least so long.
 WINDOW_S: Final = 0.01
 
@@ -36,4 +38,4 @@ class Pace:
         if now - self._since >= WINDOW_S:
             self._per_s = self._ended / (now - self._since)
             self._ended, self._since = 0, now
-        return max(0, min(int(self._per_s * AHEAD_S) - concurrency, AHEAD_MAX))
+        return max(0, min(int(self._per_s * AHEAD_S) - concurrency, (concurrency - 1) * AHEAD_PER_SLOT))
