@@ -175,7 +175,11 @@ class Finisher:
             async with self._connection.transaction() as connection:
                 accepted = await self._record(connection, ended, back)
                 telling = True
+                await connection.execute(b"SAVEPOINT chancy_outcomes")
                 await self._plugins.on_complete([o for o in batch if o.job.id in accepted], connection)
+                # Proof that the transaction is still the one that recorded the outcomes: psycopg would leave a
+                # transaction that a plugin has rolled back, or a connection that it has closed, without a word.
+                await connection.execute(b"RELEASE SAVEPOINT chancy_outcomes")
         except Exception as error:
             if telling:
                 self._failed_tellings += 1

@@ -1,0 +1,422 @@
+"""The host: nobody's plugin can take the queue down, and every error names it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import click
+import psycopg
+import pytest
+from support import captured_events, until
+
+from chancy import Chancy, Job, Migration, Plugin, State, Worker, hookimpl
+from chancy_core.errors import ConfigError, PluginError
+from chancy_core.plugins.check import SPECS
+from chancy_core.plugins.load import load
+
+ECHO = Job(func="jobs.echo", kwargs={"value": 1})
+RAISED = [ValueError("no"), NotImplementedError(), asyncio.CancelledError(), SystemExit(3), KeyboardInterrupt()]
+
+
+def plugin(name: str = "p", fields: dict[str, Any] | None = None, **hooks: Callable[..., Any]) -> Plugin:
+    """An instance of a new plugin class with these hooks."""
+    marked = {hook: hookimpl(call) for hook, call in hooks.items()}
+    annotations = {key: type(value) for key, value in (fields or {}).items()}
+    cls = type(
+        "Made",
+        (Plugin,),
+        {"name": name, "__annotations__": {"name": ClassVar[str], **annotations}, **(fields or {}), **marked},
+    )
+    made: Plugin = cls(**(fields or {}))
+    return made
+
+
+async def run_one(chancy: Chancy, job: Job = ECHO) -> Any:
+    async with Worker(chancy, grace_s=1):
+        return await (await chancy.push(job)).wait(timeout=20)
+
+
+# -- loading -----------------------------------------------------------------------------------
+
+
+def test_every_problem_is_told_at_once_with_hook_and_signature():
+    """One error lists the wrong hooks of all plugins, each with its signature and the nearest right name."""
+
+    def on_pusk(self, jobs): ...
+    def on_complete(self, outcomes): ...
+    async def on_push(self, jobs): ...
+    def on_claim(self, job): ...
+    def is_leader(self, now=1): ...
+
+    bad = [
+        plugin("one", on_pusk=on_pusk, on_complete=on_complete),
+        plugin("two", on_push=on_push, on_claim=on_claim, is_leader=is_leader),
+    ]
+    with pytest.raises(PluginError) as caught:
+        Chancy(plugins=bad, discover=False)
+    text = str(caught.value)
+    for part in (
+        "one (added by hand): on_pusk(jobs) is no hook. Did you mean 'on_push'?",
+        "on_complete(outcomes) must be `async def`",
+        "on_push(jobs) must be `def`",
+        "on_claim(job) has no argument 'job'. Did you mean 'jobs'?",
+        "is_leader(now=1) has no argument 'now'",
+    ):
+        assert part in text
+
+
+def entry_points(monkeypatch: pytest.MonkeyPatch, *points: tuple[str, str, Any]) -> None:
+    """Pretend that these plugins are installed: name, distribution, and what loading the entry point does."""
+
+    def made(name: str, dist: str, found: Any) -> Any:
+        def load_it() -> Any:
+            if isinstance(found, BaseException):
+                raise found
+            return found
+
+        return SimpleNamespace(
+            name=name, value=f"{dist}:It", load=load_it, dist=SimpleNamespace(name=dist, version="1.2.3")
+        )
+
+    monkeypatch.setattr("importlib_metadata.entry_points", lambda **_: [made(*point) for point in points])
+
+
+def test_installed_means_on_and_the_table_configures(monkeypatch):
+    """An installed plugin is loaded with its table; `enabled = false` turns it off without importing it."""
+    cls = type(plugin("sized", {"size": 3}))
+    entry_points(monkeypatch, ("sized", "chancy-sized", cls), ("off", "chancy-off", ImportError("never")))
+    tables = {"sized": {"size": 7}, "off": {"enabled": False}}
+    (loaded,) = load(tables, [], [], discover=True, source="chancy.toml")
+    assert (loaded.name, loaded.origin, loaded.plugin.size) == ("sized", "chancy-sized 1.2.3", 7)
+
+
+@pytest.mark.parametrize(
+    ("tables", "order", "fragment"),
+    [
+        ({"sized": {"siz": 1}}, [], "chancy.toml: plugins.sized.siz is unknown. Did you mean 'size'?"),
+        ({"sized": {"size": "x"}}, [], "chancy.toml: plugins.sized.size: Expected `int`, got `str`"),
+        ({"sizd": {}}, [], "Did you mean 'sized'? To install it: pip install chancy-sizd"),
+        ({}, ["sizd"], "plugin_order names 'sizd', which is no plugin. Did you mean 'sized'?"),
+    ],
+)
+def test_a_wrong_table_says_where_and_what_is_near(monkeypatch, tables, order, fragment):
+    """An unknown key, a wrong type, a table or an order for what is not installed: file, path, nearest name."""
+    entry_points(monkeypatch, ("sized", "chancy-sized", type(plugin("sized", {"size": 3}))))
+    with pytest.raises(ConfigError) as caught:
+        load(tables, [], order, discover=True, source="chancy.toml")
+    assert fragment in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [ImportError("gone"), SystemExit(1), SyntaxError("bad")])
+def test_a_plugin_that_does_not_import_is_named(monkeypatch, error):
+    """A module that raises anything while it is imported is refused, with its distribution and entry point."""
+    entry_points(monkeypatch, ("broken", "chancy-broken", error))
+    with pytest.raises(PluginError, match=r"broken \(chancy-broken 1\.2\.3, entry point chancy-broken:It\) does not"):
+        load({}, [], [], discover=True, source="")
+
+
+def test_two_distributions_of_one_name_are_refused(monkeypatch):
+    """Two versions of a plugin's name: both are named, and one has to go."""
+    cls = type(plugin("twin"))
+    entry_points(monkeypatch, ("twin", "chancy-twin", cls), ("twin", "other-twin", cls))
+    with pytest.raises(PluginError, match=r"both chancy-twin 1\.2\.3 and other-twin 1\.2\.3"):
+        load({}, [], [], discover=True, source="")
+
+
+def test_what_is_no_plugin_is_refused(monkeypatch):
+    """An entry point that leads to something else than a Plugin class is refused."""
+    entry_points(monkeypatch, ("thing", "chancy-thing", dict))
+    with pytest.raises(PluginError, match=r"not a class derived from chancy\.Plugin"):
+        load({}, [], [], discover=True, source="")
+
+
+def test_order_is_by_name_unless_set():
+    """Hooks are called in the order of the plugins' names, those named in plugin_order first."""
+    calls: list[str] = []
+
+    def pushes(name: str) -> Plugin:
+        return plugin(name, on_push=lambda self, jobs: calls.append(name))
+
+    for order, expected in (([], ["a", "b", "c"]), (["c", "a"], ["c", "a", "b"])):
+        calls.clear()
+        host = Chancy(plugins=[pushes("b"), pushes("c"), pushes("a")], plugin_order=order, discover=False).plugins
+        host.on_push([ECHO])
+        assert calls == expected
+        assert [loaded.name for loaded in host.loaded] == expected
+
+
+# -- on_push -----------------------------------------------------------------------------------
+
+
+async def test_on_push_chains_replacements(new_chancy):
+    """Each plugin gets what the one before it returned, and the result is what is stored."""
+
+    def raise_priority(self, jobs):
+        return [job.with_priority(job.priority + 1) for job in jobs]
+
+    plugins = [plugin("a", on_push=raise_priority), plugin("b", on_push=raise_priority)]
+    async with new_chancy(plugins=plugins) as chancy:
+        one = await (await chancy.push(ECHO)).get()
+        (many,) = await chancy.push_many("default", [ECHO])
+        assert (one.priority, (await many.get()).priority) == (2, 2)
+
+
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+async def test_on_push_that_raises_fails_the_push_and_nothing_else(new_chancy, error):
+    """Whatever on_push raises, the push fails with the plugin's name, and nothing is stored."""
+
+    def refuse(self, jobs):
+        raise error
+
+    async with new_chancy(plugins=[plugin("guard", on_push=refuse)]) as chancy:
+        for push in (lambda: chancy.push(ECHO), lambda: chancy.push_many([ECHO, ECHO])):
+            with pytest.raises(PluginError, match="'guard' refused the push in on_push"):
+                await push()
+        assert await chancy.count_jobs() == {}
+
+
+@pytest.mark.parametrize("rubbish", [[], "x", 3, [ECHO, ECHO], [None]])
+async def test_on_push_that_returns_rubbish_fails_the_push(new_chancy, rubbish):
+    """A replacement that is no list of as many jobs fails the push."""
+    async with new_chancy(plugins=[plugin(on_push=lambda self, jobs: rubbish)]) as chancy:
+        with pytest.raises(PluginError, match="it must return None or a list of 1 jobs"):
+            await chancy.push(ECHO)
+        assert await chancy.count_jobs() == {}
+
+
+# -- on_claim and on_complete ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("hook", ["on_claim", "on_complete", "on_stop", "is_leader"])
+async def test_hooks_of_a_worker_that_raise_lose_no_job(new_chancy, hook, error):
+    """Whatever a worker's hook raises, the job runs, its outcome is recorded, and the failure is told and counted."""
+
+    def fail(self):
+        raise error
+
+    async def fail_async(self):
+        raise error
+
+    hooks = {hook: fail_async if asyncio.iscoroutinefunction(SPECS[hook]) else fail, "on_tick": _tick}
+    with captured_events() as events:
+        async with new_chancy(plugins=[plugin("bad", {"interval": 0.01}, **hooks)]) as chancy:
+            job = await run_one(chancy)
+            if hook == "is_leader":
+                async with Worker(chancy):
+                    await until(lambda: chancy.plugins.failures["bad", hook])
+    assert (job.state, job.result) == (State.SUCCEEDED, 1)
+    assert chancy.plugins.failures["bad", hook] >= 1
+    assert any(e["event"] == "hook_failed" and (e["plugin"], e["hook"]) == ("bad", hook) for e in events)
+
+
+async def _tick(self, tick): ...
+
+
+async def test_on_claim_may_change_jobs_but_not_swap_them(new_chancy):
+    """Changed jobs run as changed; other jobs than those it was given are not accepted."""
+
+    def change(self, jobs):
+        return [job.with_kwargs(value=2) for job in jobs]
+
+    def swap(self, jobs):
+        return []
+
+    async with new_chancy(plugins=[plugin("a", on_claim=change), plugin("b", on_claim=swap)]) as chancy:
+        job = await run_one(chancy)
+        assert job.result == 2
+        assert chancy.plugins.failures == {("b", "on_claim"): 1}
+
+
+async def test_what_on_complete_writes_commits_with_the_outcomes(new_chancy, dsn, schema):
+    """A plugin's row is there when the outcome is; the row of one that then raised is not."""
+
+    async def note(self, outcomes, connection):
+        await connection.execute(f"CREATE TABLE IF NOT EXISTS {schema}.notes (id uuid)")
+        for outcome in outcomes:
+            await connection.execute(f"INSERT INTO {schema}.notes VALUES (%s)", [outcome.job.id])
+
+    async def note_and_raise(self, outcomes, connection):
+        await connection.execute(f"INSERT INTO {schema}.notes SELECT gen_random_uuid()")
+        raise ValueError
+
+    plugins = [plugin("a", on_complete=note), plugin("b", on_complete=note_and_raise)]
+    async with new_chancy(plugins=plugins) as chancy:
+        job = await run_one(chancy)
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute(f"SELECT id FROM {schema}.notes").fetchall() == [(job.id,)]
+
+
+async def _commit(self, outcomes, connection):
+    await connection.execute("COMMIT")
+
+
+async def _roll_back(self, outcomes, connection):
+    await connection.execute("ROLLBACK")
+
+
+async def _close(self, outcomes, connection):
+    await connection.close()
+
+
+async def _hang(self, outcomes, connection):
+    await asyncio.sleep(3600)
+
+
+async def _bad_sql(self, outcomes, connection):
+    await connection.execute("SELECT nonsense")
+
+
+@pytest.mark.parametrize("spoil", [_commit, _roll_back, _close, _bad_sql, _hang])
+async def test_a_plugin_that_spoils_the_transaction_loses_no_outcome(new_chancy, spoil, monkeypatch):
+    """A plugin that ends the transaction, closes the connection or never returns: outcomes are recorded once."""
+    monkeypatch.setattr("chancy_core.plugins.host.ON_COMPLETE_S", 0.2)
+    async with new_chancy(plugins=[plugin("spoiler", on_complete=spoil)]) as chancy, Worker(chancy, grace_s=5):
+        references = await chancy.push_many([ECHO] * 30)
+        jobs = await chancy.wait_for_jobs(references, timeout=30)
+    assert {job.state for job in jobs} == {State.SUCCEEDED}
+    assert {job.attempts for job in jobs} == {1}
+    assert chancy.plugins.failures["spoiler", "on_complete"] >= 1
+
+
+async def test_failures_are_reported_once_in_a_while(new_chancy):
+    """A hook that fails at each of many batches is logged once, and counted each time."""
+
+    def fail(self, jobs):
+        raise ValueError
+
+    with captured_events() as events:
+        async with new_chancy(plugins=[plugin("bad", on_claim=fail)]) as chancy, Worker(chancy):
+            for _ in range(5):
+                await (await chancy.push(ECHO)).wait(timeout=20)
+    assert chancy.plugins.failures["bad", "on_claim"] == 5
+    assert len([e for e in events if e["event"] == "hook_failed"]) == 1
+
+
+# -- on_start, on_tick, is_leader ----------------------------------------------------------------
+
+
+async def test_on_start_that_raises_keeps_the_worker_from_starting(new_chancy):
+    """The worker refuses to start, names the plugin, and leaves no row behind."""
+
+    async def refuse(self, worker):
+        raise ValueError("not today")
+
+    async with new_chancy(plugins=[plugin("picky", on_start=refuse)]) as chancy:
+        with pytest.raises(PluginError, match="'picky' did not start: ValueError: not today"):
+            await Worker(chancy).start()
+        assert await run_query(chancy, "SELECT worker FROM {schema}.workers") == []
+
+
+async def run_query(chancy: Chancy, sql: str) -> list[Any]:
+    async with chancy.pool.connection() as connection:
+        cursor = await connection.execute(sql.replace("{schema}", chancy.settings.schema).encode())
+        return await cursor.fetchall()
+
+
+async def test_ticks_carry_the_database_and_never_overlap(new_chancy):
+    """A tick can query and push; one that takes longer than its interval is not called twice at a time."""
+    seen: list[Any] = []
+    inside = 0
+
+    async def tick(self, tick):
+        nonlocal inside
+        inside += 1
+        async with tick.connection() as connection:
+            cursor = await connection.execute("SELECT clock_timestamp()")
+            ((now,),) = await cursor.fetchall()
+        await tick.push("default", ECHO)
+        await asyncio.sleep(0.03)
+        seen.append((inside, now >= tick.now, tick.is_leader))
+        inside -= 1
+
+    async with new_chancy(plugins=[plugin("t", {"interval": 0.01}, on_tick=tick)]) as chancy, Worker(chancy):
+        await until(lambda: len(seen) >= 3)
+    assert set(seen) == {(1, True, True)}
+
+
+async def test_a_tick_that_never_returns_is_ended_and_called_again(new_chancy):
+    """A tick has its time; afterwards it is counted as failed, and comes again."""
+    calls = 0
+
+    async def hang(self, tick):
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(3600)
+
+    made = plugin("slow", {"interval": 0.01, "tick_timeout_s": 0.05}, on_tick=hang)
+    async with new_chancy(plugins=[made]) as chancy, Worker(chancy):
+        await until(lambda: calls >= 2)
+        assert chancy.plugins.failures["slow", "on_tick"] >= 1
+
+
+async def test_leader_only_ticks_wait_for_leadership(new_chancy):
+    """A plugin with leader_only ticks where is_leader says so, and the others tick everywhere."""
+    ticked: list[str] = []
+    leads = False
+
+    def ticking(name: str, *, leader_only: bool) -> Plugin:
+        async def tick(self, tick):
+            ticked.append(name)
+
+        made = plugin(name, {"interval": 0.01}, on_tick=tick)
+        type(made).leader_only = leader_only
+        return made
+
+    plugins = [
+        ticking("leaders", leader_only=True),
+        ticking("all", leader_only=False),
+        plugin("leadership", is_leader=lambda self: leads),
+    ]
+    async with new_chancy(plugins=plugins) as chancy, Worker(chancy):
+        await until(lambda: ticked.count("all") >= 3)
+        assert "leaders" not in ticked
+        leads = True
+        await until(lambda: "leaders" in ticked)
+
+
+# -- what plugins bring --------------------------------------------------------------------------
+
+
+async def test_migrations_of_plugins_run_with_the_kernels(new_chancy, schema):
+    """A plugin's tables are made by migrate, under its own name, and stay when the plugin goes."""
+    create = Migration("notes", 1, "CREATE TABLE {schema}.notes (id uuid);")
+    async with new_chancy(plugins=[plugin("notes", migrations=lambda self: [create])]) as chancy:
+        assert [m.owner for m in chancy.migrated] == ["kernel", "notes"]
+    async with new_chancy() as without:
+        await without.push(ECHO)
+        assert await run_query(without, "SELECT count(*) FROM {schema}.notes") == [(0,)]
+
+
+async def test_a_migration_that_fails_changes_nothing(new_chancy, schema):
+    """All migrations are one transaction: a plugin's wrong one leaves no schema behind."""
+    wrong = Migration("wrong", 1, "CREATE TABLE {schema}.a (id uuid); SELECT nonsense")
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        await new_chancy(plugins=[plugin("wrong", migrations=lambda self: [wrong])]).open()
+    async with new_chancy() as chancy:
+        assert {m.owner for m in chancy.migrated} == {"kernel"}
+
+
+def test_migrations_must_be_the_plugins_own(new_chancy):
+    """Migrations in another's name, or with gaps, refuse the plugin."""
+    stolen = plugin("thief", migrations=lambda self: [Migration("kernel", 1, "")])
+    with pytest.raises(PluginError, match="'thief' brings migrations"):
+        new_chancy(plugins=[stolen]).migrations()
+
+
+def test_commands_of_plugins_are_found(new_chancy):
+    """Commands come through the host; a plugin that fails to give them is named."""
+    command = click.Command("hello")
+    assert new_chancy(plugins=[plugin(commands=lambda self: [command])]).plugins.commands() == [command]
+    with pytest.raises(PluginError, match="'p' returned"):
+        new_chancy(plugins=[plugin(migrations=lambda self: [3])]).migrations()
+
+
+def test_every_hook_has_a_test():
+    """No hook is added without a test here."""
+    source = open(__file__).read()  # noqa: PTH123, SIM115
+    missing = [hook for hook in SPECS if f'"{hook}"' not in source and f"{hook}=" not in source]
+    assert not missing
