@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Plugins are distributions of their own, in one workspace with the kernel.
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test check format bench bench-quick wheels clean
@@ -15,11 +17,13 @@ demo: $(READY)   ## A worker runs thousands of real jobs on a private PostgreSQL
 
 test: $(READY)   ## The tests, on the embedded PostgreSQL (or CHANCY_TEST_DSN)
 	$(BIN)/python -m pytest -n auto
+	@set -e; for plugin in $(PLUGINS); do echo "$$plugin"; (cd $$plugin && $(CURDIR)/$(BIN)/python -m pytest -n auto); done
 
 check: $(READY)  ## Format, lint, strict types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	@set -e; for plugin in $(PLUGINS); do $(BIN)/mypy --strict $$plugin/src; done
 	$(BIN)/lint-imports
 
 format: $(READY) ## Rewrite the code the way `make check` wants it
@@ -33,14 +37,14 @@ bench-quick: $(READY) ## The same, smaller
 	$(BIN)/python -m benchmarks --quick
 
 wheels: $(READY) ## Build the distributions into dist/
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . $(addprefix ./,$(PLUGINS))
 
 clean:           ## Remove what the other targets made
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Chancy needs Python 3.11 or newer; $(PYTHON) is %d.%d. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" % v[:2])'
 	@echo "Setting up .venv (once) ..."
-	@$(PYTHON) -m venv --clear $(VENV) || { echo "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[dev]"
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[dev]" $(addprefix -e ./,$(PLUGINS))
 	@touch $@
