@@ -1,5 +1,6 @@
 """`make demo`: a worker runs thousands of real jobs on a private PostgreSQL, and shows what happened."""
 
+import signal
 import sys
 
 
@@ -8,11 +9,14 @@ def main() -> int:
     try:
         from demo_run import run  # noqa: PLC0415 -- imports take long enough to be interrupted
 
-        run()
+        return run()
     except KeyboardInterrupt:
+        # Told once is enough: a second Ctrl-C must not spoil the way out.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("\nStopped. Nothing keeps running; start it again with `make demo`.")
         return 130
-    return 0
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

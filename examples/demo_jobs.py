@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 _tries: Counter[str] = Counter()
@@ -13,18 +14,31 @@ _tries: Counter[str] = Counter()
 def index(path: str) -> dict[str, object]:
     """Parse one module and count what is in it. Plain function: the worker runs it in a thread."""
     source = Path(path).read_bytes()
+    lines = source.count(b"\n")
     try:
         tree = ast.parse(source)
-    except SyntaxError as error:
+    except (SyntaxError, ValueError) as error:
         # The library ships some files that are wrong on purpose, for its own tests.
-        return {"path": path, "lines": source.count(b"\n"), "broken": str(error.msg)}
-    kinds = Counter(type(node).__name__ for node in ast.walk(tree))
+        return {"path": path, "lines": lines, "broken": str(error)}
+    kinds = Counter(type(statement) for statement in statements(tree))
     return {
         "path": path,
-        "lines": source.count(b"\n"),
-        "functions": kinds["FunctionDef"] + kinds["AsyncFunctionDef"],
-        "classes": kinds["ClassDef"],
+        "lines": lines,
+        "functions": kinds[ast.FunctionDef] + kinds[ast.AsyncFunctionDef],
+        "classes": kinds[ast.ClassDef],
     }
+
+
+def statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every statement in a module. Expressions are left out: they are most of a tree, and hold no definitions."""
+    bodies: list[list[ast.AST]] = [list(tree.body)]
+    while bodies:
+        for node in bodies.pop():
+            yield node
+            for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+                body = getattr(node, field, None)
+                if isinstance(body, list):
+                    bodies.append(body)
 
 
 async def digest(path: str) -> str:

@@ -4,36 +4,110 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import sysconfig
 import time
-from collections.abc import Awaitable, Callable
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import demo_jobs
 import psycopg
-from psycopg.rows import tuple_row
+from psycopg.rows import dict_row
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from chancy import Backoff, Chancy, Job, Queue, QueuedJob, Reference, Worker
+from chancy import Backoff, Chancy, ChancyError, Job, Queue, QueuedJob, Reference, Worker
 from chancy_core import embedded
 
 SCHEMA = "chancy_demo"
 PINGS = 50
 BIGGEST = 8
-console = Console()
+STDLIB = Path(sysconfig.get_path("stdlib"))
+console = Console(highlight=False)
+
+
+def run() -> int:
+    """Start the private PostgreSQL and run the demo on it."""
+    logging.basicConfig(level=logging.WARNING)
+    # The library's own tests hold code that deserves a warning.
+    warnings.simplefilter("ignore", SyntaxWarning)
+    warnings.simplefilter("ignore", DeprecationWarning)
+    try:
+        with embedded.acquire() as server:
+            console.print(f"A private PostgreSQL {server.version} is running; it stops with this program.")
+            asyncio.run(demo(server.dsn))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    except ChancyError as error:
+        console.print(f"[red]The demo cannot run:[/] {escape(str(error))}")
+        return 1
+    return 0
+
+
+async def demo(dsn: str) -> None:
+    """Push, run, wait, tell."""
+    stop_on_ctrl_c()
+    paths = modules()
+    console.print(f"[bold]Chancy demo[/]: {len(paths):,} modules of the standard library, two jobs each.")
+    async with empty_schema(dsn), Chancy(dsn, schema=SCHEMA, discover=False) as chancy:
+        await chancy.declare(Queue("index", concurrency=4, executor=Chancy.Executor.Threaded))
+        jobs = library_jobs(paths)
+        start = time.perf_counter()
+        await chancy.push_many(jobs)
+        console.print(f"Pushed {len(jobs):,} jobs in {time.perf_counter() - start:.2f} s.")
+        start = time.perf_counter()
+        async with Worker(chancy, grace_s=2):
+            references = await special_jobs(chancy)
+            total = len(jobs) + len(set(references.values()))
+            await show_progress(chancy, total)
+            seconds = time.perf_counter() - start
+            latencies = await idle_latencies_s(chancy)
+        special = await chancy.wait_for_jobs(references.values(), timeout=30)
+        rows = await finished_rows(dsn)
+    summary(rows, seconds, latencies)
+    special_summary(dict(zip(references, zip(references.values(), special, strict=True), strict=True)))
+    modules_summary([row["result"] for row in rows if row["func"] == "demo_jobs.index"])
+    console.print(f"Every job, its result and its errors are in the schema {SCHEMA!r}, until the next demo.")
+
+
+def stop_on_ctrl_c() -> None:
+    """Let Ctrl-C end the demo where it waits, as often as it is pressed."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+
+    def stop() -> None:
+        if not task.cancelling():
+            task.cancel()
+
+    loop.add_signal_handler(signal.SIGINT, stop)
+
+
+@asynccontextmanager
+async def empty_schema(dsn: str) -> AsyncIterator[None]:
+    """The demo's schema to itself, and without what an earlier one left there."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        await connection.execute("SET client_min_messages = error")
+        cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [SCHEMA])
+        if await cursor.fetchone() != (True,):
+            raise ChancyError("another one is running. Wait for it to end, and start this one again.")
+        await connection.execute(f'DROP SCHEMA IF EXISTS "{SCHEMA}" CASCADE'.encode())
+        yield
 
 
 def modules() -> list[Path]:
     """Every module of the standard library, its own tests included."""
-    root = Path(sysconfig.get_path("stdlib"))
-    return sorted(path for path in root.rglob("*.py") if "site-packages" not in path.parts)
+    others = {"site-packages", "dist-packages"}
+    return sorted(path for path in STDLIB.rglob("*.py") if others.isdisjoint(path.parts))
 
 
-def library_jobs(paths: list[Path]) -> list[Job]:
+def library_jobs(paths: Sequence[Path]) -> list[Job]:
     """Two jobs a module: one that parses it, in a thread, and one that reads it, on the loop."""
     jobs = []
     for path in paths:
@@ -47,141 +121,141 @@ def library_jobs(paths: list[Path]) -> list[Job]:
 async def special_jobs(chancy: Chancy) -> dict[str, Reference]:
     """One of each kind that is worth a look."""
     soon = datetime.now(UTC) + timedelta(seconds=2)
-    unique = Job.from_func(demo_jobs.report, kwargs={"title": "daily"}, unique_key="report-daily").with_scheduled_at(
-        soon
-    )
+    later = Job.from_func(demo_jobs.postcard, kwargs={"text": "wish you were here"}, scheduled_at=soon)
+    unique = Job.from_func(demo_jobs.report, kwargs={"title": "daily"}, unique_key="report-daily", scheduled_at=soon)
     quick = Backoff(base_s=0.2)
+    flaky = Job.from_func(demo_jobs.flaky, kwargs={"name": "demo"}, max_attempts=3, backoff=quick)
+    hopeless = Job.from_func(demo_jobs.hopeless, max_attempts=2, backoff=quick)
     return {
-        "scheduled two seconds ahead": await chancy.push(
-            Job.from_func(demo_jobs.postcard, kwargs={"text": "wish you were here"}, scheduled_at=soon)
-        ),
+        "scheduled two seconds ahead": await chancy.push(later),
         "unique, pushed": await chancy.push(unique),
         "unique, pushed again": await chancy.push(unique),
-        "fails twice": await chancy.push(
-            Job.from_func(demo_jobs.flaky, kwargs={"name": "demo"}, max_attempts=3, backoff=quick)
-        ),
-        "always fails": await chancy.push(Job.from_func(demo_jobs.hopeless, max_attempts=2, backoff=quick)),
+        "fails twice": await chancy.push(flaky),
+        "always fails": await chancy.push(hopeless),
     }
 
 
-async def show_progress(count: Callable[[], Awaitable[int]], total: int) -> None:
-    """Live progress on a terminal; a line at each quarter elsewhere."""
-    columns = (TextColumn("indexing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+async def show_progress(chancy: Chancy, total: int) -> None:
+    """Live progress on a terminal; a line at each quarter elsewhere. Returns when all jobs have finished."""
+
+    async def finished() -> int:
+        return total - sum(sum(states.values()) for states in (await chancy.count_jobs()).values())
+
+    if console.is_terminal:
+        await show_bar(finished, total)
+    else:
+        await show_lines(finished, total)
+
+
+async def show_bar(finished: Callable[[], Awaitable[int]], total: int) -> None:
+    """A bar that grows."""
+    columns = (TextColumn("running"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=total)
-        quarter = 0
-        while (done := await count()) < total:
+        while (done := await finished()) < total:
             progress.update(task, completed=done)
-            if not console.is_terminal and done * 4 // total > quarter:
-                quarter = done * 4 // total
-                console.print(f"  {done:,} of {total:,} jobs")
             await asyncio.sleep(0.1)
         progress.update(task, completed=total)
 
 
-async def idle_latencies_ms(chancy: Chancy) -> list[float]:
+async def show_lines(finished: Callable[[], Awaitable[int]], total: int) -> None:
+    """A line at each quarter."""
+    quarter = 0
+    while quarter < 4:  # noqa: PLR2004
+        done = await finished()
+        if done * 4 // total > quarter:
+            quarter = done * 4 // total
+            console.print(f"  {done:,} of {total:,} jobs")
+        await asyncio.sleep(0.1)
+
+
+async def idle_latencies_s(chancy: Chancy) -> list[float]:
     """From push to start, one job after another on a worker that has nothing else to do; by the database's clock."""
-    latencies = []
-    for _ in range(PINGS):
-        job = await (await chancy.push(Job.from_func(demo_jobs.ping))).wait(timeout=30)
-        assert job.started_at is not None
-        assert job.created_at is not None
-        latencies.append((job.started_at - job.created_at).total_seconds() * 1000)
-    return sorted(latencies)
+    jobs = [await (await chancy.push(Job.from_func(demo_jobs.ping))).wait(timeout=30) for _ in range(PINGS)]
+    return sorted(waited_s(job.created_at, job.started_at) for job in jobs)
 
 
-def summary(
-    rows: list[dict[str, Any]], seconds: float, latencies: list[float], special: dict[str, tuple[Reference, QueuedJob]]
-) -> None:
-    """What a person wants to know afterwards."""
-    states = {state: [row for row in rows if row["state"] == state] for state in ("succeeded", "failed")}
-    ran = sum(row["attempts"] for row in rows)
-    table = Table.grid(padding=(0, 2))
-    table.add_row("jobs finished", f"[bold]{len(rows):,}[/] ({len(states['failed'])} failed), {ran:,} runs")
-    table.add_row("speed", f"[bold]{len(rows) / seconds:,.0f}[/] jobs/s over {seconds:.1f} s, one worker process")
-    table.add_row(
-        "push to start",
-        f"[bold]{latencies[len(latencies) // 2]:.1f} ms[/] median, {latencies[int(len(latencies) * 0.99)]:.1f} ms p99, "
-        f"{len(latencies)} jobs on the idle worker",
-    )
-    table.add_row("retries", f"{sum(row['attempts'] - 1 for row in rows)}")
-    for row in states["failed"]:
-        error = row["errors"][-1]
-        table.add_row("failed", f"{row['func']}: {error['type']}: {error['message']} (attempt {row['attempts']})")
-    console.print()
-    console.print(table)
-
-    kinds = Table("what was asked", "what happened", box=None, padding=(0, 2))
-    for what, (reference, job) in special.items():
-        more = (
-            f", {(job.started_at - job.scheduled_at).total_seconds() * 1000:.0f} ms after its time"
-            if what.startswith("scheduled") and job.started_at and job.scheduled_at
-            else ""
-        )
-        if not reference.created:
-            more = ", the job that was there already"
-        kinds.add_row(what, f"{job.state} at attempt {job.attempts}{more}")
-    console.print()
-    console.print(kinds)
-
-    results = [row["result"] for row in rows if isinstance(row["result"], dict)]
-    biggest = Table("the biggest modules", "lines", "functions", "classes", box=None, padding=(0, 2))
-    for found in sorted(results, key=lambda result: -result["lines"])[:BIGGEST]:
-        name = Path(found["path"]).relative_to(sysconfig.get_path("stdlib"))
-        biggest.add_row(
-            str(name), f"{found['lines']:,}", str(found.get("functions", "")), str(found.get("classes", ""))
-        )
-    console.print()
-    console.print(biggest)
-    lines = sum(result["lines"] for result in results)
-    console.print(f"\n{lines:,} lines indexed. Every job, its result and its errors are in the schema {SCHEMA!r}.")
+def waited_s(since: datetime | None, until: datetime | None) -> float:
+    """Seconds from one moment to another, both known."""
+    assert since is not None
+    assert until is not None
+    return (until - since).total_seconds()
 
 
-async def demo(dsn: str) -> None:
-    """Push, run, wait, tell."""
-    paths = modules()
-    console.print(f"[bold]Chancy demo[/]: {len(paths):,} modules of the standard library, two jobs each.")
-    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-        await connection.execute("SET client_min_messages = error")
-        await connection.execute(f'DROP SCHEMA IF EXISTS "{SCHEMA}" CASCADE'.encode())
-    async with Chancy(dsn, schema=SCHEMA, discover=False) as chancy:
-        await chancy.declare(Queue("index", concurrency=4, executor=Chancy.Executor.Threaded))
-        jobs = library_jobs(paths)
-        start = time.perf_counter()
-        await chancy.push_many(jobs)
-        console.print(f"Pushed {len(jobs):,} jobs in {time.perf_counter() - start:.2f} s.")
-        start = time.perf_counter()
-        async with Worker(chancy, grace_s=2) as _worker:
-            references = await special_jobs(chancy)
-            total = len(jobs) + len(set(references.values()))
-
-            async def finished() -> int:
-                live = await chancy.count_jobs()
-                return total - sum(sum(states.values()) for states in live.values())
-
-            await show_progress(finished, total)
-            seconds = time.perf_counter() - start
-            latencies = await idle_latencies_ms(chancy)
-        jobs_of = await chancy.wait_for_jobs(references.values(), timeout=30)
-        special = dict(zip(references, zip(references.values(), jobs_of, strict=True), strict=True))
-        rows = await finished_rows(dsn)
-        summary(rows, seconds, latencies, special)
+def percentile(ordered: Sequence[float], percent: int) -> float:
+    """The value that so many percent of the values do not exceed."""
+    return ordered[max(-(-len(ordered) * percent // 100) - 1, 0)]
 
 
 async def finished_rows(dsn: str) -> list[dict[str, Any]]:
     """Everything that finished, but for the pings."""
-    columns = ("func", "state", "attempts", "errors", "result")
-    async with await psycopg.AsyncConnection.connect(dsn, row_factory=tuple_row) as connection:
+    async with await psycopg.AsyncConnection.connect(dsn, row_factory=dict_row) as connection:
         cursor = await connection.execute(
-            f'SELECT {", ".join(columns)} FROM "{SCHEMA}".finished_jobs WHERE func <> %s'.encode(),
+            "SELECT func, state, attempts, errors, result, created_at, scheduled_at, started_at "
+            f'FROM "{SCHEMA}".finished_jobs WHERE func <> %s'.encode(),
             ["demo_jobs.ping"],
         )
-        return [dict(zip(columns, row, strict=True)) for row in await cursor.fetchall()]
+        return await cursor.fetchall()
 
 
-def run() -> None:
-    """Start the private PostgreSQL and run the demo on it."""
-    logging.basicConfig(level=logging.ERROR)
-    with embedded.acquire() as server:
-        console.print(f"A private PostgreSQL {server.version} is running; it stops with this program.")
-        asyncio.run(demo(server.dsn))
+def summary(rows: list[dict[str, Any]], seconds: float, idle: list[float]) -> None:
+    """What a person wants to know afterwards."""
+    failed = [row for row in rows if row["state"] == "failed"]
+    runs = sum(row["attempts"] for row in rows)
+    bulk = sorted(
+        waited_s(row["created_at"], row["started_at"])
+        for row in rows
+        if row["attempts"] == 1 and row["scheduled_at"] is None
+    )
+    table = Table.grid(padding=(0, 2))
+    table.add_row("jobs run", f"[bold]{len(rows):,}[/], of which {len(failed):,} failed")
+    table.add_row("speed", f"[bold]{len(rows) / seconds:,.0f}[/] jobs/s for {seconds:.1f} s, one worker process")
+    table.add_row(
+        "push to start",
+        f"[bold]{percentile(idle, 50) * 1000:.1f} ms[/] median, {percentile(idle, 99) * 1000:.1f} ms p99: "
+        f"{len(idle)} jobs, each on an idle worker",
+    )
+    table.add_row(
+        "",
+        f"{percentile(bulk, 50):.1f} s median, {percentile(bulk, 99):.1f} s p99: "
+        f"{len(bulk):,} jobs, nearly all pushed at once",
+    )
+    table.add_row("retries", f"{runs - len(rows):,}")
+    for row in failed:
+        error = row["errors"][-1]
+        reason = f"{error['type']}: {error['message']}"
+        table.add_row("failed", escape(f"{row['func']}, after {row['attempts']} attempts: {reason}"))
+    console.print()
+    console.print(table)
+
+
+def special_summary(special: dict[str, tuple[Reference, QueuedJob]]) -> None:
+    """What became of the jobs that were not just work."""
+    table = Table("what was asked", "what happened", box=None, padding=(0, 2, 0, 0))
+    for what, (reference, job) in special.items():
+        more = ""
+        if what.startswith("scheduled"):
+            more = f", {waited_s(job.scheduled_at, job.started_at) * 1000:.0f} ms after its time"
+        elif not reference.created:
+            more = ": the same job, not a second one"
+        table.add_row(what, f"{job.state} at attempt {job.attempts}{more}")
+    console.print()
+    console.print(table)
+
+
+def modules_summary(found: list[dict[str, Any]]) -> None:
+    """What the work was about."""
+    table = Table("the biggest modules", box=None, padding=(0, 2, 0, 0))
+    for column in ("lines", "functions", "classes"):
+        table.add_column(column, justify="right")
+    for module in sorted(found, key=lambda module: -module["lines"])[:BIGGEST]:
+        name = str(Path(module["path"]).relative_to(STDLIB))
+        counts = (module["lines"], module.get("functions", 0), module.get("classes", 0))
+        table.add_row(escape(name), *(f"{count:,}" for count in counts))
+    console.print()
+    console.print(table)
+    broken = sum("broken" in module for module in found)
+    console.print(
+        f"\n{sum(module['lines'] for module in found):,} lines in {len(found):,} modules, "
+        f"{broken:,} of which do not parse: the library tests Python with them."
+    )
