@@ -410,6 +410,29 @@ async def test_a_stop_waits_for_a_claim_in_flight(chancy):
             assert (await cursor.fetchone()) == (0,)
 
 
+async def test_a_stop_in_a_burst_of_short_jobs_loses_none(chancy):
+    """Stopped while jobs come and go in a burst, a worker ends those that began and hands back the others unspent."""
+    number = 3000
+    running = Worker(chancy, concurrency=5)
+    await chancy.push_many([Job.from_func(jobs.noop)] * number)
+    await running.start()
+
+    async def ended() -> int:
+        async with chancy.pool.connection() as connection:
+            cursor = await connection.execute(f"SELECT count(*) FROM {chancy.settings.schema}.finished_jobs")
+            return (await cursor.fetchone())[0]
+
+    await until(ended)
+    assert await running.stop() is Stopped.DRAINED
+    async with chancy.pool.connection() as connection:
+        cursor = await connection.execute(
+            f"SELECT count(*), coalesce(sum(attempts), 0) FROM {chancy.settings.schema}.jobs WHERE state = 'pending'"
+        )
+        left, attempts = await cursor.fetchone()
+    assert left > 0
+    assert (await ended() + left, attempts) == (number, 0)
+
+
 async def test_a_stop_is_done_once(chancy):
     """Stopping twice, and leaving the block after a stop, is as good as stopping once."""
     async with Worker(chancy, grace_s=0) as running:
