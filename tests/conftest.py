@@ -35,9 +35,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     folder = Path(os.environ.pop(SERVER_FOLDER))
-    lock = folder / "postgres" / "server.lock"
+    # The watcher is the last to go, and makes what it looks for anew.
+    locks = [folder / "postgres" / name for name in ("server.lock", "watcher.lock")]
     deadline = time.monotonic() + 20
-    while lock.exists() and watcher.is_locked(str(lock)):
+    while any(lock.exists() and watcher.is_locked(str(lock)) for lock in locks):
         if time.monotonic() > deadline:
             return
         time.sleep(0.02)
