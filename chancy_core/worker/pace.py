@@ -16,8 +16,9 @@ from typing import Final
 AHEAD_S: Final = 0.02
 # And at most so many jobs for each slot beyond the first: those of a killed worker have spent an attempt, begun or not.
 AHEAD_PER_SLOT: Final = 4
-# The pace is that of at least so long.
-WINDOW_S: Final = 0.01
+# The pace is the slower one of two spans of at least so long, because jobs that began together end together, and one
+# span alone may hold nothing but such an end.
+SPAN_S: Final = 0.01
 
 
 class Pace:
@@ -26,7 +27,7 @@ class Pace:
     def __init__(self) -> None:
         self._ended = 0
         self._since = time.monotonic()
-        self._per_s = 0.0
+        self._per_s = self._per_s_before = 0.0
 
     def ended(self) -> None:
         """A job has ended."""
@@ -35,7 +36,8 @@ class Pace:
     def ahead(self, concurrency: int) -> int:
         """How many jobs may be claimed beyond the free slots of so many."""
         now = time.monotonic()
-        if now - self._since >= WINDOW_S:
-            self._per_s = self._ended / (now - self._since)
+        if now - self._since >= SPAN_S:
+            self._per_s_before, self._per_s = self._per_s, self._ended / (now - self._since)
             self._ended, self._since = 0, now
-        return max(0, min(int(self._per_s * AHEAD_S) - concurrency, (concurrency - 1) * AHEAD_PER_SLOT))
+        soon = int(min(self._per_s, self._per_s_before) * AHEAD_S)
+        return max(0, min(soon - concurrency, (concurrency - 1) * AHEAD_PER_SLOT))
