@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -12,6 +12,8 @@ from chancy_core.errors import InvalidJob
 from chancy_core.job import Backoff, Job, JobError, Limit, QueuedJob, State
 from chancy_core.jsonvalue import decode, encode_checked
 from chancy_core.queue import Executor, Queue, QueueState
+
+T = TypeVar("T")
 
 COPY_NULL: Final = "\\N"
 # Looking a member up by calling the enum takes ten times as long.
@@ -84,9 +86,12 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
 
 def insert_params(rows: Sequence[JobRow]) -> dict[str, Any]:
     """The rows as one array a column, for `insert_jobs`."""
-    columns: dict[str, Any] = dict(zip(JobRow._fields, map(list, zip(*rows, strict=True)), strict=True))
-    columns["queues"] = list(set(columns["queue"]))
-    return columns
+    columns = dict(zip(JobRow._fields, map(list, zip(*rows, strict=True)), strict=True))
+    params: dict[str, Any] = {name: sparse_array(values) for name, values in columns.items()}
+    for name in ("id", "priority", "max_attempts"):
+        params[name] = plain_array(columns[name])
+    params["queues"] = list(set(columns["queue"]))
+    return params
 
 
 def copy_data(rows: Iterable[JobRow]) -> str:
@@ -170,7 +175,7 @@ def plain_array(values: Iterable[object]) -> str:
     return f"{{{','.join(map(str, values))}}}"
 
 
-def sparse_array(values: list[str | None]) -> list[str | None] | None:
+def sparse_array(values: list[T | None]) -> list[T | None] | None:
     """An array, or None if there is nothing in it: to `unnest` beside longer ones, that is as many NULLs."""
     return values if any(value is not None for value in values) else None
 
