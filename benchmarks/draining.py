@@ -141,10 +141,12 @@ async def _sample(bench: Bench, chancy: Chancy, batch: Batch, cpu_s: float, wal_
     )
     if not (count == distinct == batch.count and claims == 1):
         raise RuntimeError(f"{batch.count} jobs: {count} succeeded, {distinct} different, claimed {claims} times.")
-    return {
+    sample = {
         "jobs_s": count / total_s,
-        "first_tenth": count / 10 / first_tenth_s,
-        "last_tenth": count / 10 / last_tenth_s,
         "cpu_us_per_job": cpu_s / count * 1e6,
         "wal_bytes_per_job": wal_bytes / count,
     }
+    # A drain so short that one write holds a tenth of it has no pace to speak of.
+    if first_tenth_s and last_tenth_s:
+        sample |= {"first_tenth": count / 10 / first_tenth_s, "last_tenth": count / 10 / last_tenth_s}
+    return sample
