@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, Self, TypeVar
 import msgspec
 import psycopg
 import uuid_utils
+from psycopg.pq import TransactionStatus
 
 from chancy_core import config, embedded
 from chancy_core.config import Settings
@@ -23,7 +24,7 @@ from chancy_core.log import log
 from chancy_core.plugins import Plugin, PluginHost
 from chancy_core.plugins import load as load_plugins
 from chancy_core.pushing import Pusher, payload, payloads
-from chancy_core.queue import Executor, Queue
+from chancy_core.queue import Executor, Queue, check_resume_at
 from chancy_core.reference import Reference, References
 from chancy_core.store import Flow, Migration, Pool, Store, SyncPool, run, run_sync
 from chancy_core.store.codec import JobRow, job_row
@@ -352,7 +353,7 @@ class Chancy:
             raise TypeError("sync_push_many cannot read an async iterable: give a plain one, or use push_many.")
         references = References(self)
         holder = self.sync_pool.connection() if connection is None else nullcontext(_sync_connection(connection))
-        with holder as own, own.transaction():
+        with holder as own, _savepoint_sync(own):
             tell: set[str] = set()
             start = 0
             for chunk in _chunks_sync(given):
@@ -500,7 +501,8 @@ class Chancy:
             UnknownQueue: nobody declared it.
             InvalidQueue: `resume_at` has no time zone.
         """
-        _check_resume_at(name, resume_at)
+        if resume_at is not None:
+            check_resume_at(name, resume_at)
         await self._run(lambda: self.store.set_queue_state(name, Queue.State.PAUSED, resume_at))
 
     async def resume_queue(self, name: str) -> None:
@@ -546,7 +548,8 @@ class Chancy:
 
     def sync_pause_queue(self, name: str, *, resume_at: datetime | None = None) -> None:
         """As `pause_queue`, for code without asyncio."""
-        _check_resume_at(name, resume_at)
+        if resume_at is not None:
+            check_resume_at(name, resume_at)
         self._run_sync(lambda: self.store.set_queue_state(name, Queue.State.PAUSED, resume_at))
 
     def sync_resume_queue(self, name: str) -> None:
@@ -642,11 +645,27 @@ async def _savepoint(connection: Any) -> AsyncIterator[AsyncConnection | psycopg
     """A savepoint in the caller's transaction, so that a push that fails leaves nothing behind in it."""
     found = callers_connection(connection)
     if isinstance(found, psycopg.AsyncConnection):
+        if _has_yet_to_begin(found):
+            await found.execute(b"SELECT")
         async with found.transaction():
             yield found
     else:
-        with found.transaction():
+        with _savepoint_sync(found):
             yield found
+
+
+@contextmanager
+def _savepoint_sync(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """As `_savepoint`."""
+    if _has_yet_to_begin(connection):
+        connection.execute(b"SELECT")
+    with connection.transaction():
+        yield
+
+
+def _has_yet_to_begin(connection: AsyncConnection | psycopg.Connection[Any]) -> bool:
+    """Whether its first statement would begin the caller's transaction; psycopg's `transaction()` would commit it."""
+    return not connection.autocommit and connection.info.transaction_status is TransactionStatus.IDLE
 
 
 def _identifier(ref: Reference | uuid.UUID | str) -> uuid.UUID:
@@ -656,11 +675,3 @@ def _identifier(ref: Reference | uuid.UUID | str) -> uuid.UUID:
 def _check_queue(queue: object) -> None:
     if not isinstance(queue, Queue):
         raise InvalidQueue(f"declare({queue!r}): give a Queue, as in declare(Queue('mail')).")
-
-
-def _check_resume_at(name: str, resume_at: datetime | None) -> None:
-    if resume_at is not None and resume_at.utcoffset() is None:
-        raise InvalidQueue(
-            f"Queue {name!r}: resume_at is {resume_at.isoformat()}, without a time zone: say which moment "
-            "is meant, as in datetime.now(timezone.utc) + timedelta(hours=1)."
-        )

@@ -6,7 +6,7 @@ import random
 import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import ModuleType
 from typing import Any, ClassVar, Final, Generic, ParamSpec, Protocol, Self, TypeAlias, TypeVar, cast
@@ -22,6 +22,11 @@ PRIORITY_MAX: Final = 2**31 - 1
 MAX_ATTEMPTS_LIMIT: Final = 2**31 - 1
 # Long enough for any dotted name or key people use; short enough to be indexed (a btree entry holds about 2,700 bytes).
 NAME_MAX_LENGTH: Final = 500
+# Above this a number of bytes or seconds is a mistake, and beyond a float's range it could not be read back.
+LIMIT_VALUE_MAX: Final = 2**63 - 1
+# What Python reads back from PostgreSQL whatever the session's time zone.
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+LATEST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -74,9 +79,11 @@ class Limit(msgspec.Struct, frozen=True):
                 f"Limit type {self.type_!r} is unknown: use Limit.Type.MEMORY (bytes) or Limit.Type.TIME (seconds)."
             )
         number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
-        if not number or not 0 < self.value < float("inf"):
+        if not number or not 0 < self.value <= LIMIT_VALUE_MAX:
             unit = "bytes" if self.type_ is _LimitType.MEMORY else "seconds"
-            raise InvalidJob(f"Limit {self.type_.value} is {self.value!r}: give a number of {unit} above zero.")
+            raise InvalidJob(
+                f"Limit {self.type_.value} is {self.value!r:.60}: give a number of {unit} above zero, below 2**63."
+            )
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +165,7 @@ class Job(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         _check_text("func", self.func)
-        if not self.func.replace(":", "_").replace(".", "_").isidentifier():
+        if not all(map(str.isidentifier, self.func.replace(":", ".").split("."))):
             raise InvalidJob(
                 f"func is {self.func!r}: give the dotted name of a function, as in 'package.module.function'."
             )
@@ -166,7 +173,9 @@ class Job(msgspec.Struct, frozen=True):
         _check_int("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX)
         _check_int("max_attempts", self.max_attempts, 1, MAX_ATTEMPTS_LIMIT)
         if self.scheduled_at is not None:
-            _check_aware("scheduled_at", self.scheduled_at)
+            problem = moment_problem(self.scheduled_at)
+            if problem:
+                raise InvalidJob(f"scheduled_at {problem}")
         if self.unique_key is not None:
             _check_text("unique_key", self.unique_key)
         # The containers are copied, so that changing the caller's own later changes no job.
@@ -423,14 +432,18 @@ def _check_int(field: str, value: object, low: int, high: int) -> None:
         raise InvalidJob(f"{field} is {value}: give a whole number from {low} to {high}.")
 
 
-def _check_aware(field: str, value: object) -> None:
+def moment_problem(value: object) -> str | None:
+    """What keeps `value` from being a moment that can be stored, as the end of a sentence; None if it is one."""
     if not isinstance(value, datetime):
-        raise InvalidJob(f"{field} is {value!r}: give a datetime with a time zone.")
+        return f"is {value!r}: give a datetime with a time zone."
     if value.utcoffset() is None:
-        raise InvalidJob(
-            f"{field} is {value.isoformat()}, without a time zone: say which moment is meant, as in "
+        return (
+            f"is {value.isoformat()}, without a time zone: say which moment is meant, as in "
             "datetime.now(timezone.utc) + timedelta(hours=1)."
         )
+    if not EARLIEST <= value <= LATEST:
+        return f"is {value.isoformat()}: give a moment from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}."
+    return None
 
 
 def _copied_dict(field: str, value: object) -> dict[str, Any]:

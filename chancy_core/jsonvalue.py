@@ -11,6 +11,8 @@ from chancy_core.errors import InvalidJob
 
 # Deeper nesting is a mistake, such as a list that contains itself.
 MAX_DEPTH: Final = 100
+# Python reads and writes integers of up to 4,300 digits (sys.set_int_max_str_digits), which are 14,284 bits.
+MAX_INT_BITS: Final = 14_000
 
 _encode: Final = msgspec.json.Encoder().encode
 decode: Final = msgspec.json.Decoder().decode
@@ -36,12 +38,15 @@ def encode_checked(value: Any, path: str) -> bytes:
         raise InvalidJob(f"{path} cannot be written as JSON: {error}.") from None
 
 
-def _check(value: Any, path: str, depth: int) -> None:  # noqa: C901 -- one case a line
+def _check(value: Any, path: str, depth: int) -> None:  # noqa: C901, PLR0912 -- one case a line
     kind = type(value)
     if kind is str:
         if "\x00" in value:
             raise InvalidJob(f"{path} contains a NUL character, which PostgreSQL cannot store.")
-    elif kind is int or kind is bool or value is None:
+    elif kind is int:
+        if value.bit_length() > MAX_INT_BITS:
+            raise InvalidJob(f"{path} is an integer of {value.bit_length()} bits: the most is {MAX_INT_BITS}.")
+    elif kind is bool or value is None:
         pass
     elif kind is float:
         if not math.isfinite(value):

@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from chancy_core.errors import InvalidQueue
+from chancy_core.errors import InvalidJob, InvalidQueue
+from chancy_core.job import moment_problem
+from chancy_core.jsonvalue import encode_checked
 
 DEFAULT_QUEUE: Final = "default"
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,99}")
@@ -72,6 +74,7 @@ class Queue(msgspec.Struct, frozen=True):
             )
         if (
             not isinstance(self.polling_interval, int | float)
+            or isinstance(self.polling_interval, bool)
             or not 0 < self.polling_interval <= POLLING_INTERVAL_MAX_S
         ):
             raise InvalidQueue(
@@ -79,6 +82,11 @@ class Queue(msgspec.Struct, frozen=True):
                 "above 0, at most 3600."
             )
         self._check_tags()
+        self._check_executor()
+        if self.state not in tuple(QueueState):
+            raise InvalidQueue(f"Queue {self.name!r}: state is {self.state!r}; give 'active' or 'paused'.")
+        if self.resume_at is not None:
+            check_resume_at(self.name, self.resume_at)
 
     def _check_tags(self) -> None:
         if isinstance(self.tags, str) or not all(isinstance(tag, str) for tag in self.tags):
@@ -88,7 +96,33 @@ class Queue(msgspec.Struct, frozen=True):
                 re.compile(tag)
             except re.error as error:
                 raise InvalidQueue(f"Queue {self.name!r}: tag {tag!r} is not a regular expression: {error}.") from None
+            self._check_json("tag", tag)
+
+    def _check_executor(self) -> None:
+        if not isinstance(self.executor, str) or not self.executor:
+            raise InvalidQueue(
+                f"Queue {self.name!r}: executor is {self.executor!r}; give a Chancy.Executor or the import path of one."
+            )
+        self._check_json("executor", self.executor)
+        if not isinstance(self.executor_options, dict):
+            raise InvalidQueue(
+                f"Queue {self.name!r}: executor_options is {self.executor_options!r}; give a dict of keyword arguments."
+            )
+        self._check_json("executor_options", self.executor_options)
+
+    def _check_json(self, field: str, value: Any) -> None:
+        try:
+            encode_checked(value, field)
+        except InvalidJob as error:
+            raise InvalidQueue(f"Queue {self.name!r}: {error}") from None
 
     def serves(self, worker_tags: set[str]) -> bool:
         """Whether a worker with these tags takes jobs from this queue."""
         return any(re.fullmatch(tag, own) for tag in self.tags for own in worker_tags)
+
+
+def check_resume_at(name: str, resume_at: object) -> None:
+    """Raise InvalidQueue unless the queue `name` can be told to resume then."""
+    problem = moment_problem(resume_at)
+    if problem:
+        raise InvalidQueue(f"Queue {name!r}: resume_at {problem}")

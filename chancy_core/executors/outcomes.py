@@ -29,6 +29,9 @@ def succeeded(job: QueuedJob, value: Any, *, limit_bytes: int, run_s: float) -> 
     if result is not None and len(result) > limit_bytes:
         note = f"The result was not kept: it takes {len(result):,} bytes as JSON, and the limit is {limit_bytes:,}."
         result = None
+    if note is not None:
+        # It may quote what the value says of itself.
+        note = _clean(note, MESSAGE_MAX, keep_end=False)
     return Outcome(job=job, state=State.SUCCEEDED, result=result, note=note, run_s=run_s)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -56,9 +56,9 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
     Raises:
         InvalidJob: `kwargs` or `meta` are not JSON, or larger than `payload_limit_bytes` together.
     """
-    kwargs = encode_checked(job.kwargs, "kwargs").decode() if job.kwargs else None
-    meta = encode_checked(job.meta, "meta").decode() if job.meta else None
-    size = len(kwargs or "") + len(meta or "")
+    kwargs = encode_checked(job.kwargs, "kwargs") if job.kwargs else b""
+    meta = encode_checked(job.meta, "meta") if job.meta else b""
+    size = len(kwargs) + len(meta)
     if size > payload_limit_bytes:
         raise InvalidJob(
             f"The kwargs and meta of {job.func} take {size:,} bytes as JSON: the limit is "
@@ -75,10 +75,11 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
         job.func,
         job.priority,
         job.max_attempts,
-        job.scheduled_at,
+        # In UTC, because Python has offsets that PostgreSQL does not read.
+        None if job.scheduled_at is None else job.scheduled_at.astimezone(UTC),
         job.unique_key,
-        kwargs,
-        meta,
+        kwargs.decode() or None,
+        meta.decode() or None,
         limits,
         options,
     )

@@ -115,7 +115,7 @@ class Finisher:
     async def _write_each_if_need_be(self, batch: list[Outcome]) -> None:
         try:
             await self._write(batch)
-        except psycopg.Error as error:
+        except (psycopg.Error, UnicodeError) as error:
             if lost(error):
                 raise
             # Something in one outcome cannot be stored. It must not hold up the others, nor be lost itself.
@@ -128,7 +128,7 @@ class Finisher:
     async def _write_plain(self, outcome: Outcome, problem: Exception) -> None:
         try:
             await self._write([_plain(outcome, problem)])
-        except psycopg.Error as error:
+        except (psycopg.Error, UnicodeError) as error:
             if lost(error):
                 raise
             log.error("outcome_refused", job=str(outcome.job.id), error=str(error), retry_in_s=LONGEST_PAUSE_S)
@@ -242,10 +242,11 @@ def _plain(outcome: Outcome, problem: Exception) -> Outcome:
             message=json.dumps(error.message)[1:-1],
             traceback=json.dumps(error.traceback)[1:-1],
         )
+    note = None if outcome.note is None else json.dumps(outcome.note)[1:-1]
     reason = json.dumps(str(problem).splitlines()[0])[1:-1]
     return msgspec.structs.replace(
         outcome,
         result=None,
         error=error,
-        note=f"The result was not kept: the database refused it: {reason}" if outcome.result else outcome.note,
+        note=f"The result was not kept: the database refused it: {reason}" if outcome.result else note,
     )
