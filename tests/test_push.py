@@ -1,0 +1,260 @@
+"""Pushing: what is stored, when, in which transaction, and in how few statements."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from support import until
+
+from chancy import Chancy, Job, Queue, State, job
+from chancy_core.errors import InvalidJob, NotOpen, UnknownQueue
+
+ECHO = Job(func="jobs.echo", kwargs={"value": 1})
+
+
+@job(queue="default", priority=7)
+async def decorated(*, value: int) -> int:
+    return value
+
+
+async def count(chancy: Chancy) -> int:
+    return sum(sum(states.values()) for states in (await chancy.count_jobs()).values())
+
+
+async def test_both_forms_of_push_store_one_job(chancy):
+    """push(queue, job) and push(job) store the job, in the queue named or in its own."""
+    await chancy.declare(Queue("mail"))
+    named = await (await chancy.push("mail", ECHO)).get()
+    own = await (await chancy.push(ECHO.with_queue("mail"))).get()
+    default = await (await chancy.push(queue="default", job=ECHO)).get()
+    assert [found.queue for found in (named, own, default)] == ["mail", "mail", "default"]
+    assert {found.state for found in (named, own, default)} == {State.PENDING}
+
+
+async def test_every_field_comes_back_as_it_was_pushed(chancy):
+    """A job read from the database equals the job that was pushed, field by field."""
+    kwargs = {"text": 'quote " backslash \\ tab \t newline \n ünïcode 🐘', "n": 2**70, "f": 1e16, "l": [1, None, True]}
+    pushed = Job(func="jobs.echo", kwargs=kwargs, priority=-5, max_attempts=9, meta={"a": {"b": []}})
+    for reference in (await chancy.push(pushed), *(await chancy.push_many([pushed, pushed]))):
+        found = await reference.get()
+        for field in ("func", "queue", "kwargs", "priority", "max_attempts", "limits", "meta", "unique_key"):
+            assert getattr(found, field) == getattr(pushed, field), field
+        assert isinstance(found.kwargs["f"], float)
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 12_001])
+async def test_push_many_takes_any_iterable_and_keeps_its_order(chancy, size):
+    """Generators, lists, async generators and single jobs all come back as references in their order."""
+
+    def jobs():
+        return (ECHO.with_kwargs(value=i) for i in range(size))
+
+    async def later() -> AsyncIterator[Job]:
+        for one in jobs():
+            yield one
+
+    for given in (jobs(), list(jobs()), later()):
+        references = await chancy.push_many("default", given)
+        assert len(references) == size
+        ends = [references[0], references[-1]] if size else []
+        values = [(await reference.get()).kwargs["value"] for reference in ends]
+        assert values == ([0, size - 1] if size else [])
+    if 0 < size < 10:
+        assert len(await chancy.push_many("default", *jobs())) == size
+        assert len(await chancy.push_many(*jobs())) == size
+
+
+async def test_push_many_is_all_or_none(chancy):
+    """A bad job far into a bulk push leaves nothing behind, and the error says which one it is."""
+
+    def jobs():
+        for i in range(7000):
+            yield ECHO
+            if i == 6000:
+                yield ECHO.with_kwargs(value={1, 2})
+
+    with pytest.raises(InvalidJob, match=r"Job 6001 of push_many: kwargs\['value'\] is a set"):
+        await chancy.push_many("default", jobs())
+    assert await count(chancy) == 0
+
+
+async def test_push_many_reads_as_it_sends(chancy):
+    """A long bulk push holds no more than a few chunks of jobs in memory."""
+    filler = "x" * 500
+
+    def jobs(n: int):
+        return (Job(func="jobs.noop", kwargs={"filler": filler, "i": i}) for i in range(n))
+
+    await chancy.push_many("default", jobs(10))
+    tracemalloc.start()
+    references = await chancy.push_many("default", jobs(60_000))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(references) == 60_000
+    assert peak_bytes < 30_000_000  # the jobs alone are 60 MB and more
+
+
+async def test_a_decorated_function_is_accepted_wherever_a_job_is(chancy):
+    """A function with @job stays callable, and can be pushed singly and in bulk."""
+    assert await decorated(value=3) == 3
+    one = await (await chancy.push(decorated)).get()
+    (many,) = await chancy.push_many("default", decorated)
+    changed = await chancy.push(decorated.job.with_kwargs(value=2))
+    assert one.func == "test_push.decorated"
+    assert one.priority == 7
+    assert (await many.get()).func == one.func
+    assert (await changed.get()).kwargs == {"value": 2}
+
+
+async def test_an_unknown_queue_is_refused_with_the_nearest_name(chancy):
+    """A queue nobody declared: an error that names the nearest, singly, in bulk and among concurrent pushes."""
+    await chancy.declare(Queue("mailing"))
+    for push in (lambda: chancy.push("mailin", ECHO), lambda: chancy.push_many("mailin", [ECHO] * 3)):
+        with pytest.raises(UnknownQueue, match="Did you mean 'mailing'"):
+            await push()
+    assert await count(chancy) == 0
+    pushes = [chancy.push("nowhere" if i == 5 else "default", ECHO) for i in range(10)]
+    results = await asyncio.gather(*pushes, return_exceptions=True)
+    assert [type(r).__name__ for r in results if isinstance(r, Exception)] == ["UnknownQueue"]
+    assert await count(chancy) == 9
+
+
+async def test_concurrent_pushes_are_written_together(chancy, schema):
+    """Pushes that arrive while a write is in flight share a transaction: far fewer transactions than pushes."""
+    await asyncio.gather(*(chancy.push(ECHO) for _ in range(300)))
+    async with chancy.pool.connection() as connection:
+        cursor = await connection.execute(f"SELECT count(DISTINCT xmin::text), count(*) FROM {schema}.jobs")
+        ((transactions, jobs),) = await cursor.fetchall()
+    assert jobs == 300
+    assert transactions <= 5
+
+
+async def test_a_push_cancelled_in_line_stores_nothing(chancy):
+    """Whoever is cancelled before the write began has pushed nothing; the others are not disturbed."""
+    first = asyncio.create_task(chancy.push(ECHO))
+    await asyncio.sleep(0)
+    second, third = (asyncio.create_task(chancy.push(ECHO)) for _ in range(2))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.gather(first, third)
+    assert second.cancelled() or second.exception() is None
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert await count(chancy) == 2
+
+
+async def test_a_push_survives_the_loss_of_its_connection(chancy, dsn):
+    """A connection that was killed between two pushes is replaced; every job is stored exactly once."""
+    await chancy.push(ECHO)
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        for _ in range(3):
+            async with chancy.pool.connection() as connection:
+                pid = connection.info.backend_pid
+            admin.execute("SELECT pg_terminate_backend(%s)", [pid])
+            await chancy.push(ECHO)
+    assert await count(chancy) == 4
+
+
+# -- in the caller's transaction ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("commit", [True, False])
+@pytest.mark.parametrize("kind", ["async", "async cursor", "sync", "sync cursor"])
+async def test_the_job_exists_if_and_only_if_the_transaction_commits(chancy, dsn, kind, commit):
+    """push and push_many write on the caller's connection or cursor, whatever kind it is."""
+    if kind.startswith("async"):
+        connection = await psycopg.AsyncConnection.connect(dsn, row_factory=dict_row)
+        given = connection.cursor() if "cursor" in kind else connection
+        await chancy.push(ECHO, connection=given)
+        await chancy.push_many([ECHO] * 3, connection=given)
+        assert await count(chancy) == 0
+        await (connection.commit() if commit else connection.rollback())
+        await connection.close()
+    else:
+        with psycopg.connect(dsn) as connection:
+            given = connection.cursor() if "cursor" in kind else connection
+            await chancy.push(ECHO, connection=given)
+            await chancy.push_many([ECHO] * 3, connection=given)
+            assert await count(chancy) == 0
+            if not commit:
+                connection.rollback()
+    assert await count(chancy) == (4 if commit else 0)
+
+
+async def test_a_refused_push_leaves_the_callers_transaction_usable(chancy, dsn):
+    """After a bulk push that was refused half-way, the caller may go on and commit, and nothing of it is there."""
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        await chancy.push(ECHO, connection=connection)
+        with pytest.raises(InvalidJob):
+            await chancy.push_many([ECHO] * 6000 + [ECHO.with_kwargs(value=b"x")], connection=connection)
+        with pytest.raises(UnknownQueue):
+            await chancy.push("nowhere", ECHO, connection=connection)
+        await chancy.push(ECHO, connection=connection)
+    assert await count(chancy) == 2
+
+
+async def test_what_is_no_connection_is_refused(chancy):
+    """Anything but a psycopg connection or cursor is refused with what to give instead."""
+    with pytest.raises(TypeError, match="give a psycopg 3 connection or cursor"):
+        await chancy.push(ECHO, connection=object())
+
+
+async def test_a_search_path_does_not_matter(chancy, dsn):
+    """Statements name their schema: a push works whatever the caller's search_path is."""
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        await connection.execute("SET search_path = pg_catalog")
+        await chancy.push(ECHO, connection=connection)
+        await chancy.push_many([ECHO, ECHO.with_unique_key("k")], connection=connection)
+    assert await count(chancy) == 3
+
+
+# -- without asyncio ---------------------------------------------------------------------------
+
+
+def test_the_sync_twins(new_chancy, dsn):
+    """Everything an application needs works without an event loop."""
+    with new_chancy() as chancy:
+        chancy.sync_migrate()
+        chancy.sync_declare(Queue("mail"))
+        reference = chancy.sync_push("mail", ECHO)
+        assert chancy.sync_get_job(reference).queue == "mail"
+        assert reference.sync_get().state == State.PENDING
+        assert len(chancy.sync_push_many("mail", (ECHO for _ in range(6001)))) == 6001
+        with psycopg.connect(dsn) as connection:
+            chancy.sync_push(ECHO, connection=connection)
+            chancy.sync_push_many([ECHO], connection=connection.cursor())
+            connection.rollback()
+        assert chancy.sync_count_jobs() == {"mail": {"pending": 6002}}
+        with pytest.raises(UnknownQueue, match="Did you mean 'mail'"):
+            chancy.sync_push("mial", ECHO)
+
+
+async def test_outside_its_block_a_chancy_says_so(new_chancy):
+    """A push before opening or after closing is an error that says what to write."""
+    chancy = new_chancy()
+    with pytest.raises(NotOpen, match="async with"):
+        await chancy.push(ECHO)
+    async with chancy:
+        await chancy.push(ECHO)
+    with pytest.raises(NotOpen, match="async with"):
+        await chancy.push_many([ECHO])
+
+
+async def test_a_chancy_may_be_opened_again(new_chancy):
+    """Closing and opening again works, and close returns only when everything is written."""
+    chancy = new_chancy()
+    async with chancy:
+        pushes = [asyncio.create_task(chancy.push(ECHO)) for _ in range(50)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*pushes)
+    async with chancy:
+        await until(lambda: _fifty(chancy))
+
+
+async def _fifty(chancy: Chancy) -> bool:
+    return await count(chancy) == 50
