@@ -347,7 +347,7 @@ def job(**fields: Any) -> Callable[[Callable[P, R_co]], JobFunction[P, R_co]]:
 
     def decorate(func: Callable[P, R_co]) -> JobFunction[P, R_co]:
         decorated = cast("JobFunction[P, R_co]", func)
-        decorated.job = Job.from_func(func, **fields)
+        decorated.job = Job(func=importable_name(func), **fields)
         return decorated
 
     return decorate
