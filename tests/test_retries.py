@@ -125,3 +125,20 @@ async def test_limits_that_cannot_be_enforced_are_refused(chancy):
             job = await reference.wait(timeout=20)
             assert (job.state, job.attempts) == (State.FAILED, 1)
             assert job.errors[0].type == "LimitNotEnforced"
+
+
+async def test_a_row_written_by_hand_harms_no_other(chancy, schema):
+    """A row that cannot be read fails by itself, says why, and the queue behind it runs."""
+    async with chancy.pool.connection() as connection:
+        for column, text in (("limits", '[{"type_": "TIME"}]'), ("options", "3"), ("kwargs", "[1]")):
+            await connection.execute(
+                f"INSERT INTO {schema}.jobs (id, queue, func, priority, {column}) "
+                "VALUES (gen_random_uuid(), 'default', 'jobs.noop', -1, %s)",
+                [text],
+            )
+        async with Worker(chancy):
+            assert (await (await chancy.push(Job(func="jobs.echo"))).wait(timeout=20)).state == State.SUCCEEDED
+        cursor = await connection.execute(f"SELECT id FROM {schema}.finished_jobs WHERE state = 'failed'")
+        failed = await chancy.get_jobs([id_ for (id_,) in await cursor.fetchall()])
+    assert len(failed) == 3
+    assert sum("Its row cannot be read" in job.errors[0].message for job in failed if job.errors) >= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -32,6 +32,14 @@ class _Options(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _decode_options: Final = msgspec.json.Decoder(_Options).decode
 _decode_limits: Final = msgspec.json.Decoder(list[Limit]).decode
+# Where `claim_jobs` and `get_jobs` have kwargs, limits, meta, options and errors.
+_JSON_PLACES: Final[dict[int, Callable[[str], Any]]] = {
+    2: decode,
+    6: _decode_limits,
+    8: decode,
+    9: _decode_options,
+    16: _decode_errors,
+}
 
 
 class JobRow(NamedTuple):
@@ -159,10 +167,33 @@ def claimed_job(row: Sequence[Any]) -> QueuedJob:
     )
 
 
+def readable_job(row: Sequence[Any]) -> tuple[QueuedJob, str | None]:
+    """As `claimed_job`, for a row that somebody else may have written: what cannot be read is left out, and told.
+
+    Returns:
+        The job, and what of it could not be read, if anything.
+    """
+    try:
+        return claimed_job(row), None
+    except (msgspec.DecodeError, InvalidJob, ValueError) as error:
+        bare = [_kept(place, value) for place, value in enumerate(row)]
+        return claimed_job(bare), f"Its row cannot be read: {error}."
+
+
+def _kept(place: int, value: Any) -> Any:
+    decoder = _JSON_PLACES.get(place)
+    if decoder is not None and value is not None:
+        try:
+            decoder(value)
+        except (msgspec.DecodeError, InvalidJob, ValueError):
+            return None
+    return value
+
+
 def stored_job(row: Sequence[Any]) -> QueuedJob:
     """The job in a row of `get_jobs`."""
     completed_at, result = row[19:21]
-    job = claimed_job(row)
+    job, _ = readable_job(row)
     return msgspec.structs.replace(job, completed_at=completed_at, result=decode(result) if result else None)
 
 

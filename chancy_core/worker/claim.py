@@ -8,11 +8,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
+from chancy_core.errors import CannotRun
+from chancy_core.executors.outcomes import failed
 from chancy_core.job import QueuedJob
 from chancy_core.log import log
 from chancy_core.plugins import PluginHost
 from chancy_core.store import Store
-from chancy_core.store.codec import claimed_job
+from chancy_core.store.codec import readable_job
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
 from chancy_core.worker.duty import Alarm, jittered
@@ -125,4 +127,12 @@ class Claimer:
             high=ranges.high,
             floor=ranges.floor,
         )
-        return [claimed_job(row) for row in rows]
+        jobs = []
+        for row in rows:
+            job, problem = readable_job(row)
+            if problem is None:
+                jobs.append(job)
+            else:
+                # A row that somebody wrote by hand must not hold up the queue behind it.
+                self._finisher.put(failed(job, CannotRun(problem), worker=self._worker.name, run_s=0.0))
+        return jobs

@@ -27,6 +27,8 @@ CREATE TABLE {schema}.jobs (
     CONSTRAINT jobs_attempts CHECK (attempts BETWEEN 0 AND max_attempts),
     CONSTRAINT jobs_max_attempts CHECK (max_attempts >= 1),
     CONSTRAINT jobs_running CHECK ((state = 'running') = (worker IS NOT NULL)),
+    -- Python's datetime knows no other years.
+    CONSTRAINT jobs_scheduled_at CHECK (scheduled_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00'),
     CONSTRAINT jobs_due CHECK (state NOT IN ('scheduled', 'retrying') OR scheduled_at IS NOT NULL)
 ) WITH (
     -- Every job is inserted, updated and deleted within moments: vacuum by count, not by share of a table that is
