@@ -42,3 +42,19 @@ def block(seconds: float = 60.0) -> str:
     """Blocks its thread."""
     time.sleep(seconds)
     return "blocked"
+
+
+class Odd:
+    """Something that is no JSON, and says so with any text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+async def odd(text: str, where: str) -> object:
+    """Returns what has bad text in it; given as hexadecimal, because it could not be pushed."""
+    text = bytes.fromhex(text).decode("utf-8", "surrogatepass")
+    return {"repr": Odd(text), "key": {text: 1}, "value": [text]}[where]
