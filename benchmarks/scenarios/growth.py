@@ -74,6 +74,6 @@ def scenario(bench: Bench) -> Scenario:
         comparisons=[
             Comparison(f"drain beside {count:,} {what}", name, "empty", at_least=0.9) for name, what in WHAT.items()
         ],
-        repeats=5 if bench.quick else 9,
+        repeats=7 if bench.quick else 9,
         around=around(),
     )
