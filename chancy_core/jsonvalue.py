@@ -14,7 +14,25 @@ MAX_DEPTH: Final = 100
 # Python reads and writes integers of up to 4,300 digits (sys.set_int_max_str_digits), which are 14,284 bits.
 MAX_INT_BITS: Final = 14_000
 
-_encode: Final = msgspec.json.Encoder().encode
+
+def _as_base(value: Any) -> Any:
+    """The plain string, number or container in an instance of a subclass, such as Django's SafeString."""
+    for base, plain in _BASES:
+        if isinstance(value, base):
+            return plain(value)
+    raise TypeError(f"it is a {type(value).__name__}")
+
+
+# Not `str(value)`: a subclass may print itself as something else.
+_BASES: Final[tuple[tuple[type, Any], ...]] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+    (dict, dict),
+    (list, list),
+    (tuple, tuple),
+)
+_encode: Final = msgspec.json.Encoder(enc_hook=_as_base).encode
 decode: Final = msgspec.json.Decoder().decode
 
 
@@ -60,8 +78,7 @@ def _check(value: Any, path: str, depth: int) -> None:  # noqa: C901, PLR0912 --
             _check(item, f"{path}[{index}]", depth + 1)
     elif isinstance(value, str | int | float | dict | list | tuple):
         # A subclass, such as an IntEnum or an OrderedDict, would come back as its base: check it as that.
-        base: Any = next(b for b in (str, int, float, dict, list, tuple) if isinstance(value, b))
-        _check(base(value), path, depth)
+        _check(_as_base(value), path, depth)
     else:
         raise InvalidJob(f"{path} is a {kind.__name__} ({value!r:.60}), which is not JSON.{_advice(value)}")
 
