@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from chancy_core.executors import Executor, StopReason
 from chancy_core.executors.outcomes import handed_back
@@ -48,6 +48,8 @@ class Lane:
         self._timer: asyncio.TimerHandle | None = None
         self._pace = Pace()
         self._changed = asyncio.Event()
+        # The loop keeps no hold of a task; one that nobody holds may vanish.
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def free(self) -> int:
@@ -167,7 +169,9 @@ class Lane:
                 await asyncio.wait(tasks)
             await self._close_executor(executor)
 
-        self._closing: asyncio.Task[Any] = asyncio.create_task(close())
+        task = asyncio.create_task(close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _close_executor(self, executor: Executor) -> None:
         try:

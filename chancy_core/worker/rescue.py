@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from chancy_core.errors import WorkerLost
 from chancy_core.log import log
 from chancy_core.store import Store
 from chancy_core.store.connect import WorkerConnection
@@ -18,7 +19,7 @@ BATCH: Final = 500
 NOTE: Final = "The worker that ran it was lost: its lease ran out."
 ERROR: Final = json.dumps(
     {
-        "type": "WorkerLost",
+        "type": WorkerLost.__name__,
         "message": "The worker stopped renewing its lease while it ran this attempt: it was killed, or cut "
         "off from the database.",
         "traceback": "",
