@@ -79,10 +79,11 @@ class Auditor:
 
     def _hand_back(self, runs: dict[RunKey, str]) -> Flow[None]:
         count = len(runs)
+        keys = sorted(runs)
         yield self._store.query(
             "release_jobs",
-            id=[id_ for id_, _ in runs],
-            claims=[claims for _, claims in runs],
+            id=[id_ for id_, _ in keys],
+            claims=[claims for _, claims in keys],
             delay_s=[None] * count,
             refund=[1] * count,
             errors=[None] * count,

@@ -6,7 +6,8 @@
 -- note     text
 --
 -- The attempt stays spent. With attempts left the job is runnable at once; without, it fails, and says why.
--- Returns (id, queue, worker, state). Uses jobs_running, then jobs_pkey; why through ANY is explained in finish_jobs.
+-- Returns (id, queue, state). Uses jobs_running, in whose order it looks: asked for the order of ids, the planner walks
+-- along jobs_pkey at some sizes, over every job that waits. Then jobs_pkey; why through ANY is explained in finish_jobs.
 WITH lost AS (
     SELECT id
     FROM {schema}.jobs
@@ -15,7 +16,7 @@ WITH lost AS (
           SELECT FROM {schema}.workers WHERE workers.worker = jobs.worker AND lease_until > now()
       )
       AND now() - pg_postmaster_start_time() > make_interval(secs => %(grace_s)s)
-    ORDER BY id
+    ORDER BY worker
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 ),
