@@ -37,6 +37,11 @@ class Lease:
         self._until = 0.0
         self._lose("It was taken: the worker gave no sign of life for too long.")
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it is held now."""
+        return self._held.is_set() and time.monotonic() < self._until
+
     async def held(self) -> None:
         """Wait until the lease is held."""
         await self._held.wait()

@@ -205,6 +205,16 @@ class Worker:
         """The application that it works for."""
         return self._chancy
 
+    @property
+    def lease_held(self) -> bool:
+        """Whether it may believe that its jobs are its own; without, it claims nothing."""
+        return self._open and self._lease.is_held
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop, or has stopped."""
+        return self._told.is_set()
+
     def slots(self) -> dict[str, tuple[int, int]]:
         """For each queue that it serves: how many slots are used, and how many there are."""
         if not self._open:
