@@ -1,0 +1,120 @@
+"""Fire what is due: record, push, and set the next time, in one transaction a batch."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import psycopg
+
+from chancy import Job, Reference, Tick
+from chancy_core.log import log
+from chancy_cron.expression import parse
+from chancy_cron.missed import to_fire
+from chancy_cron.schedule import StoredSchedule
+from chancy_cron.store import Advanced, Connection, CronStore, Row, stored, utc
+from chancy_cron.times import fire_times, zone
+
+Push = Callable[..., Awaitable[Reference]]
+
+# Schedules that one transaction fires. Others wait for its commit only if they are among them.
+BATCH: Final = 100
+# Until a schedule that could not be fired, its queue deleted or its push refused, is tried again.
+RETRY_S: Final = 30.0
+ERROR_LENGTH_MAX: Final = 500
+
+
+async def fire_due(tick: Tick, *, late_s: float, keep_fires: int) -> int:
+    """Fire every schedule that is due and that no other worker fires just now. Returns how many jobs were pushed."""
+    total = 0
+    async with tick.connection() as connection:
+        store = CronStore(tick.schema, connection)
+        while await store.any_due():
+            async with connection.transaction():
+                locked, pushed = await _fire_batch(store, connection, tick.push, late_s, keep_fires)
+            total += pushed
+            if locked < BATCH:
+                break
+    return total
+
+
+async def _fire_batch(
+    store: CronStore, connection: Connection, push: Push, late_s: float, keep_fires: int
+) -> tuple[int, int]:
+    """Fire up to a batch of schedules. Returns how many were locked, and how many jobs were pushed."""
+    rows = await store.lock_due(BATCH)
+    pushed = 0
+    done: list[Advanced] = []
+    for row in rows:
+        try:
+            # A savepoint for each: a schedule that cannot be fired takes nothing away from the others.
+            async with connection.transaction():
+                advanced, count = await _fire(store, connection, push, row, late_s)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is this schedule's
+            advanced, count = _failed(row, error), 0
+        done.append(advanced)
+        pushed += count
+    if done:
+        await store.advance(done)
+        await store.forget_fires([one.name for one in done if one.last_fired_at], keep_fires)
+    if pushed:
+        log.info("schedules_fired", schedules=len(done), jobs=pushed)
+    return len(rows), pushed
+
+
+async def _fire(store: CronStore, connection: Connection, push: Push, row: Row, late_s: float) -> tuple[Advanced, int]:
+    schedule, now = stored(row), utc(row["now"])
+    expression, where = parse(schedule.cron), zone(schedule.timezone)
+    next_at = next(fire_times(expression, where, now), None)
+    if schedule.next_at is None:
+        return Advanced(schedule.name, next_at, next_at), 0
+    times = to_fire(
+        expression,
+        where,
+        next_at=schedule.next_at,
+        now=now,
+        late_s=late_s,
+        missed=schedule.missed,
+        missed_max=schedule.missed_max,
+    )
+    if schedule.next_at < now - timedelta(seconds=late_s):
+        log.warning(
+            "fires_missed",
+            schedule=schedule.name,
+            since=schedule.next_at.isoformat(),
+            missed=schedule.missed.value,
+            fired_now=len(times),
+        )
+    fresh = await store.record_fires(schedule.name, times) if times else []
+    job_id, pushed = None, 0
+    for time in fresh:
+        reference = await push(job_for(schedule, time), connection=connection)
+        pushed += reference.created
+        job_id = str(reference) if reference.created else None
+        if not reference.created:
+            log.info("fire_skipped", schedule=schedule.name, fire_at=time.isoformat(), unfinished_job=str(reference))
+    return Advanced(schedule.name, next_at, next_at, fresh[-1] if fresh else None, job_id), pushed
+
+
+def job_for(schedule: StoredSchedule, fire_at: datetime) -> Job:
+    """The job that a schedule pushes for one of its times; `meta["cron"]` says for which."""
+    job = schedule.job
+    meta: dict[str, Any] = {"cron": {"schedule": schedule.name, "fire_at": fire_at.isoformat()}}
+    job = job.with_meta({**meta, **job.meta})
+    if schedule.jitter_s:
+        delay_s = random.uniform(0, schedule.jitter_s)  # noqa: S311
+        job = job.with_scheduled_at(fire_at + timedelta(seconds=delay_s))
+    if not schedule.overlap and job.unique_key is None:
+        job = job.with_unique_key(f"cron:{schedule.name}")
+    return job
+
+
+def _failed(row: Row, error: Exception) -> Advanced:
+    """A schedule that could not be fired: its time stays due, and it is tried again a little later."""
+    told = f"{type(error).__name__}: {error}"[:ERROR_LENGTH_MAX].replace("\x00", "")
+    log.error("schedule_failed", schedule=row["name"], error=told, retry_s=RETRY_S)
+    return Advanced(row["name"], row["next_at"], row["now"] + timedelta(seconds=RETRY_S), last_error=told)

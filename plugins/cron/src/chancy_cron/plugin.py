@@ -1,0 +1,192 @@
+"""The plugin: its settings, its hooks, and what applications call."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+import click
+import msgspec
+import psycopg
+
+from chancy import Chancy, Migration, Plugin, Reference, Tick, Worker, hookimpl, read_migrations
+from chancy_core.log import log
+from chancy_cron import declared, manage
+from chancy_cron.commands import cron as cron_commands
+from chancy_cron.declare import declare_in_code, declare_settings
+from chancy_cron.errors import InvalidSchedule
+from chancy_cron.fire import fire_due
+from chancy_cron.schedule import Missed, Schedule, StoredSchedule, job_of
+
+NAME: Final = "cron"
+INTERVAL_MAX_S: Final = 60.0
+LATE_MAX_S: Final = 3600.0
+KEEP_FIRES_MAX: Final = 100_000
+
+
+class Cron(Plugin):
+    """Pushes jobs on schedules, each fire exactly once, whatever the number of workers.
+
+    ```toml
+    [[plugins.cron.schedules]]
+    name = "nightly"
+    cron = "0 3 * * *"
+    timezone = "Europe/Berlin"
+    job = { func = "app.jobs.report", kwargs = { full = true } }
+    ```
+
+    Attributes:
+        schedules: tables with the fields of `Schedule`, or `Schedule` objects. A worker that starts declares them, and
+            removes those that it declared before and that are gone.
+        interval: seconds between two looks for what is due.
+        late_s: a fire that is this many seconds late, or less, is still in time; a later one counts as missed.
+        keep_fires: how many fires of each schedule are remembered.
+        owner: in whose name `schedules` are declared; applications that share a schema and have schedules in files of
+            their own need different ones, or they remove each other's.
+    """
+
+    name: ClassVar[str] = NAME
+
+    schedules: list[Any] = msgspec.field(default_factory=list)
+    interval: float | None = 0.5
+    late_s: float = 60.0
+    keep_fires: int = 100
+    owner: str = ""
+
+    def __post_init__(self) -> None:
+        if self.interval is None or not 0 < self.interval <= INTERVAL_MAX_S:
+            raise InvalidSchedule(f"interval is {self.interval!r}: give seconds above 0, at most {INTERVAL_MAX_S:g}.")
+        if not 1 <= self.late_s <= LATE_MAX_S:
+            raise InvalidSchedule(f"late_s is {self.late_s!r}: give seconds from 1 to {LATE_MAX_S:g}.")
+        if not 1 <= self.keep_fires <= KEEP_FIRES_MAX:
+            raise InvalidSchedule(f"keep_fires is {self.keep_fires!r}: give a whole number from 1 to {KEEP_FIRES_MAX}.")
+        self.schedules = declared.schedules(self.schedules)
+
+    # -- hooks -----------------------------------------------------------------------------
+
+    @hookimpl
+    def migrations(self) -> list[Migration]:
+        """The tables of schedules and fires."""
+        return read_migrations(NAME, "chancy_cron.migrations")
+
+    @hookimpl
+    def commands(self) -> list[click.Command]:
+        """`chancy cron`."""
+        return [cron_commands]
+
+    @hookimpl
+    async def on_start(self, worker: Worker) -> None:
+        """Declare the schedules of the settings."""
+        await declare_settings(worker.chancy, self.schedules, self.owner)
+
+    @hookimpl
+    async def on_tick(self, tick: Tick) -> None:
+        """Fire what is due."""
+        try:
+            await fire_due(tick, late_s=self.late_s, keep_fires=self.keep_fires)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            # The database is away, or did not have it; nothing was committed, and the next tick is soon enough.
+            log.debug("tick_put_off", plugin=NAME, error=str(error))
+
+    # -- what applications call ------------------------------------------------------------
+
+    @staticmethod
+    async def schedule(
+        chancy: Chancy,
+        cron: str,
+        job: Any,
+        *,
+        name: str | None = None,
+        timezone: str = "UTC",
+        queue: str | None = None,
+        missed: Missed | str = Missed.ONCE,
+        missed_max: int = 100,
+        jitter_s: float = 0.0,
+        overlap: bool = True,
+    ) -> StoredSchedule:
+        """Declare a schedule, or change the one of that name.
+
+        Declared anew with the same times, or while a fire is due, it keeps its next time: nothing is lost.
+
+        ```python
+        await Cron.schedule(chancy, "*/5 * * * *", report, timezone="Europe/Berlin")
+        ```
+
+        Args:
+            chancy: an open Chancy that has the plugin.
+            cron: five fields, six with seconds first, or a name such as `@hourly`.
+            job: a `Job`, or a function decorated with `@job`.
+            name: what it is known by; by default the name of the job's function.
+            timezone: as the fields of `Schedule`, and so are the others.
+            queue: as above.
+            missed: as above.
+            missed_max: as above.
+            jitter_s: as above.
+            overlap: as above.
+
+        Raises:
+            InvalidSchedule: a value that cannot be, or the name of a schedule that the configuration file declares.
+            UnknownQueue: nobody declared the queue.
+        """
+        found = job_of(job)
+        schedule = Schedule(
+            name=found.func if name is None else name,
+            cron=cron,
+            job=found,
+            timezone=timezone,
+            queue=queue,
+            missed=missed,  # type: ignore[arg-type]  # checked, and made a Missed, there
+            missed_max=missed_max,
+            jitter_s=jitter_s,
+            overlap=overlap,
+        )
+        manage.check(chancy)
+        return await declare_in_code(chancy, schedule)
+
+    @staticmethod
+    async def unschedule(chancy: Chancy, name: str) -> None:
+        """Remove a schedule. Jobs it has pushed stay. Raises ScheduleNotFound.
+
+        One that the configuration file declares comes back when the next worker starts.
+        """
+        await manage.remove(chancy, name)
+
+    @staticmethod
+    async def get_schedules(chancy: Chancy) -> list[StoredSchedule]:
+        """Every schedule, by name."""
+        return await manage.get_all(chancy)
+
+    @staticmethod
+    async def pause(chancy: Chancy, name: str) -> None:
+        """Stop firing a schedule, until it is resumed. Raises ScheduleNotFound."""
+        await manage.pause(chancy, name)
+
+    @staticmethod
+    async def resume(chancy: Chancy, name: str) -> datetime | None:
+        """Fire a paused schedule again, from its next time on; nothing is made up for.
+
+        Returns:
+            Its next time, in UTC.
+
+        Raises:
+            ScheduleNotFound: there is none of that name.
+        """
+        return await manage.resume(chancy, name)
+
+    @staticmethod
+    async def run_now(chancy: Chancy, name: str) -> Reference:
+        """Push a schedule's job now, paused or not; its times stay as they are.
+
+        Returns:
+            The job's handle. Its `created` is False if the schedule must not overlap and its last job is not finished.
+
+        Raises:
+            ScheduleNotFound: there is none of that name.
+            UnknownQueue: its queue has been deleted.
+        """
+        return await manage.run_now(chancy, name)
+
+    @staticmethod
+    async def next_times(chancy: Chancy, name: str, count: int = 5) -> list[datetime]:
+        """The next times of a schedule, in its time zone, by the database's clock. Raises ScheduleNotFound."""
+        return await manage.next_times(chancy, name, count)

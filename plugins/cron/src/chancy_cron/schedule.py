@@ -1,0 +1,158 @@
+"""What a schedule is."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from chancy import Job
+from chancy_core.errors import nearest
+from chancy_cron.errors import InvalidSchedule
+from chancy_cron.expression import parse
+from chancy_cron.times import zone
+
+NAME_LENGTH_MAX: Final = 200
+MISSED_MAX_LIMIT: Final = 10_000
+# A day: a jitter that is longer is a slip of the unit.
+JITTER_MAX_S: Final = 86_400
+
+
+class Missed(StrEnum):
+    """What happens to times that passed while nobody ran."""
+
+    SKIP = "skip"
+    """Nothing."""
+    ONCE = "once"
+    """One job for all of them."""
+    ALL = "all"
+    """A job for each, up to the schedule's `missed_max`."""
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule, as it is declared.
+
+    Attributes:
+        name: what it is known by, at most 200 characters.
+        cron: five fields, six with seconds first, or a name such as `@hourly`.
+        job: what is pushed.
+        timezone: the zone of `cron`'s times, such as `Europe/Berlin`.
+        queue: where it is pushed to, instead of the job's own queue.
+        missed: what happens to times that passed while nobody ran: `skip`, `once` or `all`.
+        missed_max: how many missed times `all` makes up for, at most; the latest.
+        jitter_s: each job starts up to so many seconds after its time, at random.
+        overlap: False: no new job while the one before is not finished. It is the job's `unique_key` that does it; a
+            job without one is given `cron:` and the schedule's name.
+
+    Raises:
+        InvalidSchedule: a value that cannot be, with the field and what would be right.
+    """
+
+    name: str
+    cron: str
+    job: Job
+    timezone: str = "UTC"
+    queue: str | None = None
+    missed: Missed = Missed.ONCE
+    missed_max: int = 100
+    jitter_s: float = 0.0
+    overlap: bool = True
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        parse(self.cron)
+        zone(self.timezone)
+        _check_job(self.job)
+        self._check_numbers()
+        if self.missed not in tuple(Missed):
+            raise InvalidSchedule(f"missed is {self.missed!r}: give 'skip', 'once' or 'all'.{_near(self.missed)}")
+        msgspec.structs.force_setattr(self, "missed", Missed(self.missed))
+        if not isinstance(self.overlap, bool):
+            raise InvalidSchedule(f"overlap is {self.overlap!r}: give true or false.")
+        if self.queue is not None:
+            # A queue's name is checked by the job.
+            msgspec.structs.force_setattr(self, "job", self.job.with_queue(self.queue))
+        msgspec.structs.force_setattr(self, "queue", self.job.queue)
+
+    def _check_numbers(self) -> None:
+        number = isinstance(self.jitter_s, int | float) and not isinstance(self.jitter_s, bool)
+        if not number or not 0 <= self.jitter_s <= JITTER_MAX_S:
+            raise InvalidSchedule(f"jitter_s is {self.jitter_s!r}: give seconds from 0 to {JITTER_MAX_S} (a day).")
+        whole = isinstance(self.missed_max, int) and not isinstance(self.missed_max, bool)
+        if not whole or not 1 <= self.missed_max <= MISSED_MAX_LIMIT:
+            raise InvalidSchedule(
+                f"missed_max is {self.missed_max!r}: give a whole number from 1 to {MISSED_MAX_LIMIT}."
+            )
+
+
+class StoredSchedule(msgspec.Struct, frozen=True, kw_only=True):
+    """A schedule, as the database holds it.
+
+    Attributes:
+        name … overlap: as in `Schedule`.
+        paused: whether it fires.
+        next_at: its next time; one in the past is about to be fired.
+        last_fired_at: the latest time that was fired.
+        last_job: the id of the job that was pushed then; None if the job before it was still there.
+        last_error: why it could not be fired the last time it was tried.
+        source: `toml`: from the plugin's settings; `code`: from `Cron.schedule` or `chancy cron add`.
+    """
+
+    name: str
+    cron: str
+    job: Job
+    timezone: str
+    queue: str
+    missed: Missed
+    missed_max: int
+    jitter_s: float
+    overlap: bool
+    paused: bool
+    next_at: datetime | None
+    last_fired_at: datetime | None
+    last_job: str | None
+    last_error: str | None
+    source: str
+
+
+def job_of(value: Any) -> Job:
+    """The job in what somebody gave as one: a Job, or a function decorated with `@job`. Raises InvalidSchedule."""
+    found = getattr(value, "job", value)
+    if isinstance(found, Job):
+        return found
+    raise InvalidSchedule(f"job is {value!r:.80}: give a Job, or a function decorated with @job().")
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str) or not name.strip() or len(name) > NAME_LENGTH_MAX or not name.isprintable():
+        raise InvalidSchedule(f"name is {name!r:.80}: give 1 to {NAME_LENGTH_MAX} printable characters.")
+
+
+def _check_job(job: Any) -> None:
+    if not isinstance(job, Job):
+        raise InvalidSchedule(f"job is {job!r:.80}: give a Job.")
+    if job.scheduled_at is not None:
+        raise InvalidSchedule(f"job.scheduled_at is {job.scheduled_at}: it is the schedule that says when.")
+    for field in ("kwargs", "meta"):
+        _check_json(f"job.{field}", getattr(job, field))
+
+
+def _check_json(path: str, value: Any) -> None:
+    """Now rather than at the first fire."""
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidSchedule(f"{path} contains a lone surrogate, which is not valid Unicode text.") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidSchedule(f"{path} is not JSON: {error}.") from None
+    # Without the backslashes that are themselves escaped, what is left is an escape.
+    if "\\u0000" in text.replace("\\\\", ""):
+        raise InvalidSchedule(f"{path} contains a NUL character, which PostgreSQL cannot store.")
+
+
+def _near(value: Any) -> str:
+    return nearest(value, list(Missed)) if isinstance(value, str) else ""

@@ -1,0 +1,21 @@
+-- Write what became of schedules that this transaction has locked; arrays of equal length.
+--
+-- name             text[]
+-- next_at          timestamptz[]  their next time; NULL: none
+-- wake_at          timestamptz[]  when to look at them next
+-- last_fired_at    timestamptz[]  the latest time fired; NULL: as it was
+-- last_job         text[]         the job pushed for it; NULL: none was
+-- last_error       text[]         why it could not be fired; NULL: it could
+--
+-- Uses cron_schedules_pkey.
+UPDATE {schema}.cron_schedules AS schedules
+SET next_at = given.next_at,
+    wake_at = given.wake_at,
+    last_job = CASE WHEN given.last_fired_at IS NULL THEN schedules.last_job ELSE given.last_job END,
+    last_fired_at = coalesce(given.last_fired_at, schedules.last_fired_at),
+    last_error = given.last_error
+FROM unnest(
+    %(name)s::text[], %(next_at)s::timestamptz[], %(wake_at)s::timestamptz[], %(last_fired_at)s::timestamptz[],
+    %(last_job)s::text[], %(last_error)s::text[]
+) AS given (name, next_at, wake_at, last_fired_at, last_job, last_error)
+WHERE schedules.name = given.name

@@ -1,0 +1,101 @@
+"""When an expression fires in a time zone, by the rules of Debian's cron.
+
+Schedules at times of day run once, whatever the clocks do: a time that is skipped in spring runs right after the gap, a
+time that comes twice in autumn runs the first time. Schedules at intervals (a star in the minute or the hour) run
+whenever the clock on the wall matches.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from chancy_core.errors import nearest
+from chancy_cron.errors import InvalidSchedule
+from chancy_cron.expression import Expression, local_times
+
+MINUTE: Final = timedelta(minutes=1)
+# No zone keeps an offset for less than this; even Morocco's pause for Ramadan takes four weeks.
+SAMPLE: Final = timedelta(weeks=1)
+# Enough years to see a change of rules coming before the fire that it is about.
+YEARS_AHEAD: Final = 6
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone of that name. Raises InvalidSchedule."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError, TypeError):
+        known = nearest(str(name), available_timezones()) if available_timezones() else ""
+        raise InvalidSchedule(
+            f"timezone is {name!r}, which is not in the time zone database.{known} Give a name such as 'Europe/Berlin'."
+        ) from None
+
+
+def fire_times(expression: Expression, where: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    """The moments, in UTC, at which an expression fires after a moment; each once, in their order."""
+    last = after = after.astimezone(UTC)
+    found = _at_times_of_day if expression.fixed else _at_intervals
+    for moment in found(expression, where, after):
+        if moment > last:
+            last = moment
+            yield moment
+
+
+def _at_times_of_day(expression: Expression, where: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    for local in local_times(expression, _local(after, where)):
+        yield _first_moment(local, where)
+
+
+def _first_moment(local: datetime, where: ZoneInfo) -> datetime:
+    """The first moment at which the clock shows this local time, or passes it by jumping over it."""
+    moment = local.replace(tzinfo=where, fold=0).astimezone(UTC)
+    if _local(moment, where) == local:
+        return moment
+    local = local.replace(second=0)
+    while True:
+        # Gaps begin and end at whole minutes.
+        local += MINUTE
+        moment = local.replace(tzinfo=where, fold=0).astimezone(UTC)
+        if _local(moment, where) == local:
+            return moment
+
+
+def _at_intervals(expression: Expression, where: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    """Every moment at which the clock shows a local time of the expression.
+
+    While an offset is in force, local times and moments differ by just that; so each offset has a stream of candidates,
+    and a candidate counts if its offset is the one in force at that moment.
+    """
+    first = next(local_times(expression, _local(after, where)), None)
+    if first is None:
+        return
+    offsets = _offsets(where, after.year) | _offsets(where, first.year)
+    streams = [_candidates(expression, offset, after) for offset in offsets]
+    for moment, offset in heapq.merge(*streams):
+        if moment.astimezone(where).utcoffset() == offset:
+            yield moment
+
+
+def _candidates(expression: Expression, offset: timedelta, after: datetime) -> Iterator[tuple[datetime, timedelta]]:
+    for local in local_times(expression, after.replace(tzinfo=None) + offset):
+        yield (local - offset).replace(tzinfo=UTC), offset
+
+
+@lru_cache(maxsize=4096)
+def _offsets(where: ZoneInfo, year: int) -> frozenset[timedelta]:
+    """Every offset from UTC that a zone has around that year."""
+    moment, end = datetime(year - 1, 1, 1, tzinfo=UTC), datetime(year + YEARS_AHEAD, 1, 1, tzinfo=UTC)
+    found = set()
+    while moment < end:
+        found.add(moment.astimezone(where).utcoffset() or timedelta())
+        moment += SAMPLE
+    return frozenset(found)
+
+
+def _local(moment: datetime, where: ZoneInfo) -> datetime:
+    return moment.astimezone(where).replace(tzinfo=None, fold=0)
