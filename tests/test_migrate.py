@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from chancy import Chancy, Job, Migration, Worker
+from chancy import Chancy, Job, Migration, Worker, read_migrations
 from chancy_core.errors import ConfigError, DatabaseUnavailable, SchemaError
 from chancy_core.store import migrate as module
 from chancy_core.store import run
@@ -100,6 +100,96 @@ async def test_no_permission_to_make_the_schema(dsn, admin, schema):
             await Chancy(limited, schema=schema, discover=False).open()
     finally:
         admin.execute(f"DROP ROLE {role}")
+
+
+async def test_a_schema_that_may_not_be_used(dsn, admin, schema, new_chancy):
+    """A role without rights on an existing schema gets the grants it lacks, and with those it pushes and works."""
+    role = f"role_{secrets.token_hex(4)}"
+    admin.execute(f"CREATE ROLE {role} LOGIN")
+    limited = make_conninfo(dsn, options=f"-c role={role}")
+    try:
+        async with new_chancy():
+            pass
+        with pytest.raises(SchemaError, match="permission denied for schema") as caught:
+            await Chancy(limited, schema=schema, discover=False).open()
+        for grant in str(caught.value).split("run: ")[1].split("; "):
+            admin.execute(grant.replace("<this role>", role))
+        async with Chancy(limited, schema=schema, discover=False) as chancy, Worker(chancy):
+            assert (await (await chancy.push(Job(func="jobs.noop"))).wait(timeout=20)).state == "succeeded"
+            # Only its owner changes it, and there is nothing to change.
+            assert await chancy.migrate() == []
+    finally:
+        admin.execute(f"DROP OWNED BY {role}")
+        admin.execute(f"DROP ROLE {role}")
+
+
+async def test_a_schema_that_an_administrator_has_made(dsn, admin, schema):
+    """In an empty schema of its own a role needs no right to create schemas; in another's it is told what it lacks."""
+    role = f"role_{secrets.token_hex(4)}"
+    admin.execute(f"CREATE ROLE {role} LOGIN")
+    limited = make_conninfo(dsn, options=f"-c role={role}")
+    try:
+        admin.execute(f"CREATE SCHEMA {schema}")
+        admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
+        with pytest.raises(SchemaError, match="No permission to set up the schema"):
+            await Chancy(limited, schema=schema, discover=False).open()
+        admin.execute(f"ALTER SCHEMA {schema} OWNER TO {role}")
+        async with Chancy(limited, schema=schema, discover=False) as chancy:
+            assert len(chancy.migrated) == len(kernel_migrations())
+    finally:
+        admin.execute(f"DROP OWNED BY {role}")
+        admin.execute(f"DROP ROLE {role}")
+
+
+async def test_a_migration_that_fails_leaves_nothing_of_itself(new_chancy, admin, schema):
+    """All that is missing is applied in one transaction: of three steps of which the last fails, none is there."""
+    async with new_chancy() as chancy:
+        wanted = [
+            *kernel_migrations(),
+            Migration("p", 1, "CREATE TABLE {schema}.one (n int)"),
+            Migration("p", 2, "CREATE TABLE {schema}.two (n int); INSERT INTO {schema}.one VALUES (1)"),
+            Migration("p", 3, "SELECT 1 / 0"),
+        ]
+        async with chancy.pool.connection() as connection:
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                await run(connection, migrate(schema, wanted))
+            found = admin.execute("SELECT to_regclass(%s)", [f"{schema}.one"]).fetchone()
+            assert found == (None,)
+            assert len(await run(connection, migrate(schema, wanted[:-1]))) == 2
+    assert admin.execute(f"SELECT owner, version FROM {schema}.migrations WHERE owner = 'p' ORDER BY 2").fetchall() == [
+        ("p", 1),
+        ("p", 2),
+    ]
+
+
+async def test_five_migrations_of_an_older_schema_at_once(new_chancy, schema):
+    """Five runners that bring the same schema up to date at the same moment apply each step once."""
+    wanted = [*kernel_migrations(), *(Migration("p", n, f"CREATE TABLE {{schema}}.t{n} ()") for n in range(1, 6))]
+    async with new_chancy() as chancy:
+
+        async def one() -> int:
+            async with chancy.pool.connection() as connection:
+                return len(await run(connection, migrate(schema, wanted)))
+
+        assert sorted(await asyncio.gather(*(one() for _ in range(5)))) == [0, 0, 0, 0, 5]
+
+
+def test_migrations_are_counted_without_gaps(tmp_path, monkeypatch):
+    """A plugin whose files skip or repeat a number is told so, with the numbers."""
+    package = tmp_path / "gappy"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for name in ("0001_one.sql", "0003_three.sql", "notes.txt"):
+        (package / name).write_text("SELECT 1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(SchemaError, match=r"migrations of gappy are numbered \[1, 3\]: count from 1, without gaps"):
+        read_migrations("gappy", "gappy")
+    (package / "0002_two.sql").write_text("SELECT 2")
+    assert [(m.version, m.sql) for m in read_migrations("gappy", "gappy")] == [
+        (1, "SELECT 1"),
+        (2, "SELECT 2"),
+        (3, "SELECT 1"),
+    ]
 
 
 async def test_a_blocked_migration_gives_up_and_changes_nothing(new_chancy, admin, schema, monkeypatch):

@@ -56,12 +56,23 @@ def kernel_migrations() -> list[Migration]:
 
 
 def applied(schema: str) -> Flow[dict[str, int] | None]:
-    """The version each owner has reached; None if the schema was never set up."""
+    """The version each owner has reached; None if the schema was never set up.
+
+    Raises:
+        SchemaError: this role may not look.
+    """
     table = f"{schema}.migrations"
-    ((exists,),) = yield Query(b"SELECT to_regclass(%(table)s) IS NOT NULL", {"table": table})
-    if not exists:
-        return None
-    rows = yield Query(f"SELECT owner, max(version) FROM {_quoted(schema)}.migrations GROUP BY owner".encode())
+    try:
+        ((exists,),) = yield Query(b"SELECT to_regclass(%(table)s) IS NOT NULL", {"table": table})
+        if not exists:
+            return None
+        rows = yield Query(f"SELECT owner, max(version) FROM {_quoted(schema)}.migrations GROUP BY owner".encode())
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SchemaError(
+            f"No permission to use the schema {schema!r}: {error.diag.message_primary}. Let its owner run: "
+            f"GRANT USAGE ON SCHEMA {_quoted(schema)} TO <this role>; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL "
+            f"TABLES IN SCHEMA {_quoted(schema)} TO <this role>;"
+        ) from error
     return dict(rows)
 
 
