@@ -11,8 +11,9 @@ import pytest
 from psycopg.rows import dict_row
 from support import until
 
-from chancy import Chancy, Job, Queue, State, job
+from chancy import Chancy, Job, Queue, Reference, State, Worker, job
 from chancy_core.errors import InvalidJob, NotOpen, UnknownQueue
+from chancy_core.store import flow
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 
@@ -160,6 +161,109 @@ async def test_a_push_survives_the_loss_of_its_connection(chancy, dsn):
     assert await count(chancy) == 4
 
 
+async def test_pushes_while_connections_are_killed_are_stored_once(chancy, dsn):
+    """However often the connection is lost in the middle of a push, what was answered is stored, and nothing twice."""
+    killed = 0
+
+    async def kill() -> None:
+        nonlocal killed
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as admin:
+            while True:
+                cursor = await admin.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE application_name = 'chancy' AND query LIKE %s",
+                    [f"%{chancy.settings.schema}%"],
+                )
+                killed += cursor.rowcount
+                await asyncio.sleep(0.02)
+
+    async def push(number: int) -> Reference | None:
+        try:
+            return await chancy.push(
+                ECHO.with_kwargs(value=number).with_unique_key(f"k{number}" if number % 2 else None)
+            )
+        except psycopg.OperationalError:
+            # Lost twice in a row: whether it was stored is for the caller to find out.
+            return None
+
+    killing = asyncio.create_task(kill())
+    answers: dict[int, Reference | None] = {}
+    while killed < 10:
+        numbers = range(len(answers), len(answers) + 10)
+        answers |= zip(numbers, await asyncio.gather(*map(push, numbers)), strict=True)
+    killing.cancel()
+    await asyncio.wait([killing])
+    await chancy.pool._pool.check()
+    async with chancy.pool.connection() as connection:
+        cursor = await connection.execute(f"SELECT (kwargs->>'value')::int, id FROM {chancy.settings.schema}.jobs")
+        stored = await cursor.fetchall()
+    assert len({number for number, _ in stored}) == len(stored)
+    answered = {number: answer.identifier for number, answer in answers.items() if answer is not None}
+    assert answered
+    assert answered.items() <= dict(stored).items()
+
+
+async def test_an_iterable_that_raises_stores_nothing(chancy):
+    """An error in the middle of a caller's own generator comes out as it is, and nothing was stored."""
+
+    def broken():
+        for _ in range(6000):
+            yield ECHO
+        raise ZeroDivisionError
+
+    async def broken_later() -> AsyncIterator[Job]:
+        for one in broken():
+            yield one
+
+    for jobs in (broken, broken_later):
+        with pytest.raises(ZeroDivisionError):
+            await chancy.push_many("default", jobs())
+    with pytest.raises(UnknownQueue):
+        await chancy.push_many(ECHO.with_queue("nowhere" if n == 6000 else "default") for n in range(6001))
+    assert await count(chancy) == 0
+
+
+async def test_an_async_iterable_may_use_the_application_itself(chancy):
+    """While push_many reads its jobs, they may come from other pushes and reads of the same application."""
+
+    async def echoes() -> AsyncIterator[Job]:
+        for _ in range(3):
+            reference = await chancy.push(ECHO)
+            yield ECHO.with_meta(after=str((await reference.get()).id))
+
+    assert len(await chancy.push_many(echoes())) == 3
+    assert await count(chancy) == 6
+
+
+async def test_push_many_costs_a_round_trip_a_chunk(chancy, monkeypatch):
+    """A bulk push sends a few statements for thousands of jobs, with unique keys and without."""
+    steps = []
+    answer = flow._answer
+
+    async def counted(cursor, step):
+        steps.append(step)
+        return await answer(cursor, step)
+
+    monkeypatch.setattr(flow, "_answer", counted)
+    await chancy.push_many([ECHO] * 5000)
+    assert [type(step).__name__ for step in steps] == ["Query", "CopyIn", "Query"]
+    steps.clear()
+    await chancy.push_many(ECHO.with_unique_key(f"k{n}") for n in range(5000))
+    assert len(steps) <= 4
+
+
+async def test_a_push_cancelled_while_it_is_written_disturbs_nobody(chancy):
+    """A push that is cancelled in the middle of its write stores its job or not; its neighbours return theirs."""
+    for _ in range(20):
+        tasks = [asyncio.create_task(chancy.push(ECHO)) for _ in range(10)]
+        await asyncio.sleep(0.001)
+        tasks[3].cancel()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        references = [answer for answer in answers if isinstance(answer, Reference)]
+        assert len(references) >= 9
+        assert None not in await chancy.get_jobs(references)
+
+
 # -- in the caller's transaction ---------------------------------------------------------------
 
 
@@ -184,6 +288,83 @@ async def test_the_job_exists_if_and_only_if_the_transaction_commits(chancy, dsn
             if not commit:
                 connection.rollback()
     assert await count(chancy) == (4 if commit else 0)
+
+
+@pytest.mark.parametrize("commit", [True, False])
+@pytest.mark.parametrize("kind", ["async", "sync", "without asyncio"])
+async def test_a_bulk_push_may_be_the_first_of_its_transaction(chancy, new_chancy, dsn, kind, commit):
+    """On a connection that has done nothing yet, push_many begins the caller's transaction and does not commit it."""
+    if kind == "async":
+        async with await psycopg.AsyncConnection.connect(dsn) as connection:
+            await chancy.push_many([ECHO] * 3, connection=connection)
+            assert await count(chancy) == 0
+            if not commit:
+                await connection.rollback()
+    else:
+        with psycopg.connect(dsn) as connection:
+            if kind == "sync":
+                await chancy.push_many([ECHO] * 3, connection=connection)
+            else:
+                with new_chancy() as other:
+                    other.sync_push_many([ECHO] * 3, connection=connection)
+            assert await count(chancy) == 0
+            if not commit:
+                connection.rollback()
+    assert await count(chancy) == (3 if commit else 0)
+
+
+async def test_on_an_autocommit_connection_a_push_commits_at_once(chancy, dsn):
+    """A connection that autocommits has no transaction to wait for; inside a block of its own it has one."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        await chancy.push(ECHO, connection=connection)
+        await chancy.push_many([ECHO] * 3, connection=connection)
+        assert await count(chancy) == 4
+        async with connection.transaction(force_rollback=True):
+            await chancy.push(ECHO, connection=connection)
+            await chancy.push_many([ECHO] * 3, connection=connection)
+    assert await count(chancy) == 4
+
+
+async def test_a_push_in_a_savepoint_shares_its_fate(chancy, dsn):
+    """What was pushed inside a savepoint that is rolled back is not there; what was pushed around it is."""
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        before = await chancy.push(ECHO, connection=connection)
+        async with connection.transaction(force_rollback=True):
+            inside = [
+                await chancy.push(ECHO, connection=connection),
+                *(await chancy.push_many([ECHO] * 2, connection=connection)),
+            ]
+        after = await chancy.push_many([ECHO] * 2, connection=connection)
+    found = await chancy.get_jobs([before, *inside, *after])
+    assert [job is not None for job in found] == [True, False, False, False, True, True]
+
+
+async def test_workers_hear_of_a_push_when_it_commits(chancy, dsn):
+    """A job pushed in a transaction is not run before the commit, and is run soon after it."""
+    async with Worker(chancy), await psycopg.AsyncConnection.connect(dsn) as connection:
+        one = await chancy.push(ECHO, connection=connection)
+        many = await chancy.push_many([ECHO] * 3, connection=connection)
+        await (await chancy.push(ECHO)).wait(timeout=20)
+        assert await chancy.get_jobs([one, *many]) == [None] * 4
+        await connection.commit()
+        finished = await chancy.wait_for_jobs([one, *many], timeout=20)
+    assert {job.state for job in finished} == {State.SUCCEEDED}
+
+
+async def test_a_sync_push_needs_a_sync_connection(new_chancy, dsn):
+    """An async connection or iterable given to a sync method is refused with what to use instead."""
+
+    async def later() -> AsyncIterator[Job]:
+        yield ECHO
+
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        with new_chancy() as chancy:
+            for push in (chancy.sync_push, chancy.sync_push_many):
+                with pytest.raises(TypeError, match="use the method without sync_"):
+                    push(ECHO, connection=connection)
+            with pytest.raises(TypeError, match="cannot read an async iterable"):
+                chancy.sync_push_many(later())
+            assert chancy.sync_count_jobs() == {}
 
 
 async def test_a_refused_push_leaves_the_callers_transaction_usable(chancy, dsn):
