@@ -1,4 +1,4 @@
-"""The database that everything is measured on: a private server, or CHANCY_BENCH_DSN."""
+"""The database that everything is measured on: a private server, or CHANCY_BENCH_DSN. Without plugins."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Bench:
         schema = f"bench_{name}"
         await self.admin.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         try:
-            async with Chancy(self.dsn, schema=schema) as chancy:
+            async with Chancy(self.dsn, schema=schema, discover=False) as chancy:
                 await chancy.migrate()
                 yield chancy
         finally:

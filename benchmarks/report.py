@@ -13,12 +13,14 @@ from pathlib import Path
 from benchmarks.frame import Measured, Row
 
 RESULTS = Path(__file__).parent / "results"
+# Samples whose middle half lies further apart than this say little: the machine had other things to do.
+NOISY = 0.3
 VERDICTS = {True: "pass", False: "MISS", None: ""}
 UNITS = {"jobs_s": "/s", "first_tenth": "/s", "last_tenth": "/s", "median_ms": " ms", "p99_ms": " ms"}
 
 
 def table(measured: Iterable[Measured]) -> str:
-    """Medians of what was measured in turns; ± is the middle half of the samples."""
+    """Medians of what was measured in turns; ± is the middle half of the samples, ? that it is too wide to judge by."""
     head = ("what", "chancy", "±", "beside it", "±", "ratio", "target", "")
     lines: list[Sequence[str]] = [head]
     for one in measured:
@@ -39,8 +41,12 @@ def _line(row: Row) -> tuple[str, ...]:
         f"{row.base.relative:.0%}",
         f"{row.ratio:.2f}",
         _target(row),
-        VERDICTS[row.passed],
+        VERDICTS[row.passed] + _doubt(row),
     )
+
+
+def _doubt(row: Row) -> str:
+    return "?" if row.passed is not None and max(row.ours.relative, row.base.relative) > NOISY else ""
 
 
 def _target(row: Row) -> str:

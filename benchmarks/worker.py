@@ -27,7 +27,7 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def main(dsn: str, schema: str, concurrency: str) -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async with Chancy(dsn, schema=schema) as chancy, Worker(chancy, concurrency=int(concurrency)):
+    async with Chancy(dsn, schema=schema, discover=False) as chancy, Worker(chancy, concurrency=int(concurrency)):
         say("ready")
         while await reader.readline():
             say(time.process_time())

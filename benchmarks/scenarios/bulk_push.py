@@ -70,6 +70,6 @@ def scenario(bench: Bench) -> Scenario:
             Comparison("bulk push / bare COPY of rows", "chancy", "bare", at_least=0.5, enough=100_000),
             Comparison("bulk push / COPY of ready text", "chancy", "text"),
         ],
-        repeats=5 if bench.quick else 9,
+        repeats=3 if bench.quick else 9,
         around=around(),
     )

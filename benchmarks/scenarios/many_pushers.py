@@ -48,6 +48,6 @@ def scenario(bench: Bench) -> Scenario:
         how=f"{JOBS:,} single pushes from {TASKS} tasks; beside it: autocommitted INSERTs one after another",
         subjects={"chancy": ours, "bare": bare},
         comparisons=[Comparison(f"single pushes from {TASKS} tasks", "chancy", "bare")],
-        repeats=5 if bench.quick else 9,
+        repeats=3 if bench.quick else 9,
         around=around(),
     )

@@ -56,7 +56,7 @@ def scenario(bench: Bench) -> Scenario:
             Comparison("single pushes, one after another", "chancy", "bare", at_least=0.8),
             Comparison("single pushes, without asyncio", "chancy_sync", "bare_sync", at_least=0.8),
         ],
-        repeats=5 if bench.quick else 9,
+        repeats=3 if bench.quick else 9,
         around=around(),
     )
 
@@ -82,7 +82,7 @@ def _sync_inserts(chancy: Chancy, count: int) -> Sample:
 
 
 def _sync_pushes(chancy: Chancy, count: int) -> Sample:
-    with Chancy(chancy.dsn, schema=chancy.settings.schema) as other:
+    with Chancy(chancy.dsn, schema=chancy.settings.schema, discover=False) as other:
         other.sync_push(work.nothing_job(0))
         start = time.perf_counter()
         for n in range(count):

@@ -14,7 +14,7 @@ from chancy import Chancy
 
 
 def scenario(bench: Bench) -> Scenario:
-    jobs = 100_000 if bench.quick else 300_000
+    jobs = 60_000 if bench.quick else 300_000
     tables: list[Chancy] = []
 
     @asynccontextmanager
