@@ -1,0 +1,5 @@
+"""Prometheus metrics and health pages for Chancy's workers."""
+
+from chancy_metrics.plugin import Metrics
+
+__all__ = ["Metrics"]

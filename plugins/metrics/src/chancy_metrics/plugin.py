@@ -1,0 +1,198 @@
+"""`Metrics`: the settings, the hooks, and the registry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import psycopg
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
+
+from chancy import Chancy, Job, Outcome, Plugin, QueuedJob, Tick, Worker, hookimpl
+from chancy_core.log import log
+from chancy_metrics.database import Reader
+from chancy_metrics.gauges import Totals, counter, database_gauges, hook_failures, worker_gauges
+from chancy_metrics.health import Health
+from chancy_metrics.labels import QueueLabels
+from chancy_metrics.reading import Reading
+from chancy_metrics.recorder import Recorder
+from chancy_metrics.server import Page, Server, as_json, text
+
+# The text format that every Prometheus reads.
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0)
+# While nobody collects, nobody reads the database.
+WANTED_FOR_S = 300.0
+# A reading of the database is followed by a rest of so many times its own duration, so that it never takes more than a
+# twentieth of one connection, however slow the database has become.
+REST = 20
+# A gauge that is older than so many intervals is not shown: no data is better than old data that looks new.
+STALE_AFTER = 3
+PORT_MAX = 65535
+
+
+class Metrics(Plugin):
+    """Prometheus metrics, and health pages.
+
+    Without `port` nothing listens; the metrics are in `registry` all the same, for an application that has a server of
+    its own. In an application without a worker, only what it pushes is counted.
+
+    Attributes:
+        port: where `/metrics` and `/health` are served while a worker runs; 0: a free one; None: nowhere.
+        host: the address that it listens on.
+        interval: seconds between two looks at the database.
+        max_queues: how many queues have a label of their own; the others are `other`.
+        count_limit: how many jobs of a queue are counted one by one; beyond, their number is estimated.
+        buckets_s: the upper ends of the buckets of the durations, in seconds, ascending.
+        registry: the Prometheus registry of this instance.
+        address: host and port that it listens on, or None.
+    """
+
+    name: ClassVar[str] = "metrics"
+
+    interval: float | None = 15.0
+    port: int | None = None
+    host: str = "127.0.0.1"
+    max_queues: int = 100
+    count_limit: int = 10_000
+    buckets_s: tuple[float, ...] = BUCKETS_S
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a setting out of its range."""
+        _check_range("port", self.port, 0, PORT_MAX)
+        _check_range("interval", self.interval, 1, 3600)
+        _check_range("max_queues", self.max_queues, 1, 1000)
+        _check_range("count_limit", self.count_limit, 100, 1_000_000)
+        if not self.host.strip():
+            raise ValueError(
+                'host is empty: give an address, such as "127.0.0.1", or "0.0.0.0" for all of this machine.'
+            )
+        ends = list(self.buckets_s)
+        if not ends or ends != sorted(set(ends)) or ends[0] <= 0 or ends[-1] == float("inf"):
+            raise ValueError(f"buckets_s is {ends}: give seconds above 0, each larger than the one before it.")
+        self._labels = QueueLabels(self.max_queues)
+        self._recorder = Recorder(self._labels, ends)
+        self._totals = Totals()
+        self._chancy: Chancy | None = None
+        self._workers: list[Worker] = []
+        self._server: Server | None = None
+        self.address: tuple[str, int] | None = None
+        self._leads: bool | None = None
+        self._reading: Reading | None = None
+        self._read_at = float("-inf")
+        self._rest_until = float("-inf")
+        self._wanted_until = float("-inf")
+        self._failed_readings = 0
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.registry.register(self)
+
+    # -- what passes through ---------------------------------------------------------------
+
+    @hookimpl
+    def on_push(self, jobs: list[Job]) -> None:
+        """Count what is pushed, in the application that pushes."""
+        self._recorder.pushed(jobs)
+
+    @hookimpl
+    def on_claim(self, jobs: list[QueuedJob]) -> None:
+        """Count what is claimed."""
+        self._recorder.claimed(jobs)
+
+    @hookimpl
+    async def on_complete(self, outcomes: Sequence[Outcome]) -> None:
+        """Count what has ended."""
+        self._recorder.completed(outcomes)
+
+    # -- the worker's life -----------------------------------------------------------------
+
+    @hookimpl
+    async def on_start(self, worker: Worker) -> None:
+        """Name the declared queues, and listen if a port is set. Raises if the port cannot be had."""
+        self._chancy = worker.chancy
+        self._recorder.declare(queue.name for queue in await worker.chancy.get_all_queues())
+        self._workers.append(worker)
+        if self.port is not None and self._server is None:
+            health = Health(self._workers)
+            server = Server(
+                {
+                    "/metrics": self._metrics_page,
+                    "/health": lambda: _ready_page(health),
+                    "/health/live": _live_page,
+                    "/health/ready": lambda: _ready_page(health),
+                }
+            )
+            self.address = await server.open(self.host, self.port)
+            self._server = server
+            self._wanted_until = time.monotonic() + WANTED_FOR_S
+            log.info("metrics_served", host=self.address[0], port=self.address[1])
+
+    @hookimpl
+    async def on_stop(self, worker: Worker) -> None:
+        """Stop listening with the last worker."""
+        if worker in self._workers:
+            self._totals.keep(worker)
+            self._workers.remove(worker)
+        if not self._workers and self._server is not None:
+            server, self._server, self.address = self._server, None, None
+            self._leads = None
+            await server.close()
+
+    @hookimpl
+    async def on_tick(self, tick: Tick) -> None:
+        """Look at the database, if somebody wants to know and this worker is the one to do it."""
+        self._leads = tick.is_leader
+        now = time.monotonic()
+        if not tick.is_leader:
+            self._reading = None
+        elif self._rest_until <= now < self._wanted_until:
+            await self._read(tick)
+
+    async def _read(self, tick: Tick) -> None:
+        try:
+            async with tick.connection() as connection:
+                reading = await Reader(tick.schema, self.count_limit).read(connection)
+        except (psycopg.Error, OSError) as error:
+            # Said here and not by the kernel, which would wait longer and longer before the next try.
+            self._failed_readings += 1
+            log.warning("database_not_read", error=str(error), failures=self._failed_readings)
+            return
+        self._reading, self._read_at = reading, time.monotonic()
+        self._rest_until = self._read_at + REST * reading.took_s
+        self._recorder.declare(reading.queues)
+
+    # -- collecting ------------------------------------------------------------------------
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything as it stands; called by `registry`."""
+        now = time.monotonic()
+        self._wanted_until = now + WANTED_FOR_S
+        yield from self._recorder.collect()
+        yield from self._totals.families(self._workers)
+        if self._chancy is not None:
+            yield hook_failures(self._chancy.plugins.failures)
+        yield counter("chancy_database_reading_failures", "Looks at the database that failed.", self._failed_readings)
+        yield from worker_gauges(self._workers, self._labels.of, leads=self._leads)
+        reading, age_s = self._reading, now - self._read_at
+        if reading is not None and age_s <= STALE_AFTER * max(self.interval or 0.0, REST * reading.took_s):
+            yield from database_gauges(reading, self._labels.of, age_s)
+
+    async def _metrics_page(self) -> Page:
+        return Page(HTTPStatus.OK, CONTENT_TYPE, generate_latest(self.registry))
+
+
+async def _live_page() -> Page:
+    return text(HTTPStatus.OK, "The loop responds.\n")
+
+
+async def _ready_page(health: Health) -> Page:
+    problems = await health.problems()
+    status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
+    return as_json(status, {"ready": not problems, "problems": problems})
+
+
+def _check_range(name: str, value: Any, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
+        raise ValueError(f"{name} is {value}: give a number from {low:g} to {high:g}.")

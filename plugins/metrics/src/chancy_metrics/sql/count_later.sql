@@ -1,0 +1,12 @@
+-- How many jobs wait for their time, at most {limit} of all queues together: (queue, state, count). Walks jobs_due.
+--
+-- limit  integer
+SELECT queue, state, count(*)
+FROM (
+    SELECT queue, state
+    FROM {schema}.jobs
+    WHERE state IN ('scheduled', 'retrying')
+    ORDER BY scheduled_at
+    LIMIT %(limit)s
+) AS some
+GROUP BY queue, state

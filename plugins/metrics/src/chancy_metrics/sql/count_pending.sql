@@ -1,0 +1,15 @@
+-- How many jobs wait in each declared queue, at most {limit} each: (queue, state, count). Walks jobs_ready.
+--
+-- limit  integer
+SELECT queues.name, 'pending', pending.count
+FROM {schema}.queues
+CROSS JOIN LATERAL (
+    SELECT count(*)
+    FROM (
+        SELECT
+        FROM {schema}.jobs
+        WHERE jobs.queue = queues.name AND jobs.state = 'pending'
+        ORDER BY jobs.priority, jobs.id
+        LIMIT %(limit)s
+    ) AS some
+) AS pending

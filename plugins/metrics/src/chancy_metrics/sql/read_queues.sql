@@ -1,0 +1,2 @@
+-- The declared queues, by name.
+SELECT name FROM {schema}.queues ORDER BY name
