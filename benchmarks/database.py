@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -19,6 +20,8 @@ from chancy_core import embedded
 
 Connection = psycopg.AsyncConnection[Any]
 
+STOPS_WITHIN_S = 30.0
+
 
 @contextmanager
 def server() -> Iterator[str]:
@@ -31,18 +34,18 @@ def server() -> Iterator[str]:
     try:
         with embedded.acquire(directory) as running:
             yield running.dsn
-        # The server's files go away with it; it stops a moment after its last user.
-        _wait_until_stopped(running.dsn)
     finally:
+        _remove(directory)
+
+
+def _remove(directory: Path) -> None:
+    """Remove the server's files. It stops a moment after its last user, and may write until then."""
+    deadline = time.monotonic() + STOPS_WITHIN_S
+    while (directory / "data" / "postmaster.pid").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    while directory.exists() and time.monotonic() < deadline:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def _wait_until_stopped(dsn: str) -> None:
-    while True:
-        try:
-            psycopg.connect(dsn, connect_timeout=1).close()
-        except psycopg.OperationalError:
-            return
+        time.sleep(0.1)
 
 
 @dataclass(frozen=True)
