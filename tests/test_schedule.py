@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import jobs
 import psycopg
 import pytest
 
-from chancy import Job, State, Worker
+from chancy import Backoff, Job, State, Worker
+from chancy_core import pushing
 from chancy_core.errors import InvalidJob
 
 ECHO = Job(func="jobs.echo")
@@ -80,3 +82,64 @@ async def test_many_due_at_once_all_run(chancy):
         jobs = await chancy.wait_for_jobs(references, timeout=60)
     assert {(job.state, job.attempts) for job in jobs} == {(State.SUCCEEDED, 1)}
     assert min(job.started_at for job in jobs) >= moment
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+async def test_the_clock_is_the_databases(chancy, monkeypatch, hours):
+    """An application whose own clock is hours off schedules for the same moment, and its job runs then."""
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    monkeypatch.setattr(pushing, "datetime", Wrong)
+    async with Worker(chancy):
+        moment = in_s(0.6)
+        one = await chancy.push(ECHO.with_scheduled_at(moment))
+        many = await chancy.push_many([ECHO.with_scheduled_at(moment)])
+        assert [(await reference.get()).state for reference in (one, *many)] == [State.SCHEDULED] * 2
+        finished = await chancy.wait_for_jobs([one, *many], timeout=20)
+    assert all(job.started_at >= moment for job in finished)
+
+
+async def test_one_that_is_due_sooner_is_not_held_up_by_one_that_is_due_later(chancy):
+    """A worker that sleeps until a later job is due wakes for one that is pushed meanwhile and due before."""
+    async with Worker(chancy):
+        later = await chancy.push(ECHO.with_scheduled_at(in_s(3600)))
+        sooner = await chancy.push(ECHO.with_scheduled_at(in_s(0.3)))
+        job = await sooner.wait(timeout=20)
+        assert (await later.get()).state == State.SCHEDULED
+    assert 0 <= (job.started_at - job.scheduled_at).total_seconds() < 2
+
+
+async def test_due_jobs_run_by_priority(chancy):
+    """Of jobs whose time came while nobody worked, the most urgent runs first, whenever each was due."""
+    jobs.ran.clear()
+    references = await chancy.push_many(
+        Job(func="jobs.record", kwargs={"value": n}, priority=n, scheduled_at=in_s(n - 60)) for n in (2, 0, 3, 1)
+    )
+    assert {(await reference.get()).state for reference in references} == {State.SCHEDULED}
+    async with Worker(chancy, concurrency=1):
+        await chancy.wait_for_jobs(references, timeout=20)
+    assert jobs.ran == [0, 1, 2, 3]
+
+
+async def test_a_unique_job_can_be_scheduled(chancy):
+    """A scheduled job holds its key until its time has come and it has run."""
+    keyed = ECHO.with_unique_key("k")
+    async with Worker(chancy):
+        first = await chancy.push(keyed.with_scheduled_at(in_s(0.3)))
+        assert not (await chancy.push(keyed)).created
+        assert (await first.wait(timeout=20)).state == State.SUCCEEDED
+        assert (await chancy.push(keyed)).created
+
+
+async def test_a_scheduled_job_that_fails_waits_out_its_backoff_from_then(chancy):
+    """A retry counts its backoff from the failure, not from the moment for which the job was scheduled."""
+    moment = in_s(-3600)
+    job = Job(func="jobs.fail", scheduled_at=moment, max_attempts=2, backoff=Backoff(base_s=0.4, jitter=0))
+    async with Worker(chancy):
+        failed = await (await chancy.push(job)).wait(timeout=20)
+    assert failed.attempts == 2
+    assert (failed.completed_at - failed.created_at).total_seconds() >= 0.4

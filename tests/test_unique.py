@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import psycopg
+import pytest
 from support import until
 
-from chancy import Backoff, Job, Reference, Worker
+from chancy import Backoff, Job, Queue, Reference, Worker
 
 KEYED = Job(func="jobs.echo", unique_key="k")
 
@@ -106,3 +108,110 @@ async def test_a_push_that_races_with_a_finish_returns_a_job(chancy):
         jobs = await chancy.wait_for_jobs(references, timeout=30)
     assert {job.state for job in jobs} == {"succeeded"}
     assert 1 <= sum(reference.created for reference in references) <= len(references)
+
+
+async def test_a_key_is_free_after_a_failure_and_a_cancellation(chancy):
+    """A job that has failed, or was cancelled with its queue, no longer holds its key."""
+    await chancy.declare(Queue("q"))
+    failing = Job(func="jobs.fail", unique_key="k")
+    async with Worker(chancy):
+        assert (await (await chancy.push(failing)).wait(timeout=20)).state == "failed"
+        assert (await chancy.push(KEYED)).created
+    cancelled = await chancy.push("q", KEYED.with_unique_key("l"))
+    await chancy.delete_queue("q")
+    assert (await cancelled.get()).state == "cancelled"
+    assert (await chancy.push(KEYED.with_unique_key("l"))).created
+
+
+async def test_keys_are_of_the_schema_not_of_the_queue(chancy):
+    """The same key in another queue is the same job."""
+    await chancy.declare(Queue("q"))
+    first = await chancy.push(KEYED)
+    second = await chancy.push("q", KEYED)
+    assert (second, second.created) == (first, False)
+    assert await chancy.count_jobs() == {"default": {"pending": 1}}
+
+
+@pytest.mark.parametrize("commit", [True, False])
+async def test_a_key_that_is_not_yet_committed(chancy, dsn, commit):
+    """A push waits for a transaction that has taken its key: it finds that job after a commit, else makes its own."""
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        held = await chancy.push(KEYED, connection=connection)
+        waiting = asyncio.create_task(chancy.push(KEYED))
+        await until(partial(somebody_waits, chancy))
+        assert not waiting.done()
+        await (connection.commit() if commit else connection.rollback())
+        async with asyncio.timeout(20):
+            found = await waiting
+    assert found.created is not commit
+    assert (found == held) is commit
+    assert await chancy.count_jobs() == {"default": {"pending": 1}}
+
+
+async def somebody_waits(chancy) -> bool:
+    async with chancy.pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s",
+            [f"%{chancy.settings.schema}%"],
+        )
+        return await cursor.fetchone() is not None
+
+
+async def test_a_key_is_seen_by_its_own_transaction(chancy, dsn):
+    """Two pushes of a key in one transaction are one job, singly and in bulk, and so is a third after it."""
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        first = await chancy.push(KEYED, connection=connection)
+        second = await chancy.push(KEYED, connection=connection)
+        many = await chancy.push_many([KEYED, KEYED], connection=connection)
+    third = await chancy.push(KEYED)
+    assert [reference.created for reference in (first, second, *many, third)] == [True, *[False] * 4]
+    assert {first} == {second, *many, third}
+
+
+async def test_fifty_pushers_in_every_form_make_one_job_a_key(new_chancy, chancy):
+    """Fifty pushers, singly, in bulk and without asyncio, agree on one job for each of five keys."""
+    keys = [f"k{n}" for n in range(5)]
+
+    async def push(number: int, pusher) -> Sequence[Reference]:
+        jobs = [KEYED.with_unique_key(key) for key in (keys if number % 2 else keys[::-1])]
+        if number % 5 == 0:
+            return await asyncio.to_thread(pusher.sync_push_many, jobs)
+        if number % 5 < 3:
+            return await pusher.push_many(jobs)
+        return await asyncio.gather(*map(pusher.push, jobs))
+
+    async with AsyncExitStack() as stack:
+        pushers = [await stack.enter_async_context(new_chancy()) for _ in range(5)]
+        stack.enter_context(pushers[0])
+        found = await asyncio.gather(*(push(number, pushers[number % 5]) for number in range(50)))
+    references = [reference for some in found for reference in some]
+    assert len(references) == 250
+    assert len(set(references)) == 5
+    assert sum(reference.created for reference in references) == 5
+    assert await chancy.count_jobs() == {"default": {"pending": 5}}
+
+
+async def test_pushing_taken_keys_at_once_leaves_no_dead_rows(new_chancy, chancy, schema):
+    """Fifty pushers of keys that are taken, singly and in bulk, insert not one row, dead or alive."""
+    jobs = [KEYED.with_unique_key(f"k{n}") for n in range(100)]
+    await chancy.push_many(jobs)
+    async with AsyncExitStack() as stack:
+        pushers = [await stack.enter_async_context(new_chancy()) for _ in range(5)]
+        for _ in range(3):
+            await asyncio.gather(
+                *(pushers[n % 5].push_many(jobs if n % 2 else jobs[::-1]) for n in range(10)),
+                *(pushers[n % 5].push(jobs[n]) for n in range(50)),
+            )
+
+    async with chancy.pool.connection() as connection:
+
+        async def rows(text: str, *params: str) -> list[tuple[int, ...]]:
+            return await (await connection.execute(text, params)).fetchall()
+
+        # A backend's counts have arrived when it is gone.
+        gone = (
+            "SELECT 1 HAVING NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE %s)"
+        )
+        await until(partial(rows, gone, f"%{schema}%"))
+        counts = "SELECT n_tup_ins, n_dead_tup FROM pg_stat_user_tables WHERE relid = %s::regclass AND n_tup_ins > 0"
+        assert await until(partial(rows, counts, f"{schema}.jobs")) == [(100, 0)]
