@@ -152,6 +152,27 @@ def test_the_first_job_is_the_one_of_the_readme(python: Callable[..., str]) -> N
     assert python(example) == "Hello, Alice!\n"
 
 
+def test_the_demo_ends_cleanly_on_ctrl_c(environment: dict[str, str]) -> None:
+    """Ctrl-C in the demo, while it starts and while it runs: one line, no traceback, exit code 130."""
+    environment["CHANCY_EMBEDDED_DIR"] = str(Path(os.environ["PYTEST_CHANCY_SERVER"]) / "postgres")
+    for moment in ("A private PostgreSQL", "Chancy demo", "Pushed"):
+        demo = subprocess.Popen(
+            [sys.executable, "-u", ROOT / "examples" / "demo.py"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for line in demo.stdout:
+            if line.startswith(moment):
+                break
+        demo.send_signal(signal.SIGINT)
+        rest, _ = demo.communicate(timeout=ENDS_WITHIN_S)
+        assert demo.returncode == 130, rest
+        assert "Traceback" not in rest
+        assert rest.count("Stopped.") == 1
+
+
 @pytest.mark.parametrize("code", blocks("python", "django"))
 def test_django_snippets_run(code: str, python: Callable[..., str], tmp_path: Path) -> None:
     """What the documentation shows for Django works in Django."""
