@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support import captured_events, until
 
-from chancy import Chancy, Job, Queue, State, Worker
+from chancy import Chancy, Job, Outcome, Queue, QueuedJob, State, Worker
 from chancy_core.errors import InvalidQueue, UnknownQueue
+from chancy_core.executors import ExecutorSettings
+from chancy_core.executors.asyncio import AsyncExecutor
+from chancy_core.worker import queues
 
 SLEEP = Job(func="jobs.sleep")
 ECHO = Job(func="jobs.echo")
@@ -69,8 +75,9 @@ async def test_pause_and_resume(chancy):
         assert (await reference.wait(timeout=20)).state == State.SUCCEEDED
 
 
-async def test_a_paused_queue_resumes_by_itself(chancy):
+async def test_a_paused_queue_resumes_by_itself(chancy, monkeypatch):
     """With resume_at, a queue resumes when that moment has come, and not before."""
+    monkeypatch.setattr(queues, "LOOK_EVERY_S", 0.1)
     moment = datetime.now(UTC) + timedelta(seconds=1)
     await chancy.pause_queue("default", resume_at=moment)
     async with Worker(chancy):
@@ -175,10 +182,143 @@ async def test_tags_route_queues_to_workers(chancy):
         assert job.worker == gpu.name
 
 
-async def test_changes_arrive_without_notifications(new_chancy):
+async def test_changes_arrive_without_notifications(new_chancy, monkeypatch):
     """With notifications off, a pause and a new queue still reach a running worker, by polling."""
+    monkeypatch.setattr(queues, "LOOK_EVERY_S", 0.5)
     async with new_chancy(notifications=False) as chancy, Worker(chancy):
         await chancy.declare(Queue("late", polling_interval=0.1))
         reference = await chancy.push("late", ECHO)
         async with asyncio.timeout(30):
             assert (await reference.wait()).state == State.SUCCEEDED
+
+
+async def test_a_pause_lets_what_runs_end(chancy):
+    """A pause reaches a running worker: its job ends, what waits stays, and a resume lets it run."""
+    await chancy.declare(Queue("q", concurrency=1))
+    async with Worker(chancy) as worker:
+        running = await chancy.push("q", Job(func="jobs.sleep", kwargs={"seconds": 0.3}))
+        await until(lambda: worker.running == 1)
+        await chancy.pause_queue("q")
+        waiting = await chancy.push("q", ECHO)
+        assert (await running.wait(timeout=20)).result == "slept"
+        await until(lambda: "q" not in worker.slots() or worker.slots()["q"][0] == 0)
+        await (await chancy.push(ECHO)).wait(timeout=20)
+        assert (await waiting.get()).state == State.PENDING
+        await chancy.resume_queue("q")
+        assert (await waiting.wait(timeout=20)).state == State.SUCCEEDED
+
+
+async def test_a_running_worker_resumes_by_itself(chancy, monkeypatch):
+    """A queue that is paused under a running worker resumes on it when its moment has come, without being told."""
+    monkeypatch.setattr(queues, "LOOK_EVERY_S", 0.1)
+    async with Worker(chancy) as worker:
+        await (await chancy.push(ECHO)).wait(timeout=20)
+        moment = datetime.now(UTC) + timedelta(seconds=0.7)
+        await chancy.pause_queue("default", resume_at=moment)
+        paused = await chancy.get_queue("default")
+        assert (paused.state, paused.resume_at) == ("paused", moment)
+        await until(lambda: not worker._lanes._claiming)
+        job = await (await chancy.push(ECHO)).wait(timeout=20)
+    assert job.started_at >= moment
+    resumed = await chancy.get_queue("default")
+    assert (resumed.state, resumed.resume_at) == ("active", None)
+
+
+async def test_deleting_a_queue_leaves_its_running_jobs_alone(chancy, monkeypatch):
+    """A job that runs while its queue is deleted ends as it would have, and the others are cancelled, once each."""
+    monkeypatch.setattr(queues, "LOOK_EVERY_S", 0.1)
+    await chancy.declare(Queue("q", concurrency=1))
+    async with Worker(chancy) as worker:
+        running = await chancy.push("q", Job(func="jobs.sleep", kwargs={"seconds": 0.3}))
+        await until(lambda: worker.running == 1)
+        waiting = await chancy.push_many("q", [ECHO] * 1500)
+        assert await chancy.delete_queue("q") == 1500
+        assert (await running.wait(timeout=20)).result == "slept"
+        assert {job.state for job in await chancy.wait_for_jobs(waiting, timeout=20)} == {State.CANCELLED}
+        await until(lambda: "q" not in worker.slots())
+
+
+async def test_fewer_and_more_slots_drop_no_job(chancy):
+    """While concurrency goes up and down under load, every job runs exactly once."""
+    await chancy.declare(Queue("q", concurrency=3))
+    references = await chancy.push_many("q", [Job(func="jobs.sleep", kwargs={"seconds": 0.01})] * 300)
+    async with Worker(chancy):
+        for concurrency in (1, 20, 2, 50, 1, 10):
+            await chancy.declare(Queue("q", concurrency=concurrency), upsert=True)
+            await asyncio.sleep(0.02)
+        jobs = await chancy.wait_for_jobs(references, timeout=60)
+    assert {(job.state, job.attempts, job.claims > 0) for job in jobs} == {(State.SUCCEEDED, 1, True)}
+
+
+async def test_changed_tags_take_a_queue_from_one_worker_to_another(chancy, monkeypatch):
+    """When its tags change, the worker that ran a queue leaves it, with its running job, and another serves it."""
+    monkeypatch.setattr(queues, "LOOK_EVERY_S", 0.1)
+    await chancy.declare(Queue("q", tags=["left"]))
+    async with Worker(chancy, tags=["left"]) as left, Worker(chancy, tags=["right"]) as right:
+        old = await chancy.push("q", Job(func="jobs.sleep", kwargs={"seconds": 0.5}))
+        await until(lambda: left.running == 1)
+        await chancy.declare(Queue("q", tags=["right"]), upsert=True)
+        await until(lambda: "q" not in left._lanes._claiming and "q" in right._lanes._claiming)
+        new = await chancy.push("q", ECHO)
+        assert (await new.wait(timeout=20)).worker == right.name
+        assert (await old.wait(timeout=20)).worker == left.name
+        await until(lambda: "q" not in left.slots())
+
+
+async def test_executor_options_reach_the_executor(chancy):
+    """Options are passed to the executor, and changed ones to a new executor while the worker runs."""
+    await chancy.declare(Queue("q", executor="test_queues.Prefixing", executor_options={"prefix": "a"}))
+    async with Worker(chancy) as worker:
+        assert (await (await chancy.push("q", ECHO)).wait(timeout=20)).note == "a"
+        changed = Queue("q", executor="test_queues.Prefixing", executor_options={"prefix": "b"})
+        await chancy.declare(changed, upsert=True)
+        await until(lambda: worker._lanes.lanes["q"].queue == changed)
+        assert (await (await chancy.push("q", ECHO)).wait(timeout=20)).note == "b"
+
+
+class Prefixing(AsyncExecutor):
+    """An executor with an option."""
+
+    def __init__(self, settings: ExecutorSettings, *, prefix: str) -> None:
+        super().__init__(settings)
+        self._prefix = prefix
+
+    async def run(self, job: QueuedJob) -> Outcome:
+        return msgspec.structs.replace(await super().run(job), note=self._prefix)
+
+
+def test_queues_without_asyncio(new_chancy):
+    """Every act on queues has a twin for code without an event loop, which does the same."""
+    with new_chancy() as chancy:
+        assert chancy.sync_declare(Queue("mail", concurrency=2)).concurrency == 2
+        assert chancy.sync_declare(Queue("mail", concurrency=3)).concurrency == 2
+        assert chancy.sync_declare(Queue("mail", concurrency=3), upsert=True).concurrency == 3
+        moment = datetime.now(UTC) + timedelta(hours=1)
+        chancy.sync_pause_queue("mail", resume_at=moment)
+        paused = chancy.sync_get_queue("mail")
+        assert (paused.state, paused.resume_at) == ("paused", moment)
+        chancy.sync_resume_queue("mail")
+        assert chancy.sync_get_queue("mail").state == "active"
+        chancy.sync_push("mail", ECHO)
+        assert chancy.sync_count_jobs() == {"mail": {"pending": 1}}
+        assert chancy.sync_delete_queue("mail") == 1
+        assert [queue.name for queue in chancy.sync_get_all_queues()] == ["default"]
+        for act in (chancy.sync_get_queue, chancy.sync_pause_queue, chancy.sync_resume_queue, chancy.sync_delete_queue):
+            with pytest.raises(UnknownQueue, match="'default'"):
+                act("mail")
+        with pytest.raises(InvalidQueue, match="without a time zone"):
+            chancy.sync_pause_queue("default", resume_at=datetime(2030, 1, 1))  # noqa: DTZ001
+
+
+NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,20}", fullmatch=True)
+
+
+@given(NAMES, st.lists(st.from_regex(r"[a-z]{1,5}", fullmatch=True), max_size=4))
+def test_a_plain_tag_matches_itself_and_nothing_else(name, tags):
+    """A tag without special characters is served by workers with that very tag, and `.*` by all of them."""
+    queue = Queue(name, tags=tags)
+    assert queue.serves({"*", *tags}) is bool(tags)
+    for tag in tags:
+        assert Queue(name, tags=[tag]).serves({tag})
+        assert not Queue(name, tags=[tag]).serves({f"{tag}x", f"x{tag}", "*"})
+    assert Queue(name).serves({"*"})

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 
+import psycopg
 import pytest
 from support import until
 
 from chancy import Job, Reference, State, Worker
 from chancy_core import waiting
 from chancy_core.errors import InvalidJob, JobNotFound, NotOpen, WaitTimeout
+from chancy_core.store import flow
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 
@@ -112,3 +114,122 @@ def test_waiting_without_asyncio(new_chancy):
         with pytest.raises(WaitTimeout):
             reference.sync_wait(timeout=0.1)
         assert reference.sync_get().state == State.PENDING
+
+
+async def test_a_thousand_waiters_cost_a_handful_of_queries_a_second(chancy, monkeypatch):
+    """Counted on the way to the database: a thousand waiters ask no more often than one, whoever comes and goes."""
+    asked = 0
+    answer = flow._answer
+
+    async def counted(cursor, step):
+        nonlocal asked
+        asked += b"finished_jobs" in step.text
+        return await answer(cursor, step)
+
+    references = await chancy.push_many([ECHO] * 1000)
+    monkeypatch.setattr(flow, "_answer", counted)
+    waits = [asyncio.create_task(reference.wait()) for reference in references for _ in range(2)]
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    await until(lambda: asked >= 9)
+    assert asked <= 5 + (loop.time() - start) / waiting.LONGEST_PAUSE_S + 1
+    for wait in waits:
+        wait.cancel()
+    await asyncio.wait(waits)
+    assert not chancy._waiter._wanted
+    await until(lambda: chancy._waiter._task is None)
+
+
+@pytest.mark.parametrize(("func", "state"), [("jobs.echo", "succeeded"), ("jobs.fail", "failed")])
+async def test_whoever_waits_and_however_gets_the_same_job(chancy, func, state):
+    """Several waiters of one job, in tasks and in threads, before it runs and after it ended, all get it."""
+    reference = await chancy.push(Job(func=func))
+    with chancy:
+        waits = [asyncio.create_task(reference.wait(timeout=20)) for _ in range(3)]
+        waits += [asyncio.create_task(asyncio.to_thread(reference.sync_wait, timeout=20)) for _ in range(2)]
+        async with Worker(chancy):
+            found = await asyncio.gather(*waits)
+        found += [await reference.wait(timeout=0.5), await asyncio.to_thread(reference.sync_wait, timeout=0.5)]
+        found += [await reference.get(), await asyncio.to_thread(reference.sync_get)]
+    assert {job.state for job in found} == {state}
+    assert [job == found[0] for job in found] == [True] * len(found)
+
+
+async def test_a_waiter_that_gives_up_disturbs_no_other(chancy):
+    """When one of two waiters of a job is cancelled, or runs out of time, the other still gets it."""
+    reference = await chancy.push(ECHO)
+    patient = asyncio.create_task(reference.wait(timeout=20))
+    cancelled = asyncio.create_task(reference.wait())
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    with pytest.raises(WaitTimeout):
+        await reference.wait(timeout=0.01)
+    async with Worker(chancy):
+        assert (await patient).state == State.SUCCEEDED
+
+
+async def test_a_wait_of_no_time_looks_once_at_most(chancy):
+    """A wait with timeout=0 comes back at once, and without a job."""
+    reference = await chancy.push(ECHO)
+    async with asyncio.timeout(5):
+        with pytest.raises(WaitTimeout, match="within 0 s"):
+            await reference.wait(timeout=0)
+
+
+async def test_a_job_can_be_waited_for_before_its_commit(chancy, dsn):
+    """A reference from the caller's open transaction can be waited for: the wait ends after commit and run."""
+    async with Worker(chancy), await psycopg.AsyncConnection.connect(dsn) as connection:
+        reference = await chancy.push(ECHO, connection=connection)
+        wait = asyncio.create_task(reference.wait(timeout=20))
+        await asyncio.sleep(0.05)
+        assert not wait.done()
+        await connection.commit()
+        assert (await wait).state == State.SUCCEEDED
+
+
+async def test_a_wait_survives_the_loss_of_its_connections(chancy, dsn):
+    """While the application's connections are killed again and again, its waiters go on waiting and get their jobs."""
+    references = await chancy.push_many([ECHO] * 20)
+    waits = asyncio.create_task(chancy.wait_for_jobs(references, timeout=60))
+    killed = 0
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as admin:
+        while killed < 3:
+            cursor = await admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'chancy' AND query LIKE %s",
+                [f"%{chancy.settings.schema}%"],
+            )
+            killed += cursor.rowcount
+            await asyncio.sleep(0.02)
+    assert not waits.done()
+    async with Worker(chancy):
+        assert {job.state for job in await waits} == {State.SUCCEEDED}
+
+
+async def test_one_missing_job_among_many(chancy, monkeypatch):
+    """wait_for_jobs says which job is missing as soon as that is clear, and leaves no waiter behind."""
+    monkeypatch.setattr(waiting, "MISSING_GRACE_S", 0.1)
+    nobody = uuid.uuid4()
+    with pytest.raises(JobNotFound, match=str(nobody)):
+        await chancy.wait_for_jobs([await chancy.push(ECHO), nobody], timeout=20)
+    await until(lambda: not chancy._waiter._wanted)
+
+
+async def test_closing_ends_the_waits(new_chancy):
+    """Whoever still waits when the application is closed is cancelled, and does not wait for ever."""
+    async with new_chancy() as chancy:
+        wait = asyncio.create_task((await chancy.push(ECHO)).wait())
+        await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        await asyncio.wait([wait])
+    assert wait.cancelled()
+
+
+async def test_references_are_no_more_than_their_ids(chancy):
+    """A reference is a UUIDv7, in the order of the pushes, and takes no other attribute."""
+    references = [await chancy.push(ECHO), *(await chancy.push_many([ECHO] * 3)), await chancy.push(ECHO)]
+    assert [reference.identifier.version for reference in references] == [7] * 5
+    assert sorted(references, key=lambda reference: reference.identifier) == references
+    assert references[0] != str(references[0])
+    with pytest.raises(AttributeError):
+        references[0].other = 1
