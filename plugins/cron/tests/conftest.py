@@ -9,15 +9,16 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from chancy import Chancy
-from chancy.plugins.cron import Cron
+from chancy import Chancy, Tick
 from chancy_core import embedded
+from chancy_cron import Cron
 
 # Tells the parallel test processes where their common server lives.
 SERVER_FOLDER = "PYTEST_CHANCY_CRON_SERVER"
@@ -120,3 +121,37 @@ def until() -> Callable[..., Awaitable[Any]]:
             await asyncio.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+def tick_of() -> Callable[..., Tick]:
+    """Makes what `on_tick` is given, for a Chancy without a worker."""
+
+    def made(chancy: Chancy, **changed: Any) -> Tick:
+        tick = Tick(
+            now=datetime.now(UTC),
+            is_leader=True,
+            worker="test",
+            schema=chancy.settings.schema,
+            push=chancy.push,
+            connect=chancy.pool.connection,
+        )
+        return tick._replace(**changed)
+
+    return made
+
+
+@pytest.fixture
+def make_due(query: Callable[..., list[Any]]) -> Callable[..., datetime]:
+    """Sets back the next time of a schedule, as if nobody had run since; returns it."""
+
+    def back(name: str, seconds: float) -> datetime:
+        ((moment,),) = query(
+            "UPDATE {s}.cron_schedules SET next_at = date_trunc('minute', now()) - make_interval(secs => %s), "
+            "wake_at = now() WHERE name = %s RETURNING next_at",
+            seconds,
+            name,
+        )
+        return moment.astimezone(UTC)
+
+    return back

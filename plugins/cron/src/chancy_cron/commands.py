@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 import msgspec
@@ -21,6 +22,8 @@ from chancy_cron.schedule import Missed, Schedule, StoredSchedule
 from chancy_cron.times import zone
 
 T = TypeVar("T")
+
+WIDE: Final = 500
 NewChancy = Callable[[], Chancy]
 
 
@@ -40,7 +43,8 @@ def list_(new_chancy: NewChancy) -> None:
     table = Table("name", "cron", "time zone", "job", "queue", "next", "last", "missed", "from", "note", box=None)
     for one in found:
         table.add_row(*map(Text, _cells(one)))
-    Console(soft_wrap=True).print(table)
+    # In a file or a pipe nobody's lines need to be broken.
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
 @cron.command()

@@ -70,8 +70,9 @@ async def _fire(store: CronStore, connection: Connection, push: Push, row: Row, 
     schedule, now = stored(row), utc(row["now"])
     expression, where = parse(schedule.cron), zone(schedule.timezone)
     next_at = next(fire_times(expression, where, now), None)
-    if schedule.next_at is None:
-        return Advanced(schedule.name, next_at, next_at), 0
+    if schedule.next_at is None or schedule.next_at > now:
+        # It was woken for a time that is not there, or not yet.
+        return Advanced(schedule.name, schedule.next_at or next_at, schedule.next_at or next_at), 0
     times = to_fire(
         expression,
         where,

@@ -10,7 +10,6 @@ from typing import Any, Final
 import msgspec
 
 from chancy import Job
-from chancy_core.errors import nearest
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.expression import parse
 from chancy_cron.times import zone
@@ -68,7 +67,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         _check_job(self.job)
         self._check_numbers()
         if self.missed not in tuple(Missed):
-            raise InvalidSchedule(f"missed is {self.missed!r}: give 'skip', 'once' or 'all'.{_near(self.missed)}")
+            raise InvalidSchedule(f"missed is {self.missed!r}: give 'skip', 'once' or 'all'.")
         msgspec.structs.force_setattr(self, "missed", Missed(self.missed))
         if not isinstance(self.overlap, bool):
             raise InvalidSchedule(f"overlap is {self.overlap!r}: give true or false.")
@@ -152,7 +151,3 @@ def _check_json(path: str, value: Any) -> None:
     # Without the backslashes that are themselves escaped, what is left is an escape.
     if "\\u0000" in text.replace("\\\\", ""):
         raise InvalidSchedule(f"{path} contains a NUL character, which PostgreSQL cannot store.")
-
-
-def _near(value: Any) -> str:
-    return nearest(value, list(Missed)) if isinstance(value, str) else ""

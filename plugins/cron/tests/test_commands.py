@@ -1,0 +1,59 @@
+"""`chancy cron …`."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from chancy import Chancy
+from chancy_cron import Cron, InvalidSchedule, ScheduleNotFound
+from chancy_cron.commands import cron
+
+
+@pytest.fixture
+def run(dsn, schema):
+    def call(*arguments: str) -> str:
+        result = CliRunner().invoke(
+            cron,
+            arguments,
+            obj=lambda: Chancy(dsn, schema=schema, discover=False, plugins=[Cron()]),
+            catch_exceptions=False,
+        )
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return call
+
+
+def test_a_schedule_lives_by_command(run, query):
+    """Added, listed, looked ahead, paused, resumed, run and removed."""
+    assert "There is no schedule" in run("list")
+    added = run(
+        "add", "nightly", "0 3 * * *", "app.jobs.report", "--kwargs", '{"full": true}', "--timezone", "Asia/Tokyo",
+        "--missed", "all", "--jitter", "5", "--no-overlap",
+    )  # fmt: skip
+    assert "schedule nightly declared" in added
+    assert "03:00:00 +0900" in added
+    listed = run("list")
+    for part in ("nightly", "0 3 * * *", "Asia/Tokyo", "app.jobs.report", "03:00:00 +0900", "never", "all", "code"):
+        assert part in listed
+    ahead = run("next", "nightly", "-n", "3").splitlines()
+    assert len(ahead) == 3
+    assert all(line.endswith("03:00:00 +0900") for line in ahead)
+    assert run("pause", "nightly") == "schedule nightly paused\n"
+    assert "paused" in run("list")
+    assert "schedule nightly resumed; next at" in run("resume", "nightly")
+    id_ = run("run-now", "nightly").strip()
+    assert query("SELECT kwargs, unique_key FROM {s}.jobs WHERE id = %s", id_) == [({"full": True}, "cron:nightly")]
+    assert "exists already" in run("run-now", "nightly")
+    assert run("remove", "nightly") == "schedule nightly removed\n"
+
+
+def test_mistakes_are_told(run):
+    """As Chancy's errors, which the command line prints in one line."""
+    with pytest.raises(InvalidSchedule, match="the hour is '25'"):
+        run("add", "s", "0 25 * * *", "a.b")
+    with pytest.raises(InvalidSchedule, match="--kwargs is not a JSON object"):
+        run("add", "s", "@daily", "a.b", "--kwargs", "[1]")
+    with pytest.raises(ScheduleNotFound, match="There is no schedule 's'"):
+        run("pause", "s")
