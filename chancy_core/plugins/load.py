@@ -128,7 +128,9 @@ def _configured(cls: type[Plugin], table: dict[str, Any], where: str) -> Plugin:
         return msgspec.convert(table, cls, strict=True)
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `$")
-        raise ConfigError(f"{where}{path.rstrip('`')}: {text}.") from None
+        # A plugin's own words may end as a sentence.
+        end = "" if text.endswith((".", "?")) else "."
+        raise ConfigError(f"{where}{path.rstrip('`')}: {text}{end}") from None
 
 
 def _added(plugin: object) -> Loaded:
