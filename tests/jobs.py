@@ -58,3 +58,67 @@ async def odd(text: str, where: str) -> object:
     """Returns what has bad text in it; given as hexadecimal, because it could not be pushed."""
     text = bytes.fromhex(text).decode("utf-8", "surrogatepass")
     return {"repr": Odd(text), "key": {text: 1}, "value": [text]}[where]
+
+
+class BadText(Exception):  # noqa: N818 -- not raised by mistake
+    """An exception whose text cannot be stored, or made."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        if self.kind == "raises":
+            raise ZeroDivisionError
+        return {"nul": "a\x00b", "surrogate": "a\ud800b", "long": "é" * 1_000_000}[self.kind]
+
+
+async def fail_with(kind: str) -> None:
+    """Fails with a `BadText`."""
+    raise BadText(kind)
+
+
+def fail_deep(depth: int) -> None:
+    """Fails with a traceback of so many different frames, and a chain of causes."""
+    if depth:
+        try:
+            fail_deep(depth - 1)
+        except ValueError as error:
+            raise ValueError(f"depth {depth}") from error
+    raise ValueError("the bottom")
+
+
+def by_position(a: int, /, b: int = 1) -> int:
+    """Has an argument that can only be given by position."""
+    return a + b
+
+
+def takes_any(a: int = 1, **others: int) -> int:
+    """Takes any names."""
+    return a + sum(others.values())
+
+
+class Calls:
+    """Functions in a class."""
+
+    @staticmethod
+    def static(a: int) -> int:
+        """One that needs no instance."""
+        return a
+
+    @classmethod
+    def of_class(cls, a: int) -> str:
+        """One that is given its class."""
+        return f"{cls.__name__} {a}"
+
+    def __call__(self, a: int) -> int:
+        """Called itself."""
+        return -a
+
+    async def later(self, a: int) -> int:
+        """A coroutine function of an object."""
+        return a * 2
+
+
+called = Calls()
+not_a_function = 5
