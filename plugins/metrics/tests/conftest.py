@@ -14,9 +14,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from chancy.plugins.metrics import Metrics
 
 from chancy import Chancy
+from chancy.plugins.metrics import Metrics
 from chancy_core import embedded
 
 # Tells the parallel test processes where their common server lives.

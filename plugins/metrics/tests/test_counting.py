@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import metrics_jobs
 import pytest
-from chancy.plugins.metrics import Metrics
 
 from chancy import Backoff, Chancy, Job, Plugin, Queue, Worker, hookimpl
+from chancy.plugins.metrics import Metrics
 
 NOTHING = Job.from_func(metrics_jobs.nothing)
 FAIL = Job.from_func(metrics_jobs.fail)
@@ -70,15 +70,13 @@ async def test_the_wait_is_taken_from_the_database_alone(chancy, metrics, query)
     assert value(metrics, "chancy_job_wait_seconds_sum", queue="default") == pytest.approx(3600, abs=30)
 
 
-async def test_jobs_handed_back_at_shutdown_are_no_retries(chancy, metrics):
+async def test_jobs_handed_back_at_shutdown_are_no_retries(chancy, metrics, until):
     """A job that the worker gives up is counted as returned, and has no run time."""
     metrics_jobs.gate = asyncio.Event()
     worker = Worker(chancy, grace_s=0)
     await worker.start()
     await chancy.push(Job.from_func(metrics_jobs.wait_at_gate))
-    async with asyncio.timeout(20):
-        while not worker.running:
-            await asyncio.sleep(0.01)
+    await until(lambda: worker.running)
     await worker.stop()
     assert value(metrics, "chancy_jobs_returned_total", queue="default") == 1
     assert value(metrics, "chancy_jobs_retried_total", queue="default") == 0

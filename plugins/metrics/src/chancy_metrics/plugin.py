@@ -86,6 +86,7 @@ class Metrics(Plugin):
         self._rest_until = float("-inf")
         self._wanted_until = float("-inf")
         self._failed_readings = 0
+        self._failing = False
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
 
@@ -157,8 +158,11 @@ class Metrics(Plugin):
         except (psycopg.Error, OSError) as error:
             # Said here and not by the kernel, which would wait longer and longer before the next try.
             self._failed_readings += 1
-            log.warning("database_not_read", error=str(error), failures=self._failed_readings)
+            if not self._failing:
+                log.warning("database_not_read", error=str(error), failures=self._failed_readings)
+            self._failing = True
             return
+        self._failing = False
         self._reading, self._read_at = reading, time.monotonic()
         self._rest_until = self._read_at + REST * reading.took_s
         self._recorder.declare(reading.queues)

@@ -8,5 +8,5 @@ FROM (
     WHERE state IN ('scheduled', 'retrying')
     ORDER BY scheduled_at
     LIMIT %(limit)s
-) AS some
+) AS counted
 GROUP BY queue, state

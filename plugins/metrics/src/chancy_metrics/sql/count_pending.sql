@@ -11,5 +11,5 @@ CROSS JOIN LATERAL (
         WHERE jobs.queue = queues.name AND jobs.state = 'pending'
         ORDER BY jobs.priority, jobs.id
         LIMIT %(limit)s
-    ) AS some
+    ) AS counted
 ) AS pending

@@ -8,5 +8,5 @@ FROM (
     WHERE state = 'running'
     ORDER BY worker
     LIMIT %(limit)s
-) AS some
+) AS counted
 GROUP BY queue
