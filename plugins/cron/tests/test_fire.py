@@ -170,6 +170,16 @@ async def test_missed_times_are_for_the_policy(chancy, query, tick_of, missed, m
     assert stored.next_at > datetime.now(UTC)
 
 
+async def test_making_up_for_much_is_done_in_pieces(chancy, query, tick_of, monkeypatch):
+    """Schedules beyond what one transaction takes on are fired in the next one, in the same tick."""
+    monkeypatch.setattr("chancy_cron.fire.JOBS_MAX", 20)
+    for n in range(5):
+        await Cron.schedule(chancy, "* * * * *", NOTE, name=f"s{n}", missed="all", missed_max=15)
+    query("UPDATE {s}.cron_schedules SET next_at = next_at - interval '1 hour', wake_at = now()")
+    assert await fire(tick_of(chancy)) >= 5 * 15
+    assert query("SELECT count(DISTINCT xmin::text) FROM {s}.cron_schedules") == [(3,)]
+
+
 async def test_without_overlap_no_job_is_pushed_while_one_is_unfinished(chancy, query, tick_of, make_due):
     """The second fire is recorded and skipped; once the job has gone, the third is pushed."""
     await Cron.schedule(chancy, YEARLY, NOTE, name="s", overlap=False)

@@ -61,7 +61,7 @@ def _job(value: Any) -> Job:
         return msgspec.convert(value, Job)
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `$")
-        raise InvalidSchedule(f"job{path.rstrip('`')}: {text}.") from None
+        raise InvalidSchedule(f"job{path.rstrip('`')}: {text.removesuffix('.')}.") from None
 
 
 def _check_keys(prefix: str, table: Any, known: Iterable[str]) -> None:

@@ -21,6 +21,8 @@ Push = Callable[..., Awaitable[Reference]]
 
 # Schedules that one transaction fires. Others wait for its commit only if they are among them.
 BATCH: Final = 100
+# Jobs after which a transaction takes on no further schedule, so that making up for missed times ends in time.
+JOBS_MAX: Final = 1000
 # Until a schedule that could not be fired, its queue deleted or its push refused, is tried again.
 RETRY_S: Final = 30.0
 ERROR_LENGTH_MAX: Final = 500
@@ -33,17 +35,18 @@ async def fire_due(tick: Tick, *, late_s: float, keep_fires: int) -> int:
         store = CronStore(tick.schema, connection)
         while await store.any_due():
             async with connection.transaction():
-                locked, pushed = await _fire_batch(store, connection, tick.push, late_s, keep_fires)
+                full, pushed = await _fire_batch(store, connection, tick.push, late_s, keep_fires)
             total += pushed
-            if locked < BATCH:
+            if not full:
+                # What is still due is fired by another worker just now.
                 break
     return total
 
 
 async def _fire_batch(
     store: CronStore, connection: Connection, push: Push, late_s: float, keep_fires: int
-) -> tuple[int, int]:
-    """Fire up to a batch of schedules. Returns how many were locked, and how many jobs were pushed."""
+) -> tuple[bool, int]:
+    """Fire up to a batch of schedules. Returns whether there may be more, and how many jobs were pushed."""
     rows = await store.lock_due(BATCH)
     pushed = 0
     done: list[Advanced] = []
@@ -58,12 +61,14 @@ async def _fire_batch(
             advanced, count = _failed(row, error), 0
         done.append(advanced)
         pushed += count
+        if pushed >= JOBS_MAX:
+            break
     if done:
         await store.advance(done)
         await store.forget_fires([one.name for one in done if one.last_fired_at], keep_fires)
     if pushed:
         log.info("schedules_fired", schedules=len(done), jobs=pushed)
-    return len(rows), pushed
+    return len(rows) == BATCH or len(done) < len(rows), pushed
 
 
 async def _fire(store: CronStore, connection: Connection, push: Push, row: Row, late_s: float) -> tuple[Advanced, int]:
