@@ -8,9 +8,10 @@ import signal
 import sysconfig
 import time
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,27 +33,62 @@ STDLIB = Path(sysconfig.get_path("stdlib"))
 console = Console(highlight=False)
 
 
+class CtrlC:
+    """Ends the demo where it waits: nothing else may be interrupted, such as an event loop that is just being made."""
+
+    def __init__(self) -> None:
+        self.pressed = False
+        self.stop: Callable[[], object] | None = None
+
+    def __call__(self, *_: object) -> None:
+        """Ctrl-C was pressed, perhaps again."""
+        if not self.pressed and self.stop:
+            self.stop()
+        self.pressed = True
+
+    @contextmanager
+    def cancels_this_task(self) -> Iterator[None]:
+        """Let it cancel the current task for the length of the block."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.stop = partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel)
+        try:
+            if self.pressed:
+                raise asyncio.CancelledError
+            yield
+        finally:
+            self.stop = None
+
+
 def run() -> int:
     """Start the private PostgreSQL and run the demo on it."""
     logging.basicConfig(level=logging.WARNING)
     # The library's own tests hold code that deserves a warning.
     warnings.simplefilter("ignore", SyntaxWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
+    ctrl_c = CtrlC()
     try:
         with embedded.acquire() as server:
+            signal.signal(signal.SIGINT, ctrl_c)
             console.print(f"A private PostgreSQL {server.version} is running; it stops with this program.")
-            asyncio.run(demo(server.dsn))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+            with suppress(asyncio.CancelledError):
+                asyncio.run(demo(server.dsn, ctrl_c))
     except ChancyError as error:
         console.print(f"[red]The demo cannot run:[/] {escape(str(error))}")
         return 1
+    if ctrl_c.pressed:
+        raise KeyboardInterrupt
     return 0
 
 
-async def demo(dsn: str) -> None:
+async def demo(dsn: str, ctrl_c: CtrlC) -> None:
+    """Run the demo, unless Ctrl-C ends it."""
+    with ctrl_c.cancels_this_task():
+        await show(dsn)
+
+
+async def show(dsn: str) -> None:
     """Push, run, wait, tell."""
-    stop_on_ctrl_c()
     paths = modules()
     console.print(f"[bold]Chancy demo[/]: {len(paths):,} modules of the standard library, two jobs each.")
     async with empty_schema(dsn), Chancy(dsn, schema=SCHEMA, discover=False) as chancy:
@@ -74,19 +110,6 @@ async def demo(dsn: str) -> None:
     special_summary(dict(zip(references, zip(references.values(), special, strict=True), strict=True)))
     modules_summary([row["result"] for row in rows if row["func"] == "demo_jobs.index"])
     console.print(f"Every job, its result and its errors are in the schema {SCHEMA!r}, until the next demo.")
-
-
-def stop_on_ctrl_c() -> None:
-    """Let Ctrl-C end the demo where it waits, as often as it is pressed."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-    assert task is not None
-
-    def stop() -> None:
-        if not task.cancelling():
-            task.cancel()
-
-    loop.add_signal_handler(signal.SIGINT, stop)
 
 
 @asynccontextmanager
