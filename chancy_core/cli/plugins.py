@@ -17,7 +17,7 @@ def plugins(new_chancy: Callable[[], Chancy]) -> None:
     """The plugins in force, in the order in which their hooks are called."""
     host = new_chancy().plugins
     if not host.loaded:
-        click.echo('No plugin is installed. The usual four: pip install "chancy-core[standard]"')
+        click.echo('No plugin is installed. The usual ones: pip install "chancy-core[standard]"')
         return
     table = Table("plugin", "from", "hooks", "every", "on the leader only", box=None)
     for loaded in host.loaded:
