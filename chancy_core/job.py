@@ -22,8 +22,8 @@ PRIORITY_MAX: Final = 2**31 - 1
 MAX_ATTEMPTS_LIMIT: Final = 2**31 - 1
 # Long enough for any dotted name or key people use; short enough to be indexed (a btree entry holds about 2,700 bytes).
 NAME_MAX_LENGTH: Final = 500
-# Above this a number of bytes or seconds is a mistake, and beyond a float's range it could not be read back.
-LIMIT_VALUE_MAX: Final = 2**63 - 1
+# Limits are read back as floats, which hold every whole number up to here. More bytes, or seconds, are a mistake.
+LIMIT_VALUE_MAX: Final = 2**53
 # What Python reads back from PostgreSQL whatever the session's time zone.
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
 LATEST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
@@ -82,7 +82,7 @@ class Limit(msgspec.Struct, frozen=True):
         if not number or not 0 < self.value <= LIMIT_VALUE_MAX:
             unit = "bytes" if self.type_ is _LimitType.MEMORY else "seconds"
             raise InvalidJob(
-                f"Limit {self.type_.value} is {self.value!r:.60}: give a number of {unit} above zero, below 2**63."
+                f"Limit {self.type_.value} is {self.value!r:.60}: give a number of {unit} above zero, at most 2**53."
             )
 
 

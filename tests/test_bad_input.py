@@ -232,7 +232,7 @@ def test_a_job_cannot_be_changed_into_a_bad_one(what):
         assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, "5", True, None, 2**63, 10**400])
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, "5", True, None, 2**53 + 1, 2**63, 10**400])
 @pytest.mark.parametrize("kind", [Limit.Type.MEMORY, Limit.Type.TIME])
 def test_a_limit_out_of_its_range(kind, value):
     """A limit is a number above zero that a database can keep, and its error names the unit."""
