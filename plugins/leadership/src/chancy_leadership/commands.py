@@ -1,0 +1,35 @@
+"""`chancy leader`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import click
+
+from chancy import Chancy
+from chancy_leadership.leader import Leader, get_leader
+
+
+@click.command()
+@click.pass_obj
+def leader(new_chancy: Callable[[], Chancy]) -> None:
+    """Who leads, in which term, and for how long."""
+    click.echo("\n".join(_lines(asyncio.run(_ask(new_chancy)))))
+
+
+async def _ask(new_chancy: Callable[[], Chancy]) -> Leader | None:
+    async with new_chancy() as chancy:
+        return await get_leader(chancy)
+
+
+def _lines(found: Leader | None) -> list[str]:
+    if found is None:
+        return ["Nobody leads, and nobody ever did: no worker with this plugin has run in this schema."]
+    if found.holder is None:
+        return [f"Nobody leads. Term {found.term} ended at {found.lease_until:%Y-%m-%d %H:%M:%S %Z}."]
+    return [
+        f"leader  {found.holder}",
+        f"term    {found.term}, since {found.elected_at:%Y-%m-%d %H:%M:%S %Z}",
+        f"lease   {found.left_s:.1f} s left, until {found.lease_until:%Y-%m-%d %H:%M:%S %Z}",
+    ]
