@@ -83,10 +83,12 @@ async def test_a_stopping_worker_is_alive_and_not_ready(chancy, metrics, until):
     await stopping
 
 
-async def test_a_worker_without_its_lease_is_not_ready(chancy, metrics, monkeypatch):
-    """A worker that lost its lease claims nothing, and says so."""
-    async with Worker(chancy):
-        monkeypatch.setattr(Worker, "lease_held", property(lambda _: False))
+async def test_a_worker_without_its_lease_is_not_ready(chancy, metrics, until):
+    """A worker whose lease ran out claims nothing, and says so."""
+    async with Worker(chancy, lease_s=1) as worker:
+        assert worker.lease_held
+        await worker._heartbeat.stop()
+        await until(lambda: not worker.lease_held)
         status, body = await fetch(metrics.address, "/health/ready")
     assert status == 503
     assert "does not hold its lease" in body
