@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 # For longer: CHANCY_TEST_KILLS=50 CHANCY_TEST_SCHEDULES=100 takes two to three minutes.
-KILLS = int(os.environ.get("CHANCY_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("CHANCY_TEST_KILLS", "3"))
 SCHEDULES = int(os.environ.get("CHANCY_TEST_SCHEDULES", "10"))
 # The pause between two kills, at most and at least.
 PAUSE_S = (0.2, 4.5) if KILLS > 10 else (0.2, 1.5)
