@@ -11,12 +11,17 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 
 from chancy_core import embedded
 from chancy_core.app import Chancy
 from chancy_core.embedded import watcher
+
+# No deadline for an example: the machine may have other things to do.
+hypothesis.settings.register_profile("chancy", deadline=None)
+hypothesis.settings.load_profile("chancy")
 
 # Tells the parallel test processes where their common server lives.
 SERVER_FOLDER = "PYTEST_CHANCY_SERVER"
