@@ -116,26 +116,24 @@ NOT_JSON = {
 }
 
 
-@pytest.mark.parametrize("what", NOT_JSON)
-async def test_kwargs_that_are_not_json(chancy, what):
+@pytest.mark.parametrize("form", FORMS)
+async def test_kwargs_that_are_not_json(chancy, form):
     """Whatever is no JSON, or cannot be stored, is refused, naming the key, and nothing is written."""
-    kwargs, where, advice = NOT_JSON[what]
-    for form in FORMS:
+    for what, (kwargs, where, advice) in NOT_JSON.items():
         with pytest.raises(InvalidJob) as caught:
             await push(chancy, form, Job("jobs.noop", kwargs=kwargs))
-        assert where in str(caught.value)
-        assert advice in str(caught.value)
+        assert where in str(caught.value), what
+        assert advice in str(caught.value), what
         assert ("Job 1 of push_many" in str(caught.value)) == (form in ("push_many", "bulk_transaction"))
     assert await tables(chancy) == {"jobs": 0, "finished_jobs": 0, "queues": 1}
 
 
-@pytest.mark.parametrize("what", ["set", "nul", "lone surrogate", "nan", "in itself"])
-async def test_meta_that_is_not_json(chancy, what):
+async def test_meta_that_is_not_json(chancy):
     """The same holds for `meta`, under its own name."""
-    meta, where, _ = NOT_JSON[what]
-    with pytest.raises(InvalidJob) as caught:
-        await chancy.push(Job("jobs.noop", meta=meta))
-    assert where.replace("kwargs", "meta") in str(caught.value)
+    for meta, where, _ in NOT_JSON.values():
+        with pytest.raises(InvalidJob) as caught:
+            await chancy.push(Job("jobs.noop", meta=meta))
+        assert where.replace("kwargs", "meta") in str(caught.value)
     assert await tables(chancy) == {"jobs": 0, "finished_jobs": 0, "queues": 1}
 
 
@@ -151,22 +149,19 @@ async def test_a_bad_job_does_not_fail_its_neighbours(chancy):
     assert (await tables(chancy))["jobs"] == 20
 
 
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("text", ["x", "é", "🐘"])
-async def test_a_payload_over_the_limit(new_chancy, form, text):
+async def test_a_payload_over_the_limit(new_chancy, text):
     """The payload is measured in bytes of JSON, up to the limit it is taken, and one byte more is refused."""
     limit = 1000
     size = len(text.encode())
     async with new_chancy(payload_limit_bytes=limit) as chancy:
-        await chancy.migrate()
         # {"a":"…"} and {"b":"…"} around it.
         fits = Job("jobs.noop", kwargs={"a": text * 100}, meta={"b": "x" * (limit - 16 - 100 * size)})
-        await push(chancy, form, fits)
-        stored = await tables(chancy)
-        assert stored["jobs"] == (3 if form in ("push_many", "bulk_transaction") else 1)
-        with pytest.raises(InvalidJob, match=r"jobs.noop take 1,001 bytes as JSON: the limit is 1,000"):
-            await push(chancy, form, fits.with_meta(b=fits.meta["b"] + "x"))
-        assert await tables(chancy) == stored
+        for form in FORMS:
+            await push(chancy, form, fits)
+            with pytest.raises(InvalidJob, match=r"jobs.noop take 1,001 bytes as JSON: the limit is 1,000"):
+                await push(chancy, form, fits.with_meta(b=fits.meta["b"] + "x"))
+        assert (await tables(chancy))["jobs"] == 1 + 3 + 1 + 3
 
 
 FIELDS: dict[str, tuple[dict[str, Any], str]] = {
@@ -310,9 +305,9 @@ def test_a_function_of_main_is_allowed_with_a_warning():
 # -- what is pushed, and to where ----------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("pushed", "message"),
-    [
+async def test_pushing_what_is_no_job(chancy):
+    """What is not a job, or does not say where to, is refused, and nothing is written."""
+    for pushed, message in (
         ((), "names no job"),
         (("default",), "names no job"),
         (("default", None), "names no job"),
@@ -324,32 +319,37 @@ def test_a_function_of_main_is_allowed_with_a_warning():
         (("", Job("m.f")), "queue is empty"),
         (("q" * 501, Job("m.f")), "queue has 501 characters"),
         (("a\x00", Job("m.f")), "NUL"),
-    ],
-)
-async def test_pushing_what_is_no_job(chancy, pushed, message):
-    """What is not a job, or does not say where to, is refused, and nothing is written."""
-    with pytest.raises(InvalidJob) as caught:
-        await chancy.push(*pushed)
-    assert message in str(caught.value)
+    ):
+        with pytest.raises(InvalidJob) as caught:
+            await chancy.push(*pushed)
+        assert message in str(caught.value)
     assert (await tables(chancy))["jobs"] == 0
 
 
-@pytest.mark.parametrize("pushed", [(5,), ("default", 5), ([Job("m.f"), 5],), ("default", Job("m.f"), jobs.noop), "x"])
-async def test_pushing_many_of_which_one_is_no_job(chancy, pushed):
+async def test_pushing_many_of_which_one_is_no_job(chancy):
     """One thing among many that is no job keeps all of them from being stored."""
-    with pytest.raises(InvalidJob, match="is not a job"):
-        await chancy.push_many("default", *pushed) if pushed == "x" else await chancy.push_many(*pushed)
+    good = Job("m.f")
+    for pushed in (
+        (5,),
+        ("default", 5),
+        ([good, 5],),
+        ("default", good, jobs.noop),
+        ("default", "x"),
+        ("default", {"a": 1}),
+    ):
+        with pytest.raises(InvalidJob, match="is not a job"):
+            await chancy.push_many(*pushed)
     assert (await tables(chancy))["jobs"] == 0
 
 
-@pytest.mark.parametrize("form", FORMS)
-async def test_a_queue_that_nobody_declared(chancy, form):
+async def test_a_queue_that_nobody_declared(chancy):
     """A push to an unknown queue inserts nothing and names the nearest one, or all there are."""
     await chancy.declare(Queue("reports"))
-    with pytest.raises(UnknownQueue, match=r"'report' was never declared .* Did you mean 'reports'\?"):
-        await push(chancy, form, Job("m.f", queue="report"))
-    with pytest.raises(UnknownQueue, match=r"Known: 'default', 'reports'"):
-        await push(chancy, form, Job("m.f", queue="xyz"))
+    for form in FORMS:
+        with pytest.raises(UnknownQueue, match=r"'report' was never declared .* Did you mean 'reports'\?"):
+            await push(chancy, form, Job("m.f", queue="report"))
+        with pytest.raises(UnknownQueue, match=r"Known: 'default', 'reports'"):
+            await push(chancy, form, Job("m.f", queue="xyz"))
     assert await tables(chancy) == {"jobs": 0, "finished_jobs": 0, "queues": 2}
 
 
@@ -513,31 +513,34 @@ async def test_a_chancy_that_is_not_open(new_chancy):
         await Worker(closed).start()
 
 
-@pytest.mark.parametrize("given", ["text", 5, object()])
-async def test_a_connection_that_is_none(chancy, given):
+async def test_a_connection_that_is_none(chancy):
     """What is no psycopg connection is refused, with where to find one, and nothing is written."""
-    for form in (chancy.push, chancy.push_many):
-        with pytest.raises(TypeError, match=f"connection is {type(given).__name__}: give a psycopg 3 connection"):
-            await form(Job("m.f"), connection=given)
+    for given in ("text", 5, object()):
+        for form in (chancy.push, chancy.push_many):
+            with pytest.raises(TypeError, match=f"connection is {type(given).__name__}: give a psycopg 3 connection"):
+                await form(Job("m.f"), connection=given)
     assert (await tables(chancy))["jobs"] == 0
 
 
 # -- results, which are input as well --------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["a\x00b", "a\ud800b", "x" * 100_000])
-@pytest.mark.parametrize("where", ["repr", "key", "value"])
-async def test_a_result_with_bad_text_holds_up_nobody(chancy, text, where):
+async def test_a_result_with_bad_text_holds_up_nobody(chancy):
     """A job whose result has text that cannot be stored, in itself or in its repr, succeeds, as do those beside it."""
+    cases = [(where, text) for where in ("repr", "key", "value") for text in ("a\x00b", "a\ud800b", "x" * 100_000)]
     async with Worker(chancy):
-        odd = Job.from_func(jobs.odd, kwargs={"text": text.encode("utf-8", "surrogatepass").hex(), "where": where})
-        references = await chancy.push_many([Job("jobs.noop"), odd, Job("jobs.noop")])
-        finished = await chancy.wait_for_jobs(references, timeout=20)
+        odd = [
+            Job.from_func(jobs.odd, kwargs={"text": text.encode("utf-8", "surrogatepass").hex(), "where": where})
+            for where, text in cases
+        ]
+        noop = Job("jobs.noop")
+        finished = await chancy.wait_for_jobs(await chancy.push_many([noop, *odd, noop]), timeout=20)
     assert {job.state for job in finished} == {"succeeded"}
-    kept = len(text) > 10 and where != "repr"
-    assert (finished[1].result is not None) is kept
-    assert (finished[1].note is None) is kept
-    assert len(finished[1].note or "") <= 2000
+    for (where, text), job in zip(cases, finished[1:-1], strict=True):
+        kept = len(text) > 10 and where != "repr"
+        assert (job.result is not None) is kept
+        assert (job.note is None) is kept
+        assert len(job.note or "") <= 2000
 
 
 class Unspeakable(AsyncExecutor):

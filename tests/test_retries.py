@@ -254,9 +254,9 @@ async def test_other_jobs_run_while_one_waits_out_its_backoff(chancy):
 # -- finding the function -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("func", "kwargs", "result"),
-    [
+async def test_what_can_be_called_by_name_is_a_job(chancy):
+    """Functions, those in classes, callable objects, and any of the standard library that takes names."""
+    cases = [
         ("jobs.takes_any", {"b": 2, "c": 3}, 6),
         ("jobs.add", {"a": 1, "b": 2}, 3),
         ("jobs:add", {"a": 1, "b": 2}, 3),
@@ -265,17 +265,18 @@ async def test_other_jobs_run_while_one_waits_out_its_backoff(chancy):
         ("jobs.called", {"a": 4}, -4),
         ("jobs.called.later", {"a": 4}, 8),
         ("os.path.basename", {"p": "/a/b"}, "b"),
-    ],
-)
-async def test_what_can_be_called_by_name_is_a_job(chancy, func, kwargs, result):
-    """Functions, those in classes, callable objects, and any of the standard library that takes names."""
-    job = await run(chancy, Job(func=func, kwargs=kwargs))
-    assert (job.state, job.result) == (State.SUCCEEDED, result)
+    ]
+    async with Worker(chancy):
+        references = await chancy.push_many(Job(func=func, kwargs=kwargs) for func, kwargs, _ in cases)
+        finished = await chancy.wait_for_jobs(references, timeout=20)
+    assert [(job.func, job.state, job.result) for job in finished] == [
+        (func, State.SUCCEEDED, result) for func, _, result in cases
+    ]
 
 
-@pytest.mark.parametrize(
-    ("func", "kwargs", "says"),
-    [
+async def test_what_cannot_be_called_says_which_part(chancy):
+    """The error of a job that cannot be called names the part that is wrong, at the first attempt."""
+    cases = [
         ("jobs.by_position", {"a": 1}, "can only be given by position (a)"),
         ("jobs.not_a_function", {}, "is not callable: it is a int"),
         ("jobs.Calls.gone", {}, "Calls has no 'gone'"),
@@ -284,15 +285,17 @@ async def test_what_can_be_called_by_name_is_a_job(chancy, func, kwargs, result)
         ("jobs.echo", {"valeu": 1}, "it does not take valeu (it takes value)"),
         ("jobs.add", {}, "it needs a, b"),
         ("jobs.add", {"a": 1, "c": 2}, "it needs b, which the job's kwargs lack; it does not take c"),
-    ],
-)
-async def test_what_cannot_be_called_says_which_part(chancy, func, kwargs, says):
-    """The error of a job that cannot be called names the part that is wrong, at the first attempt."""
-    job = await run(chancy, Job(func=func, kwargs=kwargs, max_attempts=5, backoff=QUICK))
-    assert (job.state, job.attempts, len(job.errors)) == (State.FAILED, 1, 1)
-    assert job.errors[0].type == "CannotRun"
-    assert says in job.errors[0].message
-    assert job.note == "Not retried: no retry could help."
+    ]
+    async with Worker(chancy):
+        references = await chancy.push_many(
+            Job(func=func, kwargs=kwargs, max_attempts=5, backoff=QUICK) for func, kwargs, _ in cases
+        )
+        finished = await chancy.wait_for_jobs(references, timeout=20)
+    for job, (_, _, says) in zip(finished, cases, strict=True):
+        assert (job.state, job.attempts, len(job.errors)) == (State.FAILED, 1, 1)
+        assert job.errors[0].type == "CannotRun"
+        assert says in job.errors[0].message
+        assert job.note == "Not retried: no retry could help."
 
 
 @pytest.mark.parametrize(
