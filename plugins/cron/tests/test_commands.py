@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from click.testing import CliRunner
 
@@ -47,6 +50,12 @@ def test_a_schedule_lives_by_command(run, query):
     assert query("SELECT kwargs, unique_key FROM {s}.jobs WHERE id = %s", id_) == [({"full": True}, "cron:nightly")]
     assert "exists already" in run("run-now", "nightly")
     assert run("remove", "nightly") == "schedule nightly removed\n"
+
+
+def test_the_plugin_works_without_the_command_lines_libraries():
+    """A worker in an environment without click and rich has cron."""
+    code = "import sys; sys.modules['click'] = sys.modules['rich'] = None; from chancy_cron import Cron; Cron()"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_mistakes_are_told(run):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import click
 import msgspec
 import psycopg
 
 from chancy import Chancy, Migration, Plugin, Reference, Tick, Worker, hookimpl, read_migrations
 from chancy_core.log import log
 from chancy_cron import declared, manage
-from chancy_cron.commands import cron as cron_commands
 from chancy_cron.declare import declare_in_code, declare_settings
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.fire import fire_due
 from chancy_cron.schedule import Missed, Schedule, StoredSchedule, job_of
+
+if TYPE_CHECKING:
+    import click
 
 NAME: Final = "cron"
 INTERVAL_MAX_S: Final = 60.0
@@ -72,7 +73,10 @@ class Cron(Plugin):
     @hookimpl
     def commands(self) -> list[click.Command]:
         """`chancy cron`."""
-        return [cron_commands]
+        # Workers and applications do without the command line, and so without what it needs.
+        from chancy_cron.commands import cron  # noqa: PLC0415
+
+        return [cron]
 
     @hookimpl
     async def on_start(self, worker: Worker) -> None:
