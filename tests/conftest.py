@@ -57,6 +57,8 @@ def _no_settings_of_this_machine() -> Iterator[None]:
         for name in list(os.environ):
             if name.startswith("CHANCY_") and name != "CHANCY_TEST_DSN":
                 patch.delenv(name)
+        # Nor the plugins that happen to be installed; child processes neither.
+        patch.setenv("CHANCY_DISCOVER", "false")
         yield
 
 

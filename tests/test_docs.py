@@ -81,7 +81,7 @@ def python(environment: dict[str, str], tmp_path: Path) -> Callable[..., str]:
 def started(
     environment: dict[str, str], dsn: str, schema: str, tmp_path: Path
 ) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts Python, and returns when a worker has registered."""
+    """Starts Python, and returns when a worker has registered and listens to signals."""
     running: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str | Path) -> subprocess.Popen[str]:
@@ -90,7 +90,7 @@ def started(
         )
         running.append(process)
         deadline = time.monotonic() + ENDS_WITHIN_S
-        while not workers(dsn, schema):
+        while not (workers(dsn, schema) and waits_for_sigterm(process.pid)):
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -100,6 +100,16 @@ def started(
     for process in running:
         process.kill()
         process.communicate()
+
+
+def waits_for_sigterm(pid: int) -> bool:
+    """Whether a process handles SIGTERM by now; before that a signal would just kill it."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True  # no /proc on this system
+    caught = int(re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)[1], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
 def workers(dsn: str, schema: str) -> int:
