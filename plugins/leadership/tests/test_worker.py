@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from chancy import Job, Plugin, Worker, hookimpl
-from chancy.plugins.leadership import Leadership, NotLeader
+from chancy.plugins.leadership import Leadership, NotLeader, TermsLost
 from chancy_leadership.commands import leader as leader_command
 
 
@@ -80,7 +80,7 @@ async def test_a_leader_that_waits_for_its_jobs_to_end_lets_another_lead_meanwhi
     await leading.start()
     await one.push(Job.from_func(hold))
     await until(lambda: leading.running)
-    async with Worker(other, tags=["none"]):
+    async with Worker(other, grace_s=0):
         told_at = time.monotonic()
         stopping = asyncio.create_task(leading.stop())
         await until(lambda: Leadership.of(other).term == 2)
@@ -126,7 +126,7 @@ async def test_a_leader_renews_for_longer_than_one_lease(new_chancy, migrated, u
         def over():
             nonlocal doubts
             doubts += Leadership.of(chancy).term != 1
-            return query("SELECT clock_timestamp() > %s", first_end + (first_end - first_end))[0][0]
+            return query("SELECT clock_timestamp() > %s", first_end)[0][0]
 
         await until(over)
         assert query("SELECT lease_until > %s FROM {s}.leadership", first_end) == [(True,)]
@@ -166,6 +166,19 @@ async def test_what_goes_wrong_is_reported_through_the_host(new_chancy, migrated
         await until(lambda: Leadership.of(chancy).term)
 
 
+async def test_a_lost_count_of_terms_is_not_begun_anew(new_chancy, migrated, until, query):
+    """A term that comes twice would let an old leader through a fence: nobody leads until the row is back."""
+    query("DELETE FROM {s}.leadership")
+    async with new_chancy(lease_s=0.5) as chancy, Worker(chancy):
+        error = await until(lambda: chancy.plugins.last_error.get("leadership"))
+        assert "Put it back" in error
+        assert Leadership.of(chancy).term is None
+        with pytest.raises(TermsLost):
+            await Leadership.get_leader(chancy)
+        query("INSERT INTO {s}.leadership (term, elected_at) VALUES (41, now())")
+        assert await until(lambda: Leadership.of(chancy).term) == 42
+
+
 async def test_a_fenced_transaction_is_the_leaders(pair, dsn, until):
     """The leader gets its term; whoever does not lead, or leads no more, gets NotLeader."""
     one, other = pair
@@ -193,14 +206,11 @@ async def test_a_fence_works_on_a_connection_that_begins_its_own_transactions(ne
         assert await Leadership.of(chancy).fence(connection) == 1
 
 
-async def test_one_object_for_two_applications_is_refused(new_chancy, migrated, dsn):
+async def test_one_object_for_two_applications_is_refused(new_chancy, migrated):
     """They would lead each other's schema."""
-    async with new_chancy() as one, new_chancy() as other:
-        other.plugins.loaded[0].plugin  # noqa: B018 -- its own, which is what is needed
-        plugin = Leadership.of(one)
-        async with Worker(one):
-            with pytest.raises(ValueError, match="give each its own"):
-                await plugin.on_start(Worker(other))
+    async with new_chancy() as one, new_chancy() as other, Worker(one):
+        with pytest.raises(ValueError, match="give each its own"):
+            await Leadership.of(one).on_start(Worker(other))
 
 
 async def test_the_command_shows_who_leads(new_chancy, migrated):

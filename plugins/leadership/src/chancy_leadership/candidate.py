@@ -83,7 +83,7 @@ class Candidate:
         if request.statement == "renew":
             self._take(rows[0][0] if rows else None, request.asked_at)
             return 0.0
-        elected, term, _, left_s = rows[0] if rows else (False, None, None, 0.0)
+        elected, term, _, left_s = rows[0]
         self._take(term if elected else None, request.asked_at)
         return max(float(left_s), 0.0)
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 import psycopg
 
 from chancy import Chancy, ChancyError
+from chancy_core.errors import NotOpen
 from chancy_core.log import log
 from chancy_leadership.candidate import Candidate
-from chancy_leadership.store import channel, connect, listen, rows
+from chancy_leadership.store import channel, connect, listen, only, rows
 
 # How long a worker's start waits for the first answer, so that a worker that is alone leads from its first tick on.
 FIRST_ANSWER_S: Final = 3.0
@@ -54,18 +55,18 @@ class Elector:
         self._lease_s: Final = lease_s
         self._interval_s: Final = interval_s
         self._stands: Final = stands
-        self._answered = asyncio.Event()
-        self._answered_once = False
+        self._asked = asyncio.Event()
+        self._answers = 0
         self._known_term: int | None = None
         self._failure: Exception | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Stand, from now on. Returns after the first answer, or without one after a while."""
+        """Stand, from now on. Returns after the first answer, or without one if there is none to be had soon."""
         self._task = asyncio.create_task(self._run(), name="chancy leadership")
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_ANSWER_S):
-                await self._answered.wait()
+                await self._asked.wait()
 
     async def stop(self) -> None:
         """Stand no more, and resign."""
@@ -92,13 +93,14 @@ class Elector:
     async def _run(self) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
-            self._answered_once = False
+            answers = self._answers
             try:
                 async with await connect(self._chancy) as connection:
                     await self._campaign(connection)
             except Exception as error:  # noqa: BLE001 -- a candidate goes on, whatever happens
-                pause_s = FIRST_PAUSE_S if self._answered_once else min(pause_s * 2, LONGEST_PAUSE_S)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S) if self._answers == answers else FIRST_PAUSE_S
                 self._failed(error, pause_s)
+            self._asked.set()
             self._noted()
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311
 
@@ -108,8 +110,8 @@ class Elector:
         while True:
             async with asyncio.timeout(self._lease_s):
                 pause_s = await self._round(connection)
-            self._answered_once = True
-            self._answered.set()
+            self._answers += 1
+            self._asked.set()
             self._noted()
             await self._wait(connection, pause_s)
 
@@ -125,6 +127,8 @@ class Elector:
             return interval_s
         request = candidate.ask()
         answer = await rows(connection, self._schema, request.statement, request.params)
+        if request.statement == "elect":
+            only(answer, self._schema)
         left_s = candidate.answered(request, answer)
         if candidate.may_hold:
             return interval_s
@@ -166,7 +170,7 @@ class Elector:
             log.info("leader_elected", holder=self.candidate.holder, term=now)
 
     def _failed(self, error: Exception, pause_s: float) -> None:
-        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | ChancyError | OSError):
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | NotOpen | OSError):
             log.warning("leadership_interrupted", error=str(error), retry_in_s=round(pause_s, 2))
         else:
             self._failure = error

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from chancy import Chancy
-from chancy_leadership.store import rows
+from chancy_leadership.store import only, rows
 
 
 class Leader(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,13 +34,14 @@ async def get_leader(chancy: Chancy) -> Leader | None:
 
     Raises:
         SchemaError: the schema does not fit this code; says what to run.
+        TermsLost: somebody has emptied the table; says what to do.
     """
     chancy.check_schema()
     async with chancy.pool.connection() as connection:
         found = await rows(connection, chancy.settings.schema, "get_leader")
-    if not found:
+    holder, term, elected_at, lease_until, left_s = only(found, chancy.settings.schema)
+    if not term:
         return None
-    holder, term, elected_at, lease_until, left_s = found[0]
     return Leader(
         holder=holder if left_s > 0 else None,
         term=term,

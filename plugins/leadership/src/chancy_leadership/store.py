@@ -10,6 +10,7 @@ from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Identifier
 
 from chancy import Chancy, statement
+from chancy_leadership.errors import TermsLost
 
 PACKAGE: Final = "chancy_leadership.sql"
 CONNECT_TIMEOUT_S: Final = 10
@@ -41,6 +42,16 @@ async def connect(chancy: Chancy) -> psycopg.AsyncConnection[Any]:
 async def listen(connection: psycopg.AsyncConnection[Any], schema: str) -> None:
     """Be told of resignations on this connection."""
     await connection.execute(SQL("LISTEN {}").format(Identifier(channel(schema))))
+
+
+def only(found: list[tuple[Any, ...]], schema: str) -> tuple[Any, ...]:
+    """The one row. Raises TermsLost if somebody has deleted it."""
+    if not found:
+        raise TermsLost(
+            f'The row in "{schema}".leadership is gone, and with it the number of the last term. Put it back with a '
+            f'term no smaller than any before: INSERT INTO "{schema}".leadership (term, elected_at) VALUES (…, now()).'
+        )
+    return found[0]
 
 
 async def rows(
