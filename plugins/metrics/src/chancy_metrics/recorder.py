@@ -73,11 +73,10 @@ class Recorder:
 
     def claimed(self, jobs: Sequence[QueuedJob]) -> None:
         """A batch was claimed."""
-        batches: defaultdict[str, list[QueuedJob]] = defaultdict(list)
-        for job in jobs:
-            batches[job.queue].append(job)
         with self._lock:
-            for queue, batch in batches.items():
+            # A claim is of one queue; only another plugin could have changed that.
+            for queue in {job.queue for job in jobs}:
+                batch = [job for job in jobs if job.queue == queue]
                 label = self._labels.admit(queue)
                 self._claimed.add(len(batch), label)
                 self._claim_batch.add(label, [len(batch)])
