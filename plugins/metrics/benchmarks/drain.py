@@ -48,6 +48,8 @@ def server() -> Iterator[str]:
         except psycopg.OperationalError:
             break
         time.sleep(0.05)
+    # Its watcher is the last to go, and makes its lock's file anew.
+    time.sleep(1)
     shutil.rmtree(directory, ignore_errors=True)
 
 
