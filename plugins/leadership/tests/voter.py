@@ -1,7 +1,7 @@
 """A process with a worker that writes down when it believed that it leads. Run by tests.
 
-Its argument is what it needs, as JSON. Each line is `elected`, the term, and the moment; or `ended`, the term, and the last moment at which it believed so. The
-moments are of the clock that all processes of a machine share.
+Its argument is what it needs, as JSON. Each line is `elected`, the term, and the moment; or `ended`, the term, and the
+last moment at which it believed so. The moments are of the clock that all processes of a machine share.
 """
 
 import asyncio
