@@ -207,6 +207,50 @@ async def test_pushes_while_connections_are_killed_are_stored_once(chancy, dsn):
     assert answered.items() <= dict(stored).items()
 
 
+@pytest.mark.parametrize("unique_key", [None, "k"])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_push_whose_answer_is_lost_is_stored_once(chancy, new_chancy, monkeypatch, when, unique_key):
+    """Whether the connection was lost before the commit or after it, the push ends well, and the job is there once."""
+    job = ECHO.with_unique_key(unique_key)
+
+    def losing(answer):
+        lost = False
+
+        def lose(step) -> None:
+            nonlocal lost
+            if not lost and b"INSERT INTO" in step.text:
+                lost = True
+                raise psycopg.OperationalError("the connection is lost")
+
+        async def later(cursor, step):
+            if when == "before":
+                lose(step)
+            rows = await answer(cursor, step)
+            lose(step)
+            return rows
+
+        def now(cursor, step):
+            if when == "before":
+                lose(step)
+            rows = answer(cursor, step)
+            lose(step)
+            return rows
+
+        return later if answer is flow._answer else now
+
+    monkeypatch.setattr(flow, "_answer", losing(flow._answer))
+    reference = await chancy.push(job)
+    assert reference.created
+    assert (await reference.get()).id == reference.identifier
+    assert await count(chancy) == 1
+    monkeypatch.setattr(flow, "_answer_sync", losing(flow._answer_sync))
+    with new_chancy() as other:
+        again = other.sync_push(job)
+        assert again.created is (unique_key is None)
+        assert (again == reference) is (unique_key == "k")
+    assert await count(chancy) == (2 if unique_key is None else 1)
+
+
 async def test_an_iterable_that_raises_stores_nothing(chancy):
     """An error in the middle of a caller's own generator comes out as it is, and nothing was stored."""
 

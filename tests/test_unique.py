@@ -78,12 +78,21 @@ async def test_fifty_pushers_at_once_make_one_job(new_chancy, chancy):
 
 
 async def test_opposite_orders_do_not_deadlock(new_chancy):
-    """Bulk pushes of the same keys in opposite orders, at once and again and again, all succeed."""
-    jobs = [KEYED.with_unique_key(f"k{i}") for i in range(200)]
-    async with new_chancy() as one, new_chancy() as other:
-        for _ in range(5):
-            first, second = await asyncio.gather(one.push_many(jobs), other.push_many(jobs[::-1]))
-            assert list(first) == list(second)[::-1]
+    """Bulk pushes of the same new keys in any order, at once and again and again, all succeed and agree."""
+    async with AsyncExitStack() as stack:
+        pushers = [await stack.enter_async_context(new_chancy()) for _ in range(4)]
+        for round_ in range(5):
+            jobs = [KEYED.with_unique_key(f"k{round_}.{i}") for i in range(1000)]
+            orders = [jobs, jobs[::-1], jobs[500:] + jobs[:500], jobs[::2] + jobs[1::2]]
+            found = await asyncio.gather(
+                *(pusher.push_many(order) for pusher, order in zip(pushers, orders, strict=True))
+            )
+            holders = [
+                {job.unique_key: reference for job, reference in zip(order, references, strict=True)}
+                for order, references in zip(orders, found, strict=True)
+            ]
+            assert holders == [holders[0]] * 4
+            assert sum(reference.created for references in found for reference in references) == 1000
 
 
 async def test_pushing_a_taken_key_leaves_no_dead_rows(chancy, dsn, schema):
