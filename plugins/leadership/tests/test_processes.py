@@ -82,7 +82,7 @@ async def test_after_a_kill_another_process_leads_within_the_lease(vote, until):
     one.send(signal.SIGKILL)
     took_s = await until(lambda: other.moment("elected")) - killed_at
     # What comes on top is the question itself, on a busy machine.
-    assert 0.5 < took_s < lease_s + 0.3
+    assert 0.5 < took_s < lease_s + 1
 
 
 async def test_a_process_that_was_frozen_does_not_lead_afterwards(vote, until):

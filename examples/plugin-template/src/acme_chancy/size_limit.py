@@ -1,0 +1,43 @@
+"""Refuse jobs that are too large, before anything is stored."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+from chancy import Job, Plugin, hookimpl
+
+
+class SizeLimit(Plugin):
+    """Refuses a push with a job whose `kwargs` are larger than a limit.
+
+    Attributes:
+        limit_bytes: the largest `kwargs`, in bytes of JSON.
+    """
+
+    name: ClassVar[str] = "size_limit"
+
+    limit_bytes: int = 10_000
+
+    def __post_init__(self) -> None:
+        if self.limit_bytes < 1:
+            raise ValueError(f"limit_bytes is {self.limit_bytes}: give at least 1.")
+
+    @hookimpl
+    def on_push(self, jobs: list[Job]) -> None:
+        """Raise for the first job that is too large; with that, none of this push is stored."""
+        for job in jobs:
+            size = _size(job)
+            if size > self.limit_bytes:
+                raise ValueError(
+                    f"the kwargs of {job.func} take {size:,} bytes as JSON, and at most {self.limit_bytes:,} are "
+                    "allowed. Store what is large elsewhere, and pass its name."
+                )
+
+
+def _size(job: Job) -> int:
+    try:
+        return len(msgspec.json.encode(job.kwargs, enc_hook=str))
+    except (TypeError, ValueError, RecursionError):
+        # Chancy refuses what is not JSON itself, and says where it is.
+        return 0
