@@ -1,0 +1,110 @@
+"""The plugin: its settings and its hooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import msgspec
+import psycopg
+
+from chancy import Plugin, Tick, hookimpl
+from chancy_core.log import log
+from chancy_pruner.errors import InvalidRetention
+from chancy_pruner.policy import Retention, read
+from chancy_pruner.prune import Pace, Rounds
+from chancy_pruner.report import Reporter
+from chancy_pruner.store import PrunerStore
+
+if TYPE_CHECKING:
+    import click
+
+NAME: Final = "pruner"
+# Partitions are made two minutes ahead at least.
+INTERVAL_MAX_S: Final = 60.0
+WAIT_MAX_S: Final = 60.0
+PAUSE_MAX_S: Final = 10.0
+BATCH_MAX: Final = 100_000
+
+
+class Pruner(Plugin):
+    """Deletes finished jobs once they are old enough, and makes the partitions that let it do so by dropping tables.
+
+    ```toml
+    [plugins.pruner]
+    keep = { succeeded = "1d", failed = "14d", cancelled = "1d" }
+
+    [[plugins.pruner.rules]]
+    func = "app.jobs.heartbeat"
+    keep = { succeeded = "15m" }
+    ```
+
+    Attributes:
+        keep: how long the jobs of each outcome are kept after they have finished: "90s", "15m", "36h", "14d", "2w" or
+            "forever"; an outcome that is not named has its default.
+        rules: tables of `queue` and `func`, each a pattern with * and ?, or a list of them; `keep`; and `name`, for
+            people. The first rule that matches a job and names its outcome decides.
+        width: how long a partition spans, for each outcome; by default about an eighth of the time to keep.
+        interval: seconds between two rounds.
+        lock_s: how long to wait for a lock that others would wait behind, in seconds.
+        hold_s: how long a statement may take that holds such a lock, in seconds.
+        batch_rows: how many jobs a statement deletes at most.
+        pause_s: seconds between two such statements.
+    """
+
+    name: ClassVar[str] = NAME
+    leader_only: ClassVar[bool] = True
+
+    keep: dict[str, Any] = msgspec.field(default_factory=dict)
+    rules: list[Any] = msgspec.field(default_factory=list)
+    width: dict[str, Any] = msgspec.field(default_factory=dict)
+    interval: float | None = 10.0
+    lock_s: float = 0.1
+    hold_s: float = 1.0
+    batch_rows: int = 5_000
+    pause_s: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.interval is None or not 0 < self.interval <= INTERVAL_MAX_S:
+            raise InvalidRetention(f"interval is {self.interval!r}: give seconds above 0, at most {INTERVAL_MAX_S:g}.")
+        for name in ("lock_s", "hold_s"):
+            if not 0.001 <= getattr(self, name) <= WAIT_MAX_S:  # noqa: PLR2004 -- PostgreSQL counts milliseconds
+                raise InvalidRetention(f"{name} is {getattr(self, name)!r}: give seconds from 0.001 to {WAIT_MAX_S:g}.")
+        if not 1 <= self.batch_rows <= BATCH_MAX:
+            raise InvalidRetention(f"batch_rows is {self.batch_rows!r}: give a whole number from 1 to {BATCH_MAX}.")
+        if not 0 <= self.pause_s <= PAUSE_MAX_S:
+            raise InvalidRetention(f"pause_s is {self.pause_s!r}: give seconds from 0 to {PAUSE_MAX_S:g}.")
+        self._retentions = read(self.keep, self.width, self.rules)
+        self._rounds = self.rounds()
+        self._reporter = Reporter()
+
+    @property
+    def retentions(self) -> list[Retention]:
+        """The settings, one for each outcome."""
+        return self._retentions
+
+    def rounds(self) -> Rounds:
+        """Rounds that remember nothing of those before."""
+        return Rounds(self._retentions, Pace(self.lock_s, self.hold_s, self.batch_rows, self.pause_s))
+
+    # -- hooks -----------------------------------------------------------------------------
+
+    @hookimpl
+    def commands(self) -> list[click.Command]:
+        """`chancy prune`."""
+        # Workers and applications do without the command line, and so without what it needs.
+        from chancy_pruner.commands import prune_command  # noqa: PLC0415
+
+        return [prune_command(self)]
+
+    @hookimpl
+    async def on_tick(self, tick: Tick) -> None:
+        """One round."""
+        try:
+            async with tick.connection() as connection:
+                # Well before the host would cut it off in the middle of a batch.
+                done = await self._rounds.run(PrunerStore(tick.schema, connection), budget_s=self.tick_timeout_s / 2)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            # The database is away, or did not have it; nothing is half done, and the next tick is soon enough.
+            log.debug("tick_put_off", plugin=NAME, error=str(error))
+        else:
+            self._reporter.report(done)

@@ -1,0 +1,134 @@
+"""One round: make partitions, drop partitions, sweep."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import psycopg
+
+from chancy import State
+from chancy_core.log import log
+from chancy_pruner.drop import drop, expired
+from chancy_pruner.make import coverage, is_short, make
+from chancy_pruner.policy import Retention
+from chancy_pruner.store import Partition, PrunerStore
+from chancy_pruner.sweep import Walk, swept
+
+# Making partitions is tried once a round, because it has time; dropping sooner has room again.
+DROP_TRIES: Final = 5
+ROLE: Final = "let the role that owns the tables run the pruner, or make this one a member of it"
+BUSY: Final = "somebody uses the table for long; it is tried again"
+LARGE: Final = "its default partition takes longer than hold_s to read; raise hold_s, or wait until it has been pruned"
+
+
+class Pace(NamedTuple):
+    """How gently to go about it; see the settings of `Pruner`."""
+
+    lock_s: float
+    hold_s: float
+    batch_rows: int
+    pause_s: float
+
+
+class Pruned(NamedTuple):
+    """What a round did.
+
+    Attributes:
+        made: new partitions.
+        dropped: partitions that are gone.
+        deleted: how many jobs were deleted, by (outcome, rule).
+        put_off: why something was left undone, by (outcome, what).
+    """
+
+    made: list[str]
+    dropped: list[str]
+    deleted: Counter[tuple[str, str]]
+    put_off: dict[tuple[str, str], str]
+
+
+class Rounds:
+    """Prunes one schema, and remembers how far it has walked.
+
+    What it remembers saves work, and is never what makes things right: it may be lost at any time.
+    """
+
+    def __init__(self, retentions: Sequence[Retention], pace: Pace) -> None:
+        self._retentions = retentions
+        self._pace = pace
+        self._walks: dict[tuple[str, Retention], Walk] = {}
+
+    async def run(self, store: PrunerStore, *, budget_s: float) -> Pruned:
+        """One round. Sweeping ends after `budget_s` seconds, and goes on in the next."""
+        until = time.monotonic() + budget_s
+        done = Pruned([], [], Counter(), {})
+        listed = await store.partitions()
+        for retention in self._retentions:
+            await self._make(store, retention, listed, done)
+            await self._drop(store, retention, listed, done)
+        if done.made or done.dropped:
+            listed = await store.partitions()
+        for retention in self._retentions:
+            await self._sweep(store, retention, listed, done, until)
+        self._forget(listed)
+        return done
+
+    async def _make(self, store: PrunerStore, retention: Retention, listed: Sequence[Partition], done: Pruned) -> None:
+        found = coverage(listed, retention.state)
+        if found is None or not is_short(retention, found):
+            return
+        try:
+            made = await make(store, retention, lock_s=self._pace.lock_s, hold_s=self._pace.hold_s)
+        except psycopg.errors.InsufficientPrivilege as error:
+            _put_off(done, retention.state, "make", ROLE, error)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            _put_off(done, retention.state, "make", BUSY, error)
+        except psycopg.errors.QueryCanceled as error:
+            _put_off(done, retention.state, "make", LARGE, error)
+        except psycopg.errors.CheckViolation as error:
+            # A job has finished, meanwhile, into the future that a partition was to cover: the clock was set back.
+            _put_off(done, retention.state, "make", "jobs have finished in the future; it is tried again", error)
+        else:
+            done.made.extend(made)
+
+    async def _drop(self, store: PrunerStore, retention: Retention, listed: Sequence[Partition], done: Pruned) -> None:
+        names = [one.name for one in expired(retention, listed)]
+        try:
+            done.dropped.extend(await drop(store, names, lock_s=self._pace.lock_s, tries=DROP_TRIES))
+        except psycopg.errors.InsufficientPrivilege as error:
+            _put_off(done, retention.state, "drop", ROLE, error)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            _put_off(done, retention.state, "drop", BUSY, error)
+
+    async def _sweep(
+        self,
+        store: PrunerStore,
+        retention: Retention,
+        listed: Sequence[Partition],
+        done: Pruned,
+        until: float,
+    ) -> None:
+        droppable = done.put_off.get((retention.state, "drop")) != ROLE
+        for partition, rules in swept(retention, listed, droppable=droppable):
+            walk = self._walks.setdefault((partition.name, rules), Walk())
+            if time.monotonic() < until and walk.is_due():
+                counts = await walk.go(
+                    store,
+                    rules,
+                    partition,
+                    batch_rows=self._pace.batch_rows,
+                    pause_s=self._pace.pause_s,
+                    until=until,
+                )
+                done.deleted.update({(str(retention.state), label): count for label, count in counts.items()})
+
+    def _forget(self, listed: Sequence[Partition]) -> None:
+        names = {one.name for one in listed}
+        self._walks = {key: walk for key, walk in self._walks.items() if key[0] in names}
+
+
+def _put_off(done: Pruned, state: State, what: str, why: str, error: psycopg.Error) -> None:
+    done.put_off[str(state), what] = why
+    log.debug("pruning_refused", outcome=str(state), what=what, error=str(error))

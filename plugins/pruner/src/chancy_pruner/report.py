@@ -1,0 +1,33 @@
+"""Log what rounds did, and what they could not do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chancy_core.log import log
+from chancy_pruner.prune import Pruned
+
+# A table is often in use for a moment; what was put off so many rounds in a row deserves a word.
+ROUNDS: Final = 6
+
+
+class Reporter:
+    """Logs rounds."""
+
+    def __init__(self) -> None:
+        self._put_off: dict[tuple[str, str], int] = {}
+
+    def report(self, done: Pruned) -> None:
+        """One event for each kind of thing that was done; nothing for a round that found nothing to do."""
+        if done.made:
+            log.info("partitions_made", count=len(done.made), partitions=done.made)
+        if done.dropped:
+            log.info("partitions_dropped", count=len(done.dropped), partitions=done.dropped)
+        for (outcome, rule), count in sorted(done.deleted.items()):
+            log.info("finished_jobs_deleted", outcome=outcome, rule=rule, count=count)
+        self._put_off = {key: self._put_off.get(key, 0) + 1 for key in done.put_off}
+        for (outcome, what), rounds in self._put_off.items():
+            # Again at twice the number, and so on: often enough to be seen, and no flood.
+            if rounds % ROUNDS == 0 and (rounds // ROUNDS).bit_count() == 1:
+                why = done.put_off[outcome, what]
+                log.warning("pruning_put_off", outcome=outcome, what=what, why=why, rounds=rounds)

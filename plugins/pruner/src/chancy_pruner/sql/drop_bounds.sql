@@ -1,0 +1,2 @@
+-- The bounds say it now.
+ALTER TABLE {schema}.{partition} DROP CONSTRAINT pruner_bounds

@@ -1,0 +1,39 @@
+"""Durations."""
+
+from __future__ import annotations
+
+import pytest
+
+from chancy_pruner.durations import seconds, shown
+from chancy_pruner.errors import InvalidRetention
+
+
+@pytest.mark.parametrize(
+    ("text", "length_s"),
+    [("90s", 90), ("15m", 900), ("36h", 129_600), ("14d", 1_209_600), ("2w", 1_209_600), ("forever", None)],
+)
+def test_durations_are_read(text, length_s):
+    """A number and a unit."""
+    assert seconds(text, "keep.failed", least_s=10) == length_s
+
+
+@pytest.mark.parametrize("text", ["", "14", "d", "-1d", "1.5h", "1d12h", "1 day", "1D", "٣d", 14, None, True, "1d\n"])
+def test_what_is_no_duration_is_refused_in_words(text):
+    """With the key, the value and the way out."""
+    with pytest.raises(InvalidRetention, match=r"keep\.failed is .*: give a whole number and a unit"):
+        seconds(text, "keep.failed", least_s=10)
+
+
+def test_durations_have_bounds():
+    """Neither shorter than makes sense nor longer than a calendar."""
+    with pytest.raises(InvalidRetention, match='at least "10s"'):
+        seconds("9s", "k", least_s=10)
+    with pytest.raises(InvalidRetention, match="more than a hundred years"):
+        seconds("999999999999w", "k", least_s=10)
+
+
+def test_durations_are_shown_in_the_largest_whole_unit():
+    """As people would write them."""
+    assert [shown(s) for s in (90, 900, 129_600, 1_209_600, 86_400, None)] == [
+        "90s", "15m", "36h", "2w", "1d", "forever",
+    ]  # fmt: skip
