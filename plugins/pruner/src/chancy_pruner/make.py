@@ -12,17 +12,21 @@ from chancy_pruner.store import Partition, PrunerStore, Range
 # Partitions end so far ahead at least, and three widths: time for another leader, a long dump, a database that is away.
 LEAD_S: Final = 120
 LEAD_WIDTHS: Final = 3
-# So many rows are moved from a default partition while it is locked: some tens of milliseconds.
-MOVE_MOST: Final = 5_000
-# Where the default partition holds more than that, partitions begin so far in the future, to be there in time; and at a
-# multiple of so many seconds, for people.
+# A partition must not be attached for a time that has come: a job on its way into the default partition, waiting for
+# its lock, would be refused there afterwards. So the first begins so far ahead, and at a multiple of so many seconds.
 START_AHEAD_S: Final = 15
 START_ROUND_S: Final = 20
+# Jobs from the future, left by a clock that was wrong: so many are moved while the default partition is locked.
+MOVE_MOST: Final = 5_000
 # A default partition with more rows than this is read as rarely as can be: partitions are made for as long as its rows
 # will be there.
 LARGE_ROWS: Final = 100_000
 AT_ONCE_MOST: Final = 64
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class TooLate(Exception):  # noqa: N818 -- never leaves the plugin
+    """The time of a partition came before it was attached."""
 
 
 class Coverage(NamedTuple):
@@ -66,6 +70,7 @@ async def make(store: PrunerStore, retention: Retention, *, lock_s: float, hold_
     Raises:
         psycopg.errors.LockNotAvailable: somebody uses the default partition for longer than `lock_s`.
         psycopg.errors.QueryCanceled: the default partition is too large to be read within `hold_s`.
+        TooLate: it took so long that a job may have been about to finish into the default partition.
     """
     found = coverage(await store.partitions(), retention.state)
     if found is None or not is_short(retention, found):
@@ -86,18 +91,19 @@ async def _planned(
     store: PrunerStore, retention: Retention, found: Coverage, hold_s: float
 ) -> tuple[list[Range], datetime]:
     """The ranges to be made, and until when jobs lie in the default partition."""
-    start = _aligned(found.now, retention.width_s)
-    if found.until_at is not None:
-        start = max(start, found.until_at)
+    # Twice hold_s: for the reading here, and for that under the lock.
+    ahead = timedelta(seconds=START_AHEAD_S + 2 * hold_s)
+    start = _next_round(found.now + ahead)
+    if found.until_at is not None and found.until_at > found.now + ahead:
+        start = found.until_at
     # Without a lock that anybody waits for: it warms the cache for the reading under the lock, and tells beforehand if
     # that takes too long.
     async with store.connection.transaction():
         await store.set_timeouts(lock_s=hold_s, statement_s=hold_s)
-        rows, since, latest = await store.read_default(retention.state, start)
+        rows, later, latest = await store.read_default(retention.state, start)
     used_until = max(found.now, latest or found.now)
-    if since > MOVE_MOST:
-        ahead = used_until + timedelta(seconds=START_AHEAD_S + hold_s)
-        start = _aligned(ahead, START_ROUND_S) + timedelta(seconds=START_ROUND_S)
+    if later > MOVE_MOST:
+        start = _next_round(used_until)
     return _ranges(retention, max(found.now, start), start, large=rows > LARGE_ROWS), used_until
 
 
@@ -109,6 +115,8 @@ async def _attach(store: PrunerStore, retention: Retention, ranges: Sequence[Ran
         if one.from_at <= used_until:
             await store.move_rows(retention.state, one)
     await store.attach(retention.state, ranges)
+    if await store.clock() >= ranges[0].from_at:
+        raise TooLate
 
 
 def _lead(retention: Retention) -> timedelta:
@@ -132,3 +140,7 @@ def _aligned(moment: datetime, width_s: int) -> datetime:
     """The latest multiple of the width, counted from 1970."""
     width = timedelta(seconds=width_s)
     return EPOCH + (moment - EPOCH) // width * width
+
+
+def _next_round(moment: datetime) -> datetime:
+    return _aligned(moment, START_ROUND_S) + timedelta(seconds=START_ROUND_S)

@@ -161,8 +161,9 @@ def _checked(table: object, key: str) -> Mapping[str, Any]:
         raise InvalidRetention(f'{key} is {table!r}: give a table, such as {{ succeeded = "1d", failed = "14d" }}.')
     for name in table:
         if name not in OUTCOMES:
+            known = [str(one) for one in OUTCOMES]
             raise InvalidRetention(
-                f"{key}.{name} is no outcome.{nearest(str(name), [str(one) for one in OUTCOMES])} There are {', '.join(OUTCOMES)}."
+                f"{key}.{name} is no outcome.{nearest(str(name), known)} There are {', '.join(known)}."
             )
     return table
 

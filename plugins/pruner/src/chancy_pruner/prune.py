@@ -12,16 +12,15 @@ import psycopg
 from chancy import State
 from chancy_core.log import log
 from chancy_pruner.drop import drop, expired
-from chancy_pruner.make import coverage, is_short, make
+from chancy_pruner.make import TooLate, coverage, is_short, make
 from chancy_pruner.policy import Retention
 from chancy_pruner.store import Partition, PrunerStore
 from chancy_pruner.sweep import Walk, swept
 
-# Making partitions is tried once a round, because it has time; dropping sooner has room again.
-DROP_TRIES: Final = 5
 ROLE: Final = "let the role that owns the tables run the pruner, or make this one a member of it"
 BUSY: Final = "somebody uses the table for long; it is tried again"
 LARGE: Final = "its default partition takes longer than hold_s to read; raise hold_s, or wait until it has been pruned"
+CLOCK: Final = "jobs have finished in the future; it is tried again"
 
 
 class Pace(NamedTuple):
@@ -87,20 +86,25 @@ class Rounds:
             _put_off(done, retention.state, "make", BUSY, error)
         except psycopg.errors.QueryCanceled as error:
             _put_off(done, retention.state, "make", LARGE, error)
+        except TooLate as error:
+            _put_off(done, retention.state, "make", LARGE, error)
         except psycopg.errors.CheckViolation as error:
-            # A job has finished, meanwhile, into the future that a partition was to cover: the clock was set back.
-            _put_off(done, retention.state, "make", "jobs have finished in the future; it is tried again", error)
+            # The clock was set forward or back meanwhile, by hours.
+            _put_off(done, retention.state, "make", CLOCK, error)
         else:
             done.made.extend(made)
 
     async def _drop(self, store: PrunerStore, retention: Retention, listed: Sequence[Partition], done: Pruned) -> None:
-        names = [one.name for one in expired(retention, listed)]
-        try:
-            done.dropped.extend(await drop(store, names, lock_s=self._pace.lock_s, tries=DROP_TRIES))
-        except psycopg.errors.InsufficientPrivilege as error:
-            _put_off(done, retention.state, "drop", ROLE, error)
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
-            _put_off(done, retention.state, "drop", BUSY, error)
+        for one in expired(retention, listed):
+            try:
+                if await drop(store, one, retention, lock_s=self._pace.lock_s):
+                    done.dropped.append(one.name)
+            except psycopg.errors.InsufficientPrivilege as error:
+                _put_off(done, retention.state, "drop", ROLE, error)
+                return
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+                # Perhaps somebody uses this one alone, such as vacuum.
+                _put_off(done, retention.state, "drop", BUSY, error)
 
     async def _sweep(
         self,
@@ -129,6 +133,6 @@ class Rounds:
         self._walks = {key: walk for key, walk in self._walks.items() if key[0] in names}
 
 
-def _put_off(done: Pruned, state: State, what: str, why: str, error: psycopg.Error) -> None:
+def _put_off(done: Pruned, state: State, what: str, why: str, error: Exception) -> None:
     done.put_off[str(state), what] = why
     log.debug("pruning_refused", outcome=str(state), what=what, error=str(error))

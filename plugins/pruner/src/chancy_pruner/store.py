@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import psycopg
 from psycopg.rows import class_row, tuple_row
-from psycopg.sql import SQL, Composable, Identifier, Literal
+from psycopg.sql import Composable, Identifier, Literal
 
 from chancy import State, statement
 from chancy_pruner.policy import OUTCOMES, Retention
@@ -78,6 +78,12 @@ class PrunerStore:
         ((rows, since, latest),) = await self._rows("read_default", self._names(state), since_at=since_at)
         return rows, since, latest
 
+    async def clock(self) -> datetime:
+        """The database's time at this very moment."""
+        ((clock,),) = await self._rows("read_time")
+        found: datetime = clock
+        return found
+
     async def lock_parent(self, state: State) -> None:
         """Be the only one who makes partitions of an outcome, until the transaction ends."""
         await self._rows("lock_parent", self._names(state))
@@ -106,9 +112,11 @@ class PrunerStore:
 
     # -- pruning ---------------------------------------------------------------------------
 
-    async def drop(self, names: Sequence[str]) -> None:
-        """Drop partitions."""
-        await self._rows("drop_partitions", {"partitions": self._joined(names)})
+    async def drop(self, state: State, partition: str) -> None:
+        """Drop a partition, in a transaction of the caller's."""
+        await self._rows("lock_parent_alone", self._names(state))
+        await self._rows("lock_partition", {"partition": Identifier(partition)})
+        await self._rows("drop_partition", {"partition": Identifier(partition)})
 
     async def sweep(
         self, retention: Retention, partition: str, from_page: int, to_page: int, limit: int
@@ -158,9 +166,6 @@ class PrunerStore:
                 "to_at": Literal(one.to_at.isoformat()),
             }
         return names
-
-    def _joined(self, names: Sequence[str]) -> Composable:
-        return SQL(", ").join(Identifier(self._schema, name) for name in names)
 
     async def _rows(self, query: str, names: dict[str, Composable] | None = None, /, **params: Any) -> list[Any]:
         text = statement(query, self._schema, PACKAGE)

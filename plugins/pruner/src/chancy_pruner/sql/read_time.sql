@@ -1,0 +1,2 @@
+-- The time at this very moment, unlike now(), which is the transaction's.
+SELECT clock_timestamp()
