@@ -41,8 +41,8 @@ def seconds(text: object, key: str, *, least_s: int) -> int | None:
 
 
 def shown(length_s: int | None) -> str:
-    """A duration in the largest unit that expresses it whole."""
+    """A duration in the largest unit that expresses it whole; weeks are days, because months do not fit them."""
     if length_s is None:
         return FOREVER
-    unit = next(unit for unit in reversed(UNITS_S) if length_s % UNITS_S[unit] == 0)
+    unit = next(unit for unit in "dhms" if length_s % UNITS_S[unit] == 0)
     return f"{length_s // UNITS_S[unit]}{unit}"
