@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import sys
-import threading
 from collections.abc import Callable
 
 import click
@@ -43,11 +40,6 @@ def worker(
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         how = runner.run(work())
-    if any(thread.name.startswith("chancy-job") for thread in threading.enumerate()):
-        # A thread that still runs a job which was handed back would keep the process alive for as long as it likes.
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(how)
     sys.exit(how)
 
 
