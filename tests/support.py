@@ -1,11 +1,13 @@
 """What several tests use."""
 
-import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from chancy_core.testing.fixtures import wait_until as until
+
+__all__ = ["captured_events", "until"]
 
 
 @contextmanager
@@ -26,17 +28,3 @@ def captured_events(level: int = logging.DEBUG) -> Iterator[list[dict[str, Any]]
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
-
-
-async def until(condition: Callable[[], Any | Awaitable[Any]], within_s: float = 20.0) -> Any:
-    """Wait until a condition holds, and return what it returned; fail loudly if it does not."""
-    deadline = time.monotonic() + within_s
-    while True:
-        found = condition()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s} s: {condition}")
-        await asyncio.sleep(0.01)

@@ -1,0 +1,114 @@
+"""Pytest fixtures: one real PostgreSQL for a run, and a schema of its own for each test.
+
+To use them: `addopts = "-p chancy_core.testing.fixtures"` in the pytest options of a `pyproject.toml`. The database is
+the one that `CHANCY_TEST_DSN` names, or an embedded server that parallel test processes share; it goes with the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import pytest
+
+from chancy_core import embedded
+from chancy_core.embedded import watcher
+
+TEST_DSN: Final = "CHANCY_TEST_DSN"
+# Tells the parallel test processes where their common server lives.
+SERVER_FOLDER: Final = "PYTEST_CHANCY_SERVER"
+STOPS_WITHIN_S: Final = 20
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make a folder for the server: not in pytest's own, which is closed to the user that runs root's server."""
+    if not hasattr(config, "workerinput"):
+        folder = Path(tempfile.mkdtemp(prefix="chancy-test-")).resolve()
+        folder.chmod(0o755)
+        os.environ[SERVER_FOLDER] = str(folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folder, once the server has stopped."""
+    if hasattr(config, "workerinput"):
+        return
+    folder = Path(os.environ.pop(SERVER_FOLDER))
+    # The watcher is the last to go, and makes what it looks for anew.
+    locks = [folder / "postgres" / name for name in ("server.lock", "watcher.lock")]
+    deadline = time.monotonic() + STOPS_WITHIN_S
+    while any(lock.exists() and watcher.is_locked(str(lock)) for lock in locks):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.02)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_settings_of_this_machine() -> Iterator[None]:
+    """Tests see no CHANCY_* variable but the one that names their database."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("CHANCY_") and name != TEST_DSN:
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def dsn() -> Iterator[str]:
+    """The database: CHANCY_TEST_DSN, or an embedded server that the parallel test processes share."""
+    given = os.environ.get(TEST_DSN)
+    if given:
+        yield given
+        return
+    with embedded.acquire(Path(os.environ[SERVER_FOLDER]) / "postgres") as server:
+        yield server.dsn
+
+
+@pytest.fixture
+def schema(dsn: str) -> Iterator[str]:
+    """The name of a schema that does not exist yet, and is dropped afterwards."""
+    name = f"test_{secrets.token_hex(6)}"
+    yield name
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = error")
+        connection.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE'.encode())
+
+
+@pytest.fixture
+def query(dsn: str, schema: str) -> Callable[..., list[Any]]:
+    """Runs a statement on the test's schema, `{s}` in it, and returns its rows; a per cent sign is written `%%`."""
+
+    def run(text: str, *params: Any) -> list[Any]:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            cursor = connection.execute(text.replace("{s}", f'"{schema}"').encode(), params)
+            return cursor.fetchall() if cursor.description else []
+
+    return run
+
+
+async def wait_until(condition: Callable[[], Any | Awaitable[Any]], within_s: float = 20.0) -> Any:
+    """Wait until a condition holds, and return what it returned; fail loudly if it does not."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found = condition()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {condition}")
+        await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def until() -> Callable[..., Awaitable[Any]]:
+    """The function `wait_until`."""
+    return wait_until
