@@ -91,9 +91,20 @@ def check_server(connection: AsyncConnection | Connection, dsn: str) -> None:
         )
 
 
-def _prepare_threshold(pooler: bool) -> int | None:
+def _connection_options(*, pooler: bool) -> dict[str, Any]:
     # A prepared statement lives in a session, and behind a transaction pooler the next transaction may have another.
-    return None if pooler else 5
+    return {"autocommit": True, "prepare_threshold": None if pooler else 5}
+
+
+def _pool_options(max_size: int, *, pooler: bool) -> dict[str, Any]:
+    # Nothing is connected before it is needed: many processes push now and then, or never.
+    return {
+        "min_size": 0,
+        "max_size": max_size,
+        "open": False,
+        "kwargs": _connection_options(pooler=pooler),
+        "timeout": CONNECT_TIMEOUT_S * 2,
+    }
 
 
 async def connect(dsn: str, *, application_name: str, pooler: bool = False) -> AsyncConnection:
@@ -104,9 +115,7 @@ async def connect(dsn: str, *, application_name: str, pooler: bool = False) -> A
     """
     info = conninfo(dsn, application_name=application_name)
     try:
-        connection = await psycopg.AsyncConnection.connect(
-            info, autocommit=True, prepare_threshold=_prepare_threshold(pooler)
-        )
+        connection = await psycopg.AsyncConnection.connect(info, **_connection_options(pooler=pooler))
     except psycopg.Error as error:
         raise unavailable(dsn, error) from error
     check_server(connection, dsn)
@@ -117,7 +126,7 @@ def connect_sync(dsn: str, *, application_name: str, pooler: bool = False) -> Co
     """As `connect`, for code without asyncio."""
     info = conninfo(dsn, application_name=application_name)
     try:
-        connection = psycopg.Connection.connect(info, autocommit=True, prepare_threshold=_prepare_threshold(pooler))
+        connection = psycopg.Connection.connect(info, **_connection_options(pooler=pooler))
     except psycopg.Error as error:
         raise unavailable(dsn, error) from error
     check_server(connection, dsn)
@@ -130,12 +139,7 @@ class Pool:
     def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
         self._dsn = dsn
         self._pool: psycopg_pool.AsyncConnectionPool[AsyncConnection] = psycopg_pool.AsyncConnectionPool(
-            conninfo(dsn, application_name=application_name),
-            min_size=0,
-            max_size=max_size,
-            open=False,
-            kwargs={"autocommit": True, "prepare_threshold": _prepare_threshold(pooler)},
-            timeout=CONNECT_TIMEOUT_S * 2,
+            conninfo(dsn, application_name=application_name), **_pool_options(max_size, pooler=pooler)
         )
 
     async def open(self) -> None:
@@ -181,12 +185,7 @@ class SyncPool:
     def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
         self._dsn = dsn
         self._pool: psycopg_pool.ConnectionPool[Connection] = psycopg_pool.ConnectionPool(
-            conninfo(dsn, application_name=application_name),
-            min_size=0,
-            max_size=max_size,
-            open=False,
-            kwargs={"autocommit": True, "prepare_threshold": _prepare_threshold(pooler)},
-            timeout=CONNECT_TIMEOUT_S * 2,
+            conninfo(dsn, application_name=application_name), **_pool_options(max_size, pooler=pooler)
         )
 
     def open(self) -> None:
