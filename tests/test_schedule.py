@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import jobs
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
-from chancy import Backoff, Job, State, Worker
+from chancy import Backoff, Chancy, Job, State, Worker
 from chancy_core import pushing
 from chancy_core.errors import InvalidJob
 
@@ -143,3 +144,17 @@ async def test_a_scheduled_job_that_fails_waits_out_its_backoff_from_then(chancy
         failed = await (await chancy.push(job)).wait(timeout=20)
     assert failed.attempts == 2
     assert (failed.completed_at - failed.created_at).total_seconds() >= 0.4
+
+
+@pytest.mark.parametrize("setting", ["DateStyle=SQL,DMY", "TimeZone=Asia/Kolkata", "IntervalStyle=sql_standard"])
+async def test_how_a_database_shows_times_does_not_matter(dsn, schema, setting):
+    """Whatever its sessions show by default, jobs are pushed, scheduled, run and read back, sync and async."""
+    odd = make_conninfo(dsn, options=f"-c {setting}")
+    moment = in_s(0.3)
+    async with Chancy(odd, schema=schema, discover=False) as chancy, Worker(chancy):
+        references = [await chancy.push(ECHO), *(await chancy.push_many([ECHO.with_scheduled_at(moment)]))]
+        jobs = await chancy.wait_for_jobs(references, timeout=20)
+    assert {job.state for job in jobs} == {State.SUCCEEDED}
+    assert jobs[1].scheduled_at == moment
+    with Chancy(odd, schema=schema, discover=False) as chancy:
+        assert chancy.sync_get_job(references[1]).scheduled_at == moment

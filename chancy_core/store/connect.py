@@ -91,6 +91,24 @@ def check_server(connection: AsyncConnection | Connection, dsn: str) -> None:
         )
 
 
+# psycopg reads times in this form only, and what a database or a role shows by default is somebody else's choice.
+_READABLE_TIMES: Final = b"SET DateStyle = ISO"
+
+
+def _shows_other_times(connection: AsyncConnection | Connection) -> bool:
+    return not (connection.info.parameter_status("DateStyle") or "ISO").startswith("ISO")
+
+
+async def _configure(connection: AsyncConnection) -> None:
+    if _shows_other_times(connection):
+        await connection.execute(_READABLE_TIMES)
+
+
+def _configure_sync(connection: Connection) -> None:
+    if _shows_other_times(connection):
+        connection.execute(_READABLE_TIMES)
+
+
 def _connection_options(*, pooler: bool) -> dict[str, Any]:
     # A prepared statement lives in a session, and behind a transaction pooler the next transaction may have another.
     return {"autocommit": True, "prepare_threshold": None if pooler else 5}
@@ -119,6 +137,7 @@ async def connect(dsn: str, *, application_name: str, pooler: bool = False) -> A
     except psycopg.Error as error:
         raise unavailable(dsn, error) from error
     check_server(connection, dsn)
+    await _configure(connection)
     return connection
 
 
@@ -130,6 +149,7 @@ def connect_sync(dsn: str, *, application_name: str, pooler: bool = False) -> Co
     except psycopg.Error as error:
         raise unavailable(dsn, error) from error
     check_server(connection, dsn)
+    _configure_sync(connection)
     return connection
 
 
@@ -139,7 +159,9 @@ class Pool:
     def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
         self._dsn = dsn
         self._pool: psycopg_pool.AsyncConnectionPool[AsyncConnection] = psycopg_pool.AsyncConnectionPool(
-            conninfo(dsn, application_name=application_name), **_pool_options(max_size, pooler=pooler)
+            conninfo(dsn, application_name=application_name),
+            configure=_configure,
+            **_pool_options(max_size, pooler=pooler),
         )
 
     async def open(self) -> None:
@@ -185,7 +207,9 @@ class SyncPool:
     def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
         self._dsn = dsn
         self._pool: psycopg_pool.ConnectionPool[Connection] = psycopg_pool.ConnectionPool(
-            conninfo(dsn, application_name=application_name), **_pool_options(max_size, pooler=pooler)
+            conninfo(dsn, application_name=application_name),
+            configure=_configure_sync,
+            **_pool_options(max_size, pooler=pooler),
         )
 
     def open(self) -> None:
