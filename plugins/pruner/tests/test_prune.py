@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from chancy import Chancy, Worker, job
+from chancy import Worker, job
 from chancy_pruner import Pruner
 from chancy_pruner.store import PrunerStore
 
@@ -179,9 +179,9 @@ async def test_bounds_are_read_whatever_a_session_shows(dsn, schema, rounds, lis
     """Time zones and date styles are somebody else's choice."""
     old = partition(3 * DAY, 2 * DAY)
     finish(10, 2.5 * DAY)
-    # For these connections alone: other tests share the database.
+    # A connection of its own: other tests share the database, and Chancy's own show times as psycopg reads them.
     odd = make_conninfo(dsn, options=f"-c {setting}")
-    async with Chancy(odd, schema=schema, discover=False) as other, other.pool.connection() as fresh:
+    async with await psycopg.AsyncConnection.connect(odd, autocommit=True) as fresh:
         name, _, value = setting.partition("=")
         ((shown,),) = await (await fresh.execute(f"SHOW {name}".encode())).fetchall()
         assert shown.replace(" ", "") == value
