@@ -82,6 +82,13 @@ class TimeLimitExceeded(ChancyError, TimeoutError):  # noqa: N818
     """A job ran longer than its `Limit.Type.TIME`."""
 
 
+class JobStopped(BaseException):
+    """A running job was told to stop: raised by `checkpoint` of its context.
+
+    Not an `Exception`, as `asyncio.CancelledError` is none: a job that catches those goes on being stopped.
+    """
+
+
 class WorkerLost(ChancyError, RuntimeError):  # noqa: N818
     """The worker that ran this attempt stopped renewing its lease."""
 

@@ -10,6 +10,7 @@ No implementation may block: a `def` hook runs where the kernel was, an `async d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -54,6 +55,21 @@ def on_claim(jobs: list[QueuedJob], worker: Worker) -> list[QueuedJob] | None:
         The same jobs, changed, in any order; None to leave them as they are.
 
     If it raises, or returns other jobs, that is logged and counted, and the jobs run as they were claimed.
+    """
+
+
+@hookspec
+def around_job(job: QueuedJob) -> AbstractContextManager[Any] | None:
+    """Round each run of a job, where it runs: on the loop, in the thread, in the child process.
+
+    Called in the task, thread or process that is about to call the job's function; in plugin order, the first
+    outermost. In a child process the plugin is a pickled copy.
+
+    Returns:
+        A context manager, entered before the function is called and left with what it raised, if anything; or None.
+
+    If entering raises, the attempt fails with a `PluginError` that names the plugin, and the function is not called. If
+    leaving raises, that is logged and counted. Leaving cannot swallow the job's own exception.
     """
 
 

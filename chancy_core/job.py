@@ -89,21 +89,23 @@ class Limit(msgspec.Struct, frozen=True):
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):
     """How long a failed job waits before its next attempt.
 
-    The delay before attempt `n + 1` is `base_s * factor ** (n - 1)`, at most `max_s`, and then
-    varied by up to `jitter` of itself, so that jobs which failed together do not return together.
-    `factor=1` makes it fixed.
+    The delay before attempt `n + 1` is `base_s * factor ** (n - 1) + step_s * (n - 1)`, at most `max_s`, and then
+    varied by up to `jitter` of itself, so that jobs which failed together do not return together. `Backoff.fixed`,
+    `Backoff.linear` and `Backoff.exponential` name the usual ones.
 
     Attributes:
         base_s: seconds before the second attempt.
         factor: what each further delay is multiplied by.
         max_s: the longest delay, in seconds.
         jitter: 0 for none, 0.2 for up to a fifth more or less.
+        step_s: seconds that are added with each further attempt.
     """
 
     base_s: float = 1.0
     factor: float = 2.0
     max_s: float = 3600.0
     jitter: float = 0.2
+    step_s: float = 0.0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -111,15 +113,34 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
             ("factor", 1, 1000),
             ("max_s", 0, 31_536_000),
             ("jitter", 0, 1),
+            ("step_s", 0, 31_536_000),
         ):
             value = getattr(self, name)
             if not isinstance(value, int | float) or not low <= value <= high:
                 raise InvalidJob(f"Backoff {name} is {value!r}: give a number from {low} to {high}.")
 
+    @classmethod
+    def fixed(cls, delay_s: float, *, jitter: float = 0.2) -> Self:
+        """The same delay before every attempt."""
+        return cls(base_s=delay_s, factor=1, max_s=31_536_000, jitter=jitter)
+
+    @classmethod
+    def linear(cls, base_s: float, step_s: float, *, max_s: float = 3600.0, jitter: float = 0.2) -> Self:
+        """`base_s`, then `step_s` more each time."""
+        return cls(base_s=base_s, factor=1, max_s=max_s, jitter=jitter, step_s=step_s)
+
+    @classmethod
+    def exponential(
+        cls, base_s: float = 1.0, factor: float = 2.0, *, max_s: float = 3600.0, jitter: float = 0.2
+    ) -> Self:
+        """`base_s`, then `factor` times as long each time."""
+        return cls(base_s=base_s, factor=factor, max_s=max_s, jitter=jitter)
+
     def delay_s(self, attempts: int) -> float:
         """Seconds to wait after `attempts` attempts have failed."""
+        further = max(attempts - 1, 0)
         try:
-            delay = self.base_s * self.factor ** max(attempts - 1, 0)
+            delay = self.base_s * self.factor**further + self.step_s * further
         except OverflowError:
             delay = self.max_s
         delay = min(delay, self.max_s)
@@ -145,6 +166,11 @@ class Job(msgspec.Struct, frozen=True):
         meta: JSON values of your own that travel with the job.
         backoff: the wait between attempts. None: one second, doubling, with jitter.
         keep_result: whether the function's return value is kept with the finished job.
+        expires_at: if it was not started before this moment, by the database's clock, it is cancelled instead. Needs
+            a time zone. A job that has been started once does not expire.
+        retry_on: retry only after these exceptions and their subclasses; classes, or their names, with or without
+            the module. Empty: after any.
+        give_up_on: never retry after these. Goes before `retry_on`.
 
     Raises:
         InvalidJob: a value out of its range, with the field and what would be right. The contents
@@ -162,6 +188,9 @@ class Job(msgspec.Struct, frozen=True):
     meta: dict[str, Any] = {}
     backoff: Backoff | None = None
     keep_result: bool = True
+    expires_at: datetime | None = None
+    retry_on: tuple[str, ...] = ()
+    give_up_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_text("func", self.func)
@@ -172,16 +201,17 @@ class Job(msgspec.Struct, frozen=True):
         _check_text("queue", self.queue)
         _check_int("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX)
         _check_int("max_attempts", self.max_attempts, 1, MAX_ATTEMPTS_LIMIT)
-        if self.scheduled_at is not None:
-            problem = moment_problem(self.scheduled_at)
-            if problem:
-                raise InvalidJob(f"scheduled_at {problem}")
+        _check_moment("scheduled_at", self.scheduled_at)
+        _check_moment("expires_at", self.expires_at)
         if self.unique_key is not None:
             _check_text("unique_key", self.unique_key)
         # The containers are copied, so that changing the caller's own later changes no job.
         force_setattr(self, "kwargs", _copied_dict("kwargs", self.kwargs))
         force_setattr(self, "meta", _copied_dict("meta", self.meta))
         force_setattr(self, "limits", _copied_limits(self.limits))
+        if self.retry_on or self.give_up_on:
+            force_setattr(self, "retry_on", _exception_names("retry_on", self.retry_on))
+            force_setattr(self, "give_up_on", _exception_names("give_up_on", self.give_up_on))
 
     @classmethod
     def from_func(cls, func: Callable[..., Any] | str, **fields: Any) -> Job:
@@ -230,6 +260,27 @@ class Job(msgspec.Struct, frozen=True):
         """This job with another wait between its attempts."""
         return replace(self, backoff=backoff)
 
+    def with_expires_at(self, expires_at: datetime | None) -> Self:
+        """This job, cancelled unless it is started before `expires_at` (with a time zone)."""
+        return replace(self, expires_at=expires_at)
+
+    def with_retry_on(self, *exceptions: type[BaseException] | str) -> Self:
+        """This job, retried after these exceptions only; without any, after every one."""
+        return replace(self, retry_on=exceptions)
+
+    def with_give_up_on(self, *exceptions: type[BaseException] | str) -> Self:
+        """This job, never retried after these exceptions."""
+        return replace(self, give_up_on=exceptions)
+
+    def retries(self, error: BaseException) -> bool:
+        """Whether an attempt that raised `error` is to be followed by another, attempts permitting."""
+        if not self.retry_on and not self.give_up_on:
+            return True
+        names = {name for cls in type(error).__mro__ for name in (cls.__qualname__, _dotted(cls))}
+        if not names.isdisjoint(self.give_up_on):
+            return False
+        return not self.retry_on or not names.isdisjoint(self.retry_on)
+
 
 class JobError(msgspec.Struct, frozen=True, kw_only=True):
     """What went wrong in one attempt.
@@ -258,6 +309,18 @@ class JobError(msgspec.Struct, frozen=True, kw_only=True):
             raise KeyError(field) from None
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """How far a running job is, as it said last.
+
+    Attributes:
+        fraction: from 0 to 1.
+        note: a few words, or None.
+    """
+
+    fraction: float
+    note: str | None = None
+
+
 class QueuedJob(Job, frozen=True, kw_only=True):
     """A job as the database holds it: `Job` and what has happened to it so far.
 
@@ -273,6 +336,10 @@ class QueuedJob(Job, frozen=True, kw_only=True):
         result: what the function returned, if it was kept.
         worker: the worker of the latest attempt.
         note: what there is to say about the outcome, such as why a result was not kept.
+        progress: how far the run is, or was, as the job said last.
+        run_s: how long the latest run took, in seconds, once the job has finished.
+        peak_bytes: the most memory that run held, where its executor can tell.
+        cancel_requested: whether it runs although somebody asked for its cancellation.
     """
 
     State: ClassVar[type[_State]] = State
@@ -288,6 +355,10 @@ class QueuedJob(Job, frozen=True, kw_only=True):
     result: Any = None
     worker: str | None = None
     note: str | None = None
+    progress: Progress | None = None
+    run_s: float | None = None
+    peak_bytes: int | None = None
+    cancel_requested: bool = False
 
     def __post_init__(self) -> None:
         """Nothing: the database's constraints have checked what comes from it."""
@@ -309,6 +380,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         attempt_spent: False gives the attempt back (a shutdown, a snooze).
         note: what there is to say about the outcome.
         run_s: how long the function ran, in seconds.
+        peak_bytes: the most memory that the run held, where its executor can tell.
+        meta: the JSON of the job's meta, if the run changed it.
     """
 
     job: QueuedJob
@@ -319,6 +392,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     attempt_spent: bool = True
     note: str | None = None
     run_s: float = 0.0
+    peak_bytes: int | None = None
+    meta: bytes | None = None
 
 
 class JobFunction(Protocol, Generic[P, R_co]):
@@ -430,6 +505,31 @@ def _check_int(field: str, value: object, low: int, high: int) -> None:
         raise InvalidJob(f"{field} is {value!r}: give a whole number.")
     if not low <= value <= high:
         raise InvalidJob(f"{field} is {value}: give a whole number from {low} to {high}.")
+
+
+def _check_moment(field: str, value: object) -> None:
+    if value is not None:
+        problem = moment_problem(value)
+        if problem:
+            raise InvalidJob(f"{field} {problem}")
+
+
+def _dotted(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _exception_names(field: str, value: object) -> tuple[str, ...]:
+    given = value if isinstance(value, tuple | list | set | frozenset) else (value,)
+    names = []
+    for one in given:
+        if isinstance(one, type) and issubclass(one, BaseException):
+            # Built-in ones go by the name everybody knows.
+            names.append(one.__qualname__ if one.__module__ == "builtins" else _dotted(one))
+        elif isinstance(one, str) and all(map(str.isidentifier, one.split("."))):
+            names.append(one)
+        else:
+            raise InvalidJob(f"{field} has {one!r}: give exception classes, or their names.")
+    return tuple(names)
 
 
 def moment_problem(value: object) -> str | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -420,3 +422,92 @@ def test_every_hook_has_a_test():
     source = open(__file__).read()  # noqa: PTH123, SIM115
     missing = [hook for hook in SPECS if f'"{hook}"' not in source and f"{hook}=" not in source]
     assert not missing
+
+
+# -- around_job --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("func", ["jobs.echo", "jobs.add"], ids=["loop", "thread"])
+async def test_around_job_is_entered_where_the_job_runs_in_order(new_chancy, func):
+    """Contexts of several plugins nest in plugin order, in the job's own thread, and are left with its success."""
+    seen = []
+
+    @contextmanager
+    def noted(name):
+        seen.append((f"{name} in", threading.get_ident()))
+        yield
+        seen.append((f"{name} out", threading.get_ident()))
+
+    hooks = {name: _around(name, noted) for name in ("a", "b")}
+    kwargs = {"value": 1} if func == "jobs.echo" else {"a": 1, "b": 2}
+    async with new_chancy(plugins=[plugin(name, around_job=hook) for name, hook in hooks.items()]) as chancy:
+        job = await run_one(chancy, Job(func=func, kwargs=kwargs))
+    assert job.state == "succeeded"
+    assert [what for what, _ in seen] == ["a in", "b in", "b out", "a out"]
+    threads = {thread for _, thread in seen}
+    assert len(threads) == 1
+    assert (threads == {threading.get_ident()}) == (func == "jobs.echo")
+
+
+def _around(name, context):
+    def around_job(self, job):
+        return context(name)
+
+    return around_job
+
+
+@pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("where", ["call", "enter", "leave"])
+async def test_around_job_that_raises_fails_only_what_it_should(new_chancy, where, error):
+    """A context that cannot be entered fails the attempt, by name; one that cannot be left changes nothing."""
+
+    class Broken:
+        def __enter__(self):
+            if where == "enter":
+                raise error
+
+        def __exit__(self, *exception):
+            if where == "leave":
+                raise error
+
+    def around_job(self):
+        if where == "call":
+            raise error
+        return Broken()
+
+    with captured_events() as events:
+        async with new_chancy(plugins=[plugin("bad", around_job=around_job)]) as chancy:
+            job = await run_one(chancy)
+    assert chancy.plugins.failures["bad", "around_job"] == 1
+    assert any(e["event"] == "hook_failed" and e["hook"] == "around_job" for e in events)
+    if where == "leave":
+        assert (job.state, job.result) == ("succeeded", 1)
+    else:
+        assert (job.state, job.errors[0].type) == ("failed", "PluginError")
+        assert "'bad' failed in around_job" in job.errors[0].message
+
+
+async def test_around_job_sees_the_jobs_error_and_cannot_swallow_it(new_chancy):
+    """The context is left with what the job raised; that it wants to swallow it is not heard."""
+    seen = []
+
+    class Swallow:
+        def __enter__(self): ...
+
+        def __exit__(self, kind, error, traceback):
+            seen.append((kind, str(error)))
+            return True
+
+    def around_job(self):
+        return Swallow()
+
+    def rubbish(self):
+        return 7
+
+    async with new_chancy(plugins=[plugin("a", around_job=around_job)]) as chancy:
+        job = await run_one(chancy, Job(func="jobs.fail"))
+    assert seen == [(ValueError, "no")]
+    assert (job.state, job.errors[0].type) == ("failed", "ValueError")
+    async with new_chancy(plugins=[plugin("a", around_job=rubbish)]) as chancy:
+        job = await run_one(chancy)
+    assert "must return a context manager or None, not 7" in job.errors[0].message

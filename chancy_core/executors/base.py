@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import abc
 import asyncio
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from chancy_core.errors import LimitNotEnforced
+from chancy_core.executors.control import Control
 from chancy_core.executors.functions import Function, Functions
 from chancy_core.executors.outcomes import cancelled, failed, handed_back
-from chancy_core.job import Limit, Outcome, QueuedJob
+from chancy_core.executors.running import Runner
+from chancy_core.job import Limit, Outcome, Progress, QueuedJob
+from chancy_core.plugins import Around
+
+Report = Callable[[QueuedJob, Progress], None]
+
+
+def _unheard(job: QueuedJob, progress: Progress) -> None:
+    """Nobody listens."""
 
 
 class StopReason(StrEnum):
@@ -29,12 +40,16 @@ class ExecutorSettings(NamedTuple):
         concurrency: how many jobs of the queue run at a time.
         result_limit_bytes: the largest result that is kept.
         functions: finds a job's function.
+        around: what plugins put round each run.
+        report: called with the progress of a run, from any thread.
     """
 
     worker: str
     concurrency: int
     result_limit_bytes: int
     functions: Functions
+    around: Around = Around()
+    report: Report = _unheard
 
 
 class Executor(abc.ABC):
@@ -51,7 +66,9 @@ class Executor(abc.ABC):
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self.settings = settings
+        self.runner = Runner(settings.worker, settings.result_limit_bytes, settings.around)
         self._stopping: dict[Any, StopReason] = {}
+        self._controls: dict[Any, Control] = {}
 
     async def start(self) -> None:  # noqa: B027 -- few need one
         """Called once, on the worker's loop, before the first job."""
@@ -69,8 +86,26 @@ class Executor(abc.ABC):
 
     def stop(self, job: QueuedJob, task: asyncio.Task[Any], reason: StopReason) -> None:
         """Stop a running job: cancel the task in which `run` runs it."""
-        self._stopping[job.id, job.claims] = reason
+        self.tell(job, reason)
         task.cancel()
+
+    def tell(self, job: QueuedJob, reason: StopReason) -> None:
+        """Note that a running job is to stop, so that its next `checkpoint` raises."""
+        key = (job.id, job.claims)
+        self._stopping[key] = reason
+        control = self._controls.get(key)
+        if control is not None:
+            control.stop(reason.value)
+
+    def control(self, job: QueuedJob) -> Control:
+        """A line to a run that is about to begin; kept until `forget`."""
+        control = Control(partial(self.settings.report, job), time_limit_s(job) if job.limits else None)
+        key = (job.id, job.claims)
+        self._controls[key] = control
+        reason = self._stopping.get(key)
+        if reason is not None:
+            control.stop(reason.value)
+        return control
 
     def stopped(self, job: QueuedJob) -> Outcome | None:
         """The outcome of a job that this worker stopped; None if it did not."""
@@ -83,8 +118,9 @@ class Executor(abc.ABC):
 
     def forget(self, job: QueuedJob) -> None:
         """Called when a job has ended, so that a stop that came too late is not kept."""
-        if self._stopping:
+        if self._stopping or self._controls:
             self._stopping.pop((job.id, job.claims), None)
+            self._controls.pop((job.id, job.claims), None)
 
     def find(self, job: QueuedJob) -> Function:
         """The job's function, checked against its arguments and its limits.

@@ -7,10 +7,13 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from chancy_core.errors import CannotRun, nearest
-from chancy_core.job import Job
+from chancy_core.job import Job, QueuedJob
+
+# What stands in an annotation that can only be read as text.
+CONTEXT_NAMES: Final = frozenset({"QueuedJob", "JobContext"})
 
 
 class Function(NamedTuple):
@@ -21,12 +24,14 @@ class Function(NamedTuple):
         is_async: whether calling it returns a coroutine.
         required: the names of arguments it cannot do without.
         accepted: the names it takes; None if it takes any.
+        context: the names of the parameters that receive the run's `JobContext`.
     """
 
     call: Callable[..., Any]
     is_async: bool
     required: frozenset[str]
     accepted: frozenset[str] | None
+    context: frozenset[str] = frozenset()
 
 
 class Functions:
@@ -54,7 +59,11 @@ class Functions:
         if function is None:
             function = self._found[job.func] = self._load(job.func)
         given = job.kwargs.keys()
-        if not function.required <= given or not (function.accepted is None or given <= function.accepted):
+        if (
+            not function.required <= given
+            or not (function.accepted is None or given <= function.accepted)
+            or (function.context and not function.context.isdisjoint(given))
+        ):
             raise CannotRun(_mismatch(job, function))
         return function
 
@@ -132,7 +141,8 @@ def _described(path: str, call: Callable[..., Any]) -> Function:
     except (TypeError, ValueError):
         # Some functions written in C do not tell; they find out themselves.
         return Function(call, is_async, frozenset(), None)
-    by_name = {p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    context = frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and _is_context(p.annotation, call))
+    by_name = {p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in context}
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
     if positional:
         raise CannotRun(
@@ -145,16 +155,32 @@ def _described(path: str, call: Callable[..., Any]) -> Function:
         is_async,
         frozenset(p.name for p in by_name if p.default is p.empty),
         None if takes_any else frozenset(p.name for p in by_name),
+        context,
     )
+
+
+def _is_context(annotation: Any, call: Callable[..., Any]) -> bool:
+    """Whether a parameter's annotation is `QueuedJob`, `JobContext`, or one of them and None; text included."""
+    if isinstance(annotation, str):
+        names = getattr(inspect.unwrap(call), "__globals__", {})
+        try:
+            # An annotation is an expression of the function's own module, evaluated as `typing.get_type_hints` does.
+            annotation = eval(annotation, names)  # noqa: S307
+        except Exception:  # noqa: BLE001 -- imported only for type checkers
+            return any(word in CONTEXT_NAMES for word in re.findall(r"\w+", annotation))
+    return any(isinstance(one, type) and issubclass(one, QueuedJob) for one in (get_args(annotation) or [annotation]))
 
 
 def _mismatch(job: Job, function: Function) -> str:
     problems = []
+    reserved = sorted(function.context & job.kwargs.keys())
+    if reserved:
+        problems.append(f"its parameter {', '.join(reserved)} receives the run's JobContext, and no kwarg may")
     missing = sorted(function.required - job.kwargs.keys())
     if missing:
         problems.append(f"it needs {', '.join(missing)}, which the job's kwargs lack")
     if function.accepted is not None:
-        extra = sorted(job.kwargs.keys() - function.accepted)
+        extra = sorted(job.kwargs.keys() - function.accepted - function.context)
         if extra:
             known = ", ".join(sorted(function.accepted)) or "nothing"
             problems.append(f"it does not take {', '.join(extra)} (it takes {known})")

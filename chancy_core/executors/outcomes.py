@@ -9,6 +9,7 @@ from typing import Any, Final
 from chancy_core.errors import CannotRun, InvalidJob
 from chancy_core.job import DEFAULT_BACKOFF, JobError, Outcome, QueuedJob, State
 from chancy_core.jsonvalue import encode_checked
+from chancy_core.verdicts import Cancel, Retry, Snooze
 
 MESSAGE_MAX: Final = 2000
 TRACEBACK_MAX: Final = 8000
@@ -37,6 +38,18 @@ def succeeded(job: QueuedJob, value: Any, *, limit_bytes: int, run_s: float) -> 
 
 def failed(job: QueuedJob, error: BaseException, *, worker: str, run_s: float) -> Outcome:
     """The outcome of an attempt that raised: a retry after its backoff, or the job's end."""
+    if isinstance(error, Snooze):
+        return Outcome(
+            job=job,
+            state=State.RETRYING,
+            delay_s=error.delay_s,
+            attempt_spent=False,
+            note=_clean(_message(error), MESSAGE_MAX, keep_end=False),
+            run_s=run_s,
+        )
+    if isinstance(error, Cancel):
+        note = _clean(_message(error), MESSAGE_MAX, keep_end=False)
+        return Outcome(job=job, state=State.CANCELLED, note=note, run_s=run_s)
     record = job_error(job, error, worker)
     if isinstance(error, CannotRun):
         return Outcome(
@@ -48,7 +61,12 @@ def failed(job: QueuedJob, error: BaseException, *, worker: str, run_s: float) -
         )
     if job.attempts >= job.max_attempts:
         return Outcome(job=job, state=State.FAILED, error=record, run_s=run_s)
-    delay_s = (job.backoff or DEFAULT_BACKOFF).delay_s(job.attempts)
+    if not isinstance(error, Retry) and not job.retries(error):
+        note = f"Not retried: the job gives up on {record.type}."
+        return Outcome(job=job, state=State.FAILED, error=record, run_s=run_s, note=note)
+    delay_s = error.delay_s if isinstance(error, Retry) else None
+    if delay_s is None:
+        delay_s = (job.backoff or DEFAULT_BACKOFF).delay_s(job.attempts)
     return Outcome(job=job, state=State.RETRYING, error=record, delay_s=delay_s, run_s=run_s)
 
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import time
 from typing import Any
 
-from chancy_core.errors import CannotRun
-from chancy_core.executors.base import Executor, ExecutorSettings
+from chancy_core.errors import CannotRun, LimitNotEnforced
+from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
 from chancy_core.executors.daemons import DaemonThreads
 from chancy_core.executors.functions import Function
-from chancy_core.executors.outcomes import succeeded
-from chancy_core.job import Outcome, QueuedJob
+from chancy_core.job import Limit, Outcome, QueuedJob
 
 
 class ThreadExecutor(Executor):
     """Runs plain functions in threads, one for each job that runs at a time.
 
-    It enforces no limit, because a thread cannot be stopped from outside. For the same reason a job
-    that is still running when the worker stops waiting for it runs on unheard, until its process ends.
+    A thread cannot be stopped from outside: a job is stopped at its checkpoints (`JobContext.checkpoint`), or not at
+    all. So it takes a time limit only from functions that have a `JobContext`, which is where checkpoints are; and a
+    job that goes on when the worker stops waiting for it runs on unheard, until its process ends.
     """
 
     def __init__(self, settings: ExecutorSettings) -> None:
@@ -30,38 +29,63 @@ class ThreadExecutor(Executor):
         """Let the threads go; whoever still runs is not waited for."""
         self._threads.shutdown()
 
+    def stop(self, job: QueuedJob, task: asyncio.Task[Any], reason: StopReason) -> None:
+        """Tell a running job to stop at its next checkpoint.
+
+        A cancelled one runs until then, and its state says so. One that is handed back, and has no checkpoints, is
+        given up at once: nobody waits for its thread.
+        """
+        self.tell(job, reason)
+        if reason is not StopReason.CANCELLED and not self._cooperates(job):
+            task.cancel()
+
+    def _cooperates(self, job: QueuedJob) -> bool:
+        try:
+            return bool(self.settings.functions.find(job).context)
+        except BaseException:  # noqa: BLE001 -- it has not come to run
+            return False
+
     async def run(self, job: QueuedJob) -> Outcome:
         """Run one job. See `Executor.run`."""
-        start = time.perf_counter()
         try:
             # Importing the module may block as well.
-            function = await self._in_thread(self.find, job)
+            function = await self._in_thread(self.settings.functions.find, job)
             if function.is_async:
                 raise CannotRun(  # noqa: TRY301 -- recorded as what the attempt raised
                     f"{job.func} is a coroutine function, and its queue {job.queue!r} runs only plain ones: use "
                     "a queue with Chancy.Executor.Auto or Async."
                 )
-            return await self.run_function(job, function)
-        except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
-            return self.stopped(job) or self.failed(job, error, time.perf_counter() - start)
+            self._check(job, function)
+        except BaseException as error:  # noqa: BLE001 -- an import may raise anything
+            return self.stopped(job) or self.failed(job, error, 0.0)
+        return await self.run_function(job, function)
 
     async def run_function(self, job: QueuedJob, function: Function) -> Outcome:
-        """Run a plain function that has been found already; raises what it raises."""
-        outcome: Outcome = await self._in_thread(self._call, job, function)
+        """Run a plain function that has been found already. Never raises, unless somebody else cancels its task."""
+        try:
+            outcome: Outcome = await self._in_thread(
+                self.runner.run_sync, job, function, self.control(job), self.stopped
+            )
+        except asyncio.CancelledError:
+            given_up = self.stopped(job)
+            if given_up is None:
+                raise
+            return given_up
         return outcome
 
-    def _call(self, job: QueuedJob, function: Function) -> Outcome:
-        start = time.perf_counter()
-        try:
-            value = function.call(**job.kwargs)
-        except BaseException as error:  # noqa: BLE001 -- SystemExit in a future would end the loop
-            return self.failed(job, error, time.perf_counter() - start)
-        return succeeded(
-            job,
-            value,
-            limit_bytes=self.settings.result_limit_bytes,
-            run_s=time.perf_counter() - start,
-        )
+    def _check(self, job: QueuedJob, function: Function) -> None:
+        for limit in job.limits:
+            if limit.type_ is Limit.Type.TIME and function.context:
+                continue
+            raise LimitNotEnforced(
+                f"{type(self).__name__} cannot enforce the {limit.type_.value} limit of {job.func} and does not run it "
+                "without: a thread cannot be stopped from outside. Use a queue with Chancy.Executor.Auto or Process"
+                + (
+                    ", or give the function a JobContext and let it call checkpoint()."
+                    if limit.type_ is Limit.Type.TIME
+                    else "."
+                )
+            )
 
     async def _in_thread(self, call: Any, *arguments: Any) -> Any:
         context = contextvars.copy_context()

@@ -1,8 +1,9 @@
 """Discover, configure, check, order, and safely call plugins."""
 
+from chancy_core.plugins.around import Around
 from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.host import PluginHost
 from chancy_core.plugins.load import Loaded, load
 from chancy_core.plugins.tick import Tick
 
-__all__ = ["Loaded", "Plugin", "PluginHost", "Tick", "load"]
+__all__ = ["Around", "Loaded", "Plugin", "PluginHost", "Tick", "load"]

@@ -15,6 +15,7 @@ from chancy_core import hookspecs
 from chancy_core.errors import PluginError
 from chancy_core.job import Job, Outcome, QueuedJob
 from chancy_core.log import log
+from chancy_core.plugins.around import Around
 from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.check import SPECS
 from chancy_core.plugins.load import Loaded
@@ -93,6 +94,14 @@ class PluginHost:
             except BaseException as error:  # noqa: BLE001 -- the jobs run as they were claimed
                 self._failed(one.plugin, "on_claim", error)
         return jobs
+
+    def around(self) -> Around:
+        """What plugins put round each run, in this process."""
+        names = {one.plugin for one in self._hooks["around_job"]}
+        return Around(
+            [one.plugin for one in self.loaded if one.name in names],
+            lambda plugin, error: self._failed(plugin, "around_job", error),
+        )
 
     async def on_complete(self, outcomes: Sequence[Outcome], connection: psycopg.AsyncConnection[Any]) -> None:
         """Tell each plugin, in a savepoint of its own. Raises only if the transaction itself is beyond saving."""

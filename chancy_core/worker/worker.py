@@ -309,7 +309,13 @@ class Worker:
         return connection
 
     def _executor_settings(self, concurrency: int) -> ExecutorSettings:
-        return ExecutorSettings(self.name, concurrency, self._chancy.settings.result_limit_bytes, self._functions)
+        return ExecutorSettings(
+            self.name,
+            concurrency,
+            self._chancy.settings.result_limit_bytes,
+            self._functions,
+            self._chancy.plugins.around(),
+        )
 
     def _claimer(self, lane: Lane, connection: WorkerConnection) -> Claimer:
         return Claimer(

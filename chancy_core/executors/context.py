@@ -1,0 +1,96 @@
+"""What a job may know about its own run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from msgspec.structs import asdict
+
+from chancy_core.executors.control import Control
+from chancy_core.job import Progress, QueuedJob
+
+
+class Reporter(Progress, frozen=True, kw_only=True):
+    """How far the job was when it was claimed; called, it tells how far it is now: `progress(0.4, "parsed")`."""
+
+    control: Control
+
+    def __call__(self, fraction: float, note: str | None = None) -> None:
+        """Tell how far the run is; seen in the `progress` of its job. Cheap: stored at most twice a second.
+
+        Args:
+            fraction: from 0 to 1.
+            note: a few words, at most 500 characters.
+
+        Raises:
+            InvalidJob: `fraction` is out of range.
+        """
+        self.control.progress(fraction, note)
+
+
+class JobContext(QueuedJob, frozen=True, kw_only=True):
+    """The job that runs, as its function receives it: a `QueuedJob`, and the line to its worker.
+
+    A function gets it by a keyword-only parameter annotated `JobContext` (or `QueuedJob`):
+
+    ```python
+    def encode(*, path: str, context: JobContext) -> None:
+        for n, frame in enumerate(frames := read(path)):
+            context.checkpoint()
+            context.progress(n / len(frames), "encoding")
+    ```
+
+    What the function puts into `meta` is kept with the job, however the run ends.
+
+    Attributes:
+        progress: call it to tell how far the run is: `context.progress(0.4, "parsed")`. See `Reporter`.
+    """
+
+    progress: Reporter
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, counted from one."""
+        return self.attempts
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When the run's time limit is over, by this machine's clock; None without one."""
+        remaining_s = self.remaining_s
+        return None if remaining_s is None else datetime.now(UTC) + timedelta(seconds=remaining_s)
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds until the time limit is over, never below zero; None without one."""
+        control = self.progress.control
+        return None if control.limit_s is None else max(control.limit_s - control.used_s, 0.0)
+
+    def checkpoint(self) -> None:
+        """A place where the job may be stopped: raises if it was cancelled, or is over its time limit.
+
+        Plain functions in threads cannot be stopped anywhere else.
+
+        Raises:
+            JobStopped: it was cancelled, or its worker stops. Not an `Exception`, so that `except Exception` in
+                the job does not swallow it; clean up with `finally`.
+            TimeLimitExceeded: its time limit is over.
+        """
+        self.progress.control.checkpoint()
+
+    @property
+    def log(self) -> Any:
+        """A structlog logger with the job's id, function, queue and attempt bound to it."""
+        return structlog.get_logger("chancy.job").bind(
+            job=str(self.id), func=self.func, queue=self.queue, attempt=self.attempts
+        )
+
+
+def context_of(job: QueuedJob, control: Control) -> JobContext:
+    """The context of a run of `job`; its `meta` is a copy."""
+    known = job.progress or Progress(0.0)
+    fields = asdict(job)
+    fields["meta"] = dict(job.meta)
+    fields["progress"] = Reporter(known.fraction, known.note, control=control)
+    return JobContext(**fields)

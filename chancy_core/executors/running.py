@@ -1,0 +1,168 @@
+"""Call a job's function, and make an outcome of whatever it does: the same in a loop, a thread and a child process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
+
+from chancy_core.errors import InvalidJob, TimeLimitExceeded
+from chancy_core.executors.context import context_of
+from chancy_core.executors.control import Control
+from chancy_core.executors.functions import Function
+from chancy_core.executors.outcomes import failed, succeeded
+from chancy_core.job import Outcome, QueuedJob
+from chancy_core.jsonvalue import encode_checked
+from chancy_core.plugins import Around
+
+Stopped = Callable[[QueuedJob], Outcome | None]
+
+# How often a coroutine that goes on although it was cancelled is cancelled again.
+CANCEL_AGAIN_S: Final = 1.0
+
+
+class Runner(NamedTuple):
+    """What has to be known to run functions.
+
+    Attributes:
+        worker: the worker's name, for the record of an error.
+        result_limit_bytes: the largest result that is kept.
+        around: what plugins put round each run.
+    """
+
+    worker: str
+    result_limit_bytes: int
+    around: Around
+
+    def run_sync(self, job: QueuedJob, function: Function, control: Control, stopped: Stopped) -> Outcome:
+        """Run a plain function, in the thread that calls this. Never raises.
+
+        Args:
+            job: the run.
+            function: its function, found and checked.
+            control: the run's line.
+            stopped: the outcome, if the run was told to stop; asked when it raised.
+        """
+        control.begin()
+        run = _Run(self, job, function, control)
+        try:
+            with self.around.entered(run.job):
+                value = function.call(**run.kwargs)
+        except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
+            return run.raised(error, stopped)
+        return run.returned(value)
+
+    async def run_async(self, job: QueuedJob, function: Function, control: Control, stopped: Stopped) -> Outcome:
+        """Run a coroutine function, in the task that awaits this. Never raises; see `run_sync`."""
+        control.begin()
+        run = _Run(self, job, function, control)
+        try:
+            with self.around.entered(run.job):
+                if control.limit_s is None:
+                    value = await function.call(**run.kwargs)
+                else:
+                    value = await _within(control.limit_s, function.call(**run.kwargs))
+        except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
+            return run.raised(error, stopped)
+        return run.returned(value)
+
+
+class _Run:
+    """One run: its arguments, and what it came to."""
+
+    __slots__ = ("_control", "_meta", "_runner", "job", "kwargs")
+
+    def __init__(self, runner: Runner, job: QueuedJob, function: Function, control: Control) -> None:
+        self._runner = runner
+        self._control = control
+        self._meta: bytes | None = None
+        self.job = job
+        self.kwargs: dict[str, Any] = job.kwargs
+        if function.context:
+            self.job = context = context_of(job, control)
+            self._meta = _meta(context)
+            self.kwargs = {**job.kwargs, **dict.fromkeys(function.context, context)}
+
+    def returned(self, value: Any) -> Outcome:
+        """The outcome of a run that returned."""
+        run_s = self._control.used_s
+        limit_s = self._control.limit_s
+        if limit_s is not None and run_s > limit_s:
+            # It swallowed its cancellation, or had no checkpoint in time: over its limit is over its limit.
+            return self._kept(self._failed(over_time(self.job, run_s, limit_s)))
+        outcome = succeeded(self.job, value, limit_bytes=self._runner.result_limit_bytes, run_s=run_s)
+        return self._kept(outcome)
+
+    def raised(self, error: BaseException, stopped: Stopped) -> Outcome:
+        """The outcome of a run that raised `error`."""
+        limit_s = self._control.limit_s
+        if isinstance(error, _OverTime) and limit_s is not None:
+            error = over_time(self.job, self._control.used_s, limit_s)
+        return self._kept(stopped(self.job) or self._failed(error))
+
+    def _failed(self, error: BaseException) -> Outcome:
+        return failed(self.job, error, worker=self._runner.worker, run_s=self._control.used_s)
+
+    def _kept(self, outcome: Outcome) -> Outcome:
+        """The outcome with what the run put into the job's meta."""
+        if self._meta is None:
+            return outcome
+        try:
+            meta = _meta(self.job)
+        except (InvalidJob, TypeError) as error:
+            note = f"What the run put into the job's meta was not kept: {error}"
+            return replace(outcome, note=outcome.note or note)
+        return outcome if meta == self._meta else replace(outcome, meta=meta)
+
+
+class _OverTime(BaseException):
+    """The time limit is over. Not a TimeoutError, because a job may raise one of its own."""
+
+
+async def _within(limit_s: float, call: Coroutine[Any, Any, Any]) -> Any:
+    """Await `call` for at most `limit_s` seconds; then cancel it, again and again if it does not heed.
+
+    Unlike `asyncio.timeout`, which cancels once, and takes it for success if the job swallows that.
+    """
+    timer = _Timer(limit_s)
+    try:
+        return await call
+    except asyncio.CancelledError:
+        if timer.fired:
+            raise _OverTime from None
+        raise
+    finally:
+        timer.end()
+
+
+class _Timer:
+    """Cancels the current task after a while, and then every second."""
+
+    def __init__(self, after_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._handle = self._loop.call_later(after_s, self._cancel)
+        self.fired = 0
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self.fired += 1
+            self._task.cancel()
+            self._handle = self._loop.call_later(CANCEL_AGAIN_S, self._cancel)
+
+    def end(self) -> None:
+        """Take back the cancellations that were its own; somebody else's stay."""
+        self._handle.cancel()
+        for _ in range(self.fired if self._task is not None else 0):
+            self._task.uncancel()  # type: ignore[union-attr]
+
+
+def over_time(job: QueuedJob, used_s: float, limit_s: float) -> TimeLimitExceeded:
+    """The error for a run that took longer than its limit."""
+    return TimeLimitExceeded(f"{job.func} ran for {used_s:.3f} s: its time limit is {limit_s:g} s.")
+
+
+def _meta(job: QueuedJob) -> bytes:
+    return encode_checked(job.meta, "meta")

@@ -1,0 +1,89 @@
+"""`around_job`: what plugins put round a run, entered where the job runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
+from typing import Any, Final
+
+from chancy_core.errors import PluginError
+from chancy_core.job import QueuedJob
+from chancy_core.log import log
+from chancy_core.plugins.base import Plugin
+
+Failed = Callable[[str, BaseException], None]
+_NOTHING: Final = nullcontext()
+
+
+def _logged(plugin: str, error: BaseException) -> None:
+    log.error("hook_failed", plugin=plugin, hook="around_job", exc_info=error)
+
+
+class Around:
+    """The `around_job` hooks of some plugins, in order.
+
+    Args:
+        plugins: those that implement it. In a child process they are copies.
+        failed: told of a context that could not be entered or left; by default that is logged.
+    """
+
+    def __init__(self, plugins: Sequence[Plugin] = (), failed: Failed = _logged) -> None:
+        self.plugins: Final = tuple(plugins)
+        self._failed = failed
+
+    def entered(self, job: QueuedJob) -> AbstractContextManager[Any]:
+        """The contexts round one run of `job`, as one.
+
+        Raises:
+            PluginError: on entering, if one cannot be entered; those before it are left again.
+        """
+        return _Entered(self.plugins, job, self._failed) if self.plugins else _NOTHING
+
+
+class _Entered:
+    def __init__(self, plugins: Sequence[Plugin], job: QueuedJob, failed: Failed) -> None:
+        self._plugins = plugins
+        self._job = job
+        self._failed = failed
+        self._open: list[tuple[str, AbstractContextManager[Any]]] = []
+
+    def __enter__(self) -> None:
+        for plugin in self._plugins:
+            try:
+                context = _call(plugin, self._job)
+                if context is not None:
+                    context.__enter__()
+                    self._open.append((plugin.name, context))
+            except BaseException as error:
+                self._failed(plugin.name, error)
+                problem = PluginError(
+                    f"The plugin {plugin.name!r} failed in around_job, so the attempt failed: "
+                    f"{type(error).__name__}: {error}"
+                )
+                self.__exit__(type(problem), problem, None)
+                raise problem from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # What a plugin raises on leaving is its own affair, and so is what it returns: the run's outcome stands.
+        while self._open:
+            name, context = self._open.pop()
+            try:
+                context.__exit__(kind, error, traceback)
+            except BaseException as broken:  # noqa: BLE001
+                if broken is not error:
+                    self._failed(name, broken)
+
+
+def _call(plugin: Plugin, job: QueuedJob) -> AbstractContextManager[Any] | None:
+    hook: Any = plugin.around_job  # type: ignore[attr-defined]
+    found: AbstractContextManager[Any] | None = hook(job=job) if _takes_job(hook) else hook()
+    if found is not None and not (hasattr(found, "__enter__") and hasattr(found, "__exit__")):
+        raise TypeError(f"it must return a context manager or None, not {found!r:.60}")
+    return found
+
+
+def _takes_job(hook: Any) -> bool:
+    return "job" in hook.__code__.co_varnames[: hook.__code__.co_argcount + hook.__code__.co_kwonlyargcount]

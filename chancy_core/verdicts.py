@@ -1,0 +1,67 @@
+"""What a job may raise to say how its run ended, other than by returning or failing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from chancy_core.errors import InvalidJob
+
+# As long as any backoff may be; what is to come back later is better pushed anew with `scheduled_at`.
+DELAY_MAX_S: Final = 31_536_000
+
+
+class Verdict(Exception):  # noqa: N818 -- none of them is an error
+    """The root of `Snooze`, `Retry` and `Cancel`."""
+
+
+class Snooze(Verdict):
+    """Raised by a job that is to come back later: no attempt is spent.
+
+    Args:
+        seconds: until then; a number or a timedelta, at most a year.
+        reason: a few words, kept as the job's note.
+
+    Raises:
+        InvalidJob: `seconds` is out of range.
+    """
+
+    def __init__(self, seconds: float | timedelta, reason: str | None = None) -> None:
+        super().__init__(reason or f"Snoozed for {seconds} s.")
+        self.delay_s: Final = _seconds("Snooze", seconds)
+
+
+class Retry(Verdict):
+    """Raised by a job that failed and knows when to try again: the attempt is spent.
+
+    Without attempts left the job has failed.
+
+    Args:
+        after: seconds until the next attempt, or a timedelta, at most a year; None: as the job's backoff says.
+        reason: a few words, kept as the message of the attempt's error.
+
+    Raises:
+        InvalidJob: `after` is out of range.
+    """
+
+    def __init__(self, reason: str | None = None, *, after: float | timedelta | None = None) -> None:
+        super().__init__(reason or "The job asked to be tried again.")
+        self.delay_s: Final = None if after is None else _seconds("Retry", after)
+
+
+class Cancel(Verdict):
+    """Raised by a job that is of no use any more: it ends `cancelled`, and is not retried.
+
+    Args:
+        reason: a few words, kept as the job's note.
+    """
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__(reason or "The job cancelled itself.")
+
+
+def _seconds(name: str, value: object) -> float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= DELAY_MAX_S:
+        raise InvalidJob(f"{name} is given {value!r}: give seconds from 0 to {DELAY_MAX_S:,}, or a timedelta.")
+    return float(seconds)
