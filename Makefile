@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 # Plugins are distributions of their own, in one workspace with the kernel.
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+# Somebody else's plugin: tested and checked where it lies, never installed here, because installed means on.
+TEMPLATE := examples/plugin-template
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test check format bench bench-quick wheels clean
@@ -17,13 +19,13 @@ demo: $(READY)   ## A worker runs thousands of real jobs on a private PostgreSQL
 
 test: $(READY)   ## The tests, on the embedded PostgreSQL (or CHANCY_TEST_DSN)
 	$(BIN)/python -m pytest -n auto
-	@set -e; for plugin in $(PLUGINS); do echo "$$plugin"; (cd $$plugin && $(CURDIR)/$(BIN)/python -m pytest -n auto); done
+	@set -e; for plugin in $(PLUGINS) $(TEMPLATE); do echo "$$plugin"; (cd $$plugin && $(CURDIR)/$(BIN)/python -m pytest -n auto); done
 
 check: $(READY)  ## Format, lint, strict types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	@set -e; for plugin in $(PLUGINS); do $(BIN)/mypy --strict $$plugin/src; done
+	@set -e; for plugin in $(PLUGINS) $(TEMPLATE); do $(BIN)/mypy --strict $$plugin/src; done
 	$(BIN)/lint-imports
 
 format: $(READY) ## Rewrite the code the way `make check` wants it

@@ -93,6 +93,8 @@ class Chancy:
         self._problem: SchemaError | None = None
         #: What opening it, or `migrate`, applied last.
         self.migrated: list[Migration] = []
+        #: Whose tables `migrate` found that nobody here brings: plugins that were uninstalled or turned off.
+        self.left_behind: list[str] = []
 
     # -- opening and closing ---------------------------------------------------------------
 
@@ -235,9 +237,12 @@ class Chancy:
             raise self._problem
 
     def _migrate(self) -> Flow[list[Migration]]:
-        done = yield from migrate(self.settings.schema, self.migrations())
+        wanted = self.migrations()
+        done = yield from migrate(self.settings.schema, wanted)
+        versions = yield from applied(self.settings.schema)
         self._problem = None
         self.migrated = done
+        self.left_behind = sorted({*(versions or {})} - {migration.owner for migration in wanted})
         for migration in done:
             log.info("migration_applied", owner=migration.owner, version=migration.version)
         return done

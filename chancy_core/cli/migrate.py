@@ -20,3 +20,5 @@ def migrate(new_chancy: Callable[[], Chancy]) -> None:
             click.echo(f"applied {migration.owner} {migration.version}")
         if not done:
             click.echo(f"The schema {chancy.settings.schema!r} is up to date.")
+        for owner in chancy.left_behind:
+            click.echo(f"The tables of {owner} stay as they are: no plugin of that name is loaded.")

@@ -82,7 +82,8 @@ class PluginHost:
                 changed = _call(one, jobs=list(jobs))
                 jobs = _same_length(changed, jobs)
             except BaseException as error:
-                self._failed(one.plugin, "on_push", error)
+                # Whoever pushes learns it from the error; it may be a refusal that is meant.
+                self._count(one.plugin, "on_push", error)
                 raise PluginError(f"The plugin {one.plugin!r} refused the push in on_push: {_told(error)}") from error
         return jobs
 
@@ -209,10 +210,13 @@ class PluginHost:
             return False
         return True
 
-    def _failed(self, plugin: str, hook: str, error: BaseException) -> None:
-        key = (plugin, hook)
-        self.failures[key] += 1
+    def _count(self, plugin: str, hook: str, error: BaseException) -> None:
+        self.failures[plugin, hook] += 1
         self.last_error[plugin] = f"{hook}: {_told(error)}"
+
+    def _failed(self, plugin: str, hook: str, error: BaseException) -> None:
+        self._count(plugin, hook, error)
+        key = (plugin, hook)
         now = time.monotonic()
         reported_at, reported = self._reported.get(key, (float("-inf"), 0))
         if now - reported_at >= REPORT_EVERY_S:
