@@ -13,7 +13,7 @@ from benchmarks import report
 from benchmarks.database import Bench, server
 from benchmarks.frame import Measured, measure
 
-SCENARIOS = ("drain", "workers", "snapshot", "growth", "bulk_push", "many_pushers", "single_push", "start")
+SCENARIOS = ("drain", "plugins", "workers", "snapshot", "growth", "bulk_push", "many_pushers", "single_push", "start")
 
 
 def main() -> None:

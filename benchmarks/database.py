@@ -1,4 +1,4 @@
-"""The database that everything is measured on: a private server, or CHANCY_BENCH_DSN. Without plugins."""
+"""The database that everything is measured on: a private server, or CHANCY_BENCH_DSN."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from chancy import Chancy, Job
+from chancy import Chancy, Job, Plugin
 from chancy_core import embedded
 
 Connection = psycopg.AsyncConnection[Any]
@@ -96,12 +96,12 @@ class Bench:
         return tuple(row)
 
     @asynccontextmanager
-    async def schema(self, name: str) -> AsyncIterator[Chancy]:
+    async def schema(self, name: str, plugins: Sequence[Plugin] = ()) -> AsyncIterator[Chancy]:
         """A schema of its own, with an open Chancy, for the length of the block."""
         schema = f"bench_{name}"
         await self.admin.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         try:
-            async with Chancy(self.dsn, schema=schema, discover=False) as chancy:
+            async with Chancy(self.dsn, schema=schema, discover=False, plugins=plugins) as chancy:
                 await chancy.migrate()
                 yield chancy
         finally:

@@ -31,6 +31,7 @@ async def ours(
     jobs: int,
     *,
     processes: int = 1,
+    plugins: Sequence[str] = (),
     beside: Beside = nullcontext,
     take_pending: bool = False,
 ) -> Sample:
@@ -39,12 +40,13 @@ async def ours(
     Args:
         jobs: how many are pushed and waited for.
         processes: how many workers.
+        plugins: the names of those that they load.
         beside: what goes on during the drain; entered when the jobs lie ready.
         take_pending: push none, drain the first of those that lie there already.
     """
     async with AsyncExitStack() as stack:
         await chancy.resume_queue("default")
-        workers = await _workers(stack, chancy, processes)
+        workers = await _workers(stack, chancy, processes, plugins)
         await _wait(bench, chancy, await _batch(bench, chancy, WARM_UP, take_pending=take_pending))
         await _pause(bench, chancy)
         batch = await _batch(bench, chancy, jobs, take_pending=take_pending)
@@ -76,8 +78,8 @@ async def bare(bench: Bench, chancy: Chancy, jobs: int, *, beside: Beside = null
         return await _sample(bench, chancy, batch, cpu_s, wal_bytes)
 
 
-async def _workers(stack: AsyncExitStack, chancy: Chancy, processes: int) -> Sequence[Child]:
-    arguments = ("benchmarks.worker", chancy.dsn, chancy.settings.schema, "100")
+async def _workers(stack: AsyncExitStack, chancy: Chancy, processes: int, plugins: Sequence[str]) -> Sequence[Child]:
+    arguments = ("benchmarks.worker", chancy.dsn, chancy.settings.schema, "100", *plugins)
     workers = [await stack.enter_async_context(child(*arguments)) for _ in range(processes)]
     for worker in workers:
         await worker.hear()

@@ -25,6 +25,8 @@ class Comparison:
         at_most: the target, if less is better.
         enough: a value of the metric that passes whatever the ratio is.
         baseline_metric: if the baseline's number has another name.
+        paired: the ratio is the median of each turn's own, for small differences on a machine of many moods; otherwise
+            that of the medians.
     """
 
     what: str
@@ -35,6 +37,7 @@ class Comparison:
     at_most: float | None = None
     enough: float | None = None
     baseline_metric: str | None = None
+    paired: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ class Measured:
         for comparison in self.scenario.comparisons:
             ours = self.values(comparison.subject, comparison.metric)
             base = self.values(comparison.baseline, comparison.baseline_metric or comparison.metric)
-            yield Row(comparison, Spread.of(ours), Spread.of(base))
+            turns = [one / other for one, other in zip(ours, base, strict=True) if other]
+            yield Row(comparison, Spread.of(ours), Spread.of(base), turns)
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,12 @@ class Row:
     comparison: Comparison
     ours: Spread
     base: Spread
+    turns: Sequence[float]
 
     @property
     def ratio(self) -> float:
+        if self.comparison.paired and self.turns:
+            return statistics.median(self.turns)
         return self.ours.median / self.base.median if self.base.median else float("nan")
 
     @property

@@ -16,7 +16,14 @@ RESULTS = Path(__file__).parent / "results"
 # Samples whose middle half lies further apart than this say little: the machine had other things to do.
 NOISY = 0.3
 VERDICTS = {True: "pass", False: "MISS", None: ""}
-UNITS = {"jobs_s": "/s", "first_tenth": "/s", "last_tenth": "/s", "median_ms": " ms", "p99_ms": " ms"}
+UNITS = {
+    "jobs_s": "/s",
+    "cpu_us_per_job": " µs",
+    "first_tenth": "/s",
+    "last_tenth": "/s",
+    "median_ms": " ms",
+    "p99_ms": " ms",
+}
 
 
 def table(measured: Iterable[Measured]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 
+import importlib_metadata
 import uuid_utils
 
-from chancy import Job
+from chancy import Job, Plugin
 
 
 async def nothing(*, n: int) -> None:
@@ -29,6 +31,16 @@ def nothings(count: int) -> list[Job]:
 
 def nothing_job(n: int) -> Job:
     return Job(func=NOTHING, kwargs={"n": n})
+
+
+# What a plugin is measured with, where that is not what it does by default.
+SETTINGS = {"metrics": {"port": 0}}
+
+
+def plugins(names: Sequence[str]) -> list[Plugin]:
+    """The installed plugins of these names."""
+    points = importlib_metadata.entry_points(group="chancy")
+    return [points[name].load()(**SETTINGS.get(name, {})) for name in names]
 
 
 # The same job, as an application without a queue would store it.

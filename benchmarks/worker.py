@@ -1,6 +1,6 @@
 """A child: one worker process, as `chancy worker` runs it.
 
-Arguments: DSN, schema, concurrency.
+Arguments: DSN, schema, concurrency; then the names of plugins, if it has any.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.children import say
+from benchmarks.work import plugins
 from chancy import Chancy, Worker
 
 
@@ -24,10 +25,11 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def main(dsn: str, schema: str, concurrency: str) -> None:
+async def main(dsn: str, schema: str, concurrency: str, *names: str) -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async with Chancy(dsn, schema=schema, discover=False) as chancy, Worker(chancy, concurrency=int(concurrency)):
+    chancy = Chancy(dsn, schema=schema, discover=False, plugins=plugins(names))
+    async with chancy, Worker(chancy, concurrency=int(concurrency)):
         say("ready")
         while await reader.readline():
             say(time.process_time())

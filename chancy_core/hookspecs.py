@@ -86,6 +86,19 @@ async def on_complete(outcomes: Sequence[Outcome], connection: psycopg.AsyncConn
 
 
 @hookspec
+def on_recorded(outcomes: Sequence[Outcome], worker: Worker) -> None:
+    """When runs have ended, and that is recorded for good.
+
+    Called once a batch, with the outcomes that were accepted, retries and hand-backs included; on the worker's loop,
+    after the transaction that records them has committed. For those who only need to know: it costs no round trip,
+    where `on_complete` costs several. An outcome is told of at most once; not at all if the worker, or the database's
+    answer, is lost in that very moment.
+
+    If it raises, that is logged and counted, and nothing else happens.
+    """
+
+
+@hookspec
 async def on_tick(tick: Tick) -> None:
     """Every `interval` seconds of the plugin, while a worker runs.
 

@@ -10,14 +10,16 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import click
+import hard_jobs
 import psycopg
 import pytest
 from support import captured_events, until
 
-from chancy import Chancy, Job, Migration, Plugin, State, Worker, hookimpl
+from chancy import Backoff, Chancy, Job, Migration, Plugin, State, Worker, hookimpl
 from chancy_core.errors import ConfigError, PluginError
 from chancy_core.plugins.check import SPECS
 from chancy_core.plugins.load import load
+from chancy_core.store.connect import WorkerConnection
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 RAISED = [ValueError("no"), NotImplementedError(), asyncio.CancelledError(), SystemExit(3), KeyboardInterrupt()]
@@ -193,7 +195,7 @@ async def test_on_push_that_returns_rubbish_fails_the_push(new_chancy, rubbish):
 
 
 @pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("hook", ["on_claim", "on_complete", "on_stop", "is_leader"])
+@pytest.mark.parametrize("hook", ["on_claim", "on_complete", "on_recorded", "on_stop", "is_leader"])
 async def test_hooks_of_a_worker_that_raise_lose_no_job(new_chancy, hook, error):
     """Whatever a worker's hook raises, the job runs, its outcome is recorded, and the failure is told and counted."""
 
@@ -296,6 +298,110 @@ async def test_failures_are_reported_once_in_a_while(new_chancy):
                 await (await chancy.push(ECHO)).wait(timeout=20)
     assert chancy.plugins.failures["bad", "on_claim"] == 5
     assert len([e for e in events if e["event"] == "hook_failed"]) == 1
+
+
+def test_a_later_report_says_how_often_it_failed_meanwhile(new_chancy, monkeypatch):
+    """After the pause the next failure is logged with the count of those in between; each plugin has its own."""
+
+    def fail(self, jobs):
+        raise ValueError
+
+    host = new_chancy(plugins=[plugin("bad", on_claim=fail), plugin("worse", on_claim=fail)]).plugins
+
+    def reports() -> list[tuple[str, int]]:
+        with captured_events() as events:
+            host.on_claim([], None)
+        return [(event["plugin"], event["failures"]) for event in events if event["event"] == "hook_failed"]
+
+    assert reports() == [("bad", 1), ("worse", 1)]
+    assert reports() == reports() == []
+    with monkeypatch.context() as patch:
+        patch.setattr("chancy_core.plugins.host.REPORT_EVERY_S", 0.0)
+        assert reports() == [("bad", 3), ("worse", 3)]
+    assert host.failures == {("bad", "on_claim"): 4, ("worse", "on_claim"): 4}
+
+
+# -- on_recorded -------------------------------------------------------------------------------
+
+
+async def test_on_recorded_is_told_what_has_committed(new_chancy, dsn, schema):
+    """When it is called, another connection sees the outcomes, retries among them; `worker` is who ran them."""
+    seen: list[tuple[State, bool, str]] = []
+
+    def look(self, outcomes, worker):
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            for outcome in outcomes:
+                found = connection.execute(
+                    f"SELECT state FROM {schema}.finished_jobs WHERE id = %(id)s UNION ALL "
+                    f"SELECT state FROM {schema}.jobs WHERE id = %(id)s",
+                    {"id": outcome.job.id},
+                ).fetchall()
+                seen.append((outcome.state, found == [(outcome.state.value,)], worker.name))
+
+    failing = Job(func="jobs.fail", max_attempts=2, backoff=Backoff(base_s=3600, jitter=0))
+    async with new_chancy(plugins=[plugin(on_recorded=look)]) as chancy, Worker(chancy) as worker:
+        await chancy.push_many([ECHO, failing])
+        await until(lambda: len(seen) == 2)
+    assert set(seen) == {(State.SUCCEEDED, True, worker.name), (State.RETRYING, True, worker.name)}
+
+
+async def test_on_recorded_hears_of_each_outcome_once(new_chancy):
+    """Writes that were rolled back and repeated are told of once, and only once they are recorded."""
+    told: list[Any] = []
+
+    def count(self, outcomes):
+        told.extend(outcome.job.id for outcome in outcomes)
+
+    plugins = [plugin("spoiler", on_complete=_roll_back), plugin("counter", on_recorded=count)]
+    async with new_chancy(plugins=plugins) as chancy, Worker(chancy):
+        references = await chancy.push_many([ECHO] * 30)
+        await chancy.wait_for_jobs(references, timeout=30)
+        await until(lambda: len(told) >= 30)
+    assert chancy.plugins.failures["spoiler", "on_complete"] >= 1
+    assert sorted(told) == sorted(reference.identifier for reference in references)
+
+
+async def test_on_recorded_does_not_hear_of_stale_outcomes(new_chancy, query):
+    """An outcome that was refused, because the run is somebody else's by now, is not told of."""
+    told: list[Any] = []
+    hard_jobs.gate.clear()
+
+    def count(self, outcomes):
+        told.extend(outcome.job.id for outcome in outcomes)
+
+    async with new_chancy(plugins=[plugin(on_recorded=count)]) as chancy, Worker(chancy) as worker:
+        mine = await chancy.push(Job(func="hard_jobs.until_gate"))
+        await until(lambda: worker.running == 1)
+        query("UPDATE {s}.jobs SET claims = claims + 1")
+        hard_jobs.gate.set()
+        await until(lambda: worker.stale == 1)
+        other = await chancy.push(ECHO)
+        await other.wait(timeout=20)
+        await until(lambda: told)
+        query("DELETE FROM {s}.jobs WHERE id = %s", mine.identifier)
+    assert told == [other.identifier]
+
+
+async def test_a_finish_that_nobody_has_to_write_beside_is_one_statement(new_chancy, monkeypatch):
+    """With on_recorded alone outcomes are written without a transaction around them; with on_complete, in one."""
+    transactions = []
+    real = WorkerConnection.transaction
+
+    def counted(self):
+        transactions.append(self)
+        return real(self)
+
+    monkeypatch.setattr(WorkerConnection, "transaction", counted)
+
+    def hear(self, outcomes): ...
+    async def write(self, outcomes): ...
+
+    async with new_chancy(plugins=[plugin(on_recorded=hear)]) as chancy:
+        await run_one(chancy)
+    assert not transactions
+    async with new_chancy(plugins=[plugin(on_complete=write)]) as chancy:
+        await run_one(chancy)
+    assert transactions
 
 
 # -- on_start, on_tick, is_leader ----------------------------------------------------------------

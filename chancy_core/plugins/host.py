@@ -114,6 +114,14 @@ class PluginHost:
 
             await self._contained(one.plugin, "on_complete", in_savepoint, ON_COMPLETE_S)
 
+    def on_recorded(self, outcomes: Sequence[Outcome], worker: Any) -> None:
+        """Tell each plugin what has been recorded."""
+        for one in self._hooks["on_recorded"]:
+            try:
+                _call(one, outcomes=outcomes, worker=worker)
+            except BaseException as error:  # noqa: BLE001 -- the outcomes are recorded, and others want to know too
+                self._failed(one.plugin, "on_recorded", error)
+
     def blame(self, hook: str, error: BaseException) -> None:
         """A transaction failed with this hook's plugins in it, and cannot be told whose fault it was."""
         for one in self._hooks[hook]:

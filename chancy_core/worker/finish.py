@@ -36,17 +36,24 @@ class Finisher:
     Args:
         store: the statements.
         connection: a connection for this duty alone.
-        plugins: told of accepted outcomes, in the transaction that records them.
+        plugins: told of accepted outcomes, in the transaction that records them and after it.
         retry_due: called with the shortest delay, in seconds, of the retries just written.
+        worker: the worker, for plugins.
     """
 
     def __init__(
-        self, store: Store, connection: WorkerConnection, plugins: PluginHost, retry_due: Callable[[float], None]
+        self,
+        store: Store,
+        connection: WorkerConnection,
+        plugins: PluginHost,
+        retry_due: Callable[[float], None],
+        worker: Any,
     ) -> None:
         self._store = store
         self._connection = connection
         self._retry_due = retry_due
         self._plugins = plugins
+        self._worker = worker
         self._failed_tellings = 0
         #: Outcomes that were refused, because the run was no longer the job's latest.
         self.stale = 0
@@ -154,8 +161,12 @@ class Finisher:
             async with self._connection.transaction() as connection:
                 accepted = await self._record(connection, ended, back)
         self._failed_tellings = 0
+        recorded = batch
         if len(accepted) < len(batch):
+            recorded = [o for o in batch if o.job.id in accepted]
             self._report_stale([o for o in batch if o.job.id not in accepted])
+        if recorded and self._plugins.has("on_recorded"):
+            self._plugins.on_recorded(tuple(recorded), self._worker)
         delays = [outcome.delay_s for outcome in back if outcome.delay_s is not None]
         if delays:
             self._retry_due(min(delays))

@@ -128,7 +128,7 @@ class Worker:
         store = self._chancy.store
         claims, writes = self._connection("chancy claim"), self._connection("chancy finish")
         self._lease = Lease(self._lease_s, self._lost)
-        self._finisher = Finisher(store, writes, self._chancy.plugins, self._retry_due)
+        self._finisher = Finisher(store, writes, self._chancy.plugins, self._retry_due, self)
         self._lanes = Lanes(
             store,
             claims,

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import metrics_jobs
 import pytest
+from prometheus_client import Histogram
 
 from chancy import Backoff, Chancy, Job, Plugin, Queue, Worker, hookimpl
 from chancy.plugins.metrics import Metrics
+from chancy_metrics.families import Spread
 
 NOTHING = Job.from_func(metrics_jobs.nothing)
 FAIL = Job.from_func(metrics_jobs.fail)
@@ -143,6 +145,41 @@ async def test_failing_hooks_of_other_plugins_are_counted(new_chancy, metrics):
         assert value(metrics, "chancy_hook_failures_total", plugin="broken", hook="on_claim") == 1
         assert value(metrics, "chancy_jobs_rescued_total") == 0
         assert value(metrics, "chancy_outcomes_stale_total") == 0
+
+
+class Spoiler(Plugin):
+    """Rolls back the transaction that records outcomes, as often as it is let."""
+
+    name = "spoiler"
+
+    @hookimpl
+    async def on_complete(self, connection):
+        await connection.execute("ROLLBACK")
+
+
+async def test_an_outcome_that_was_written_twice_is_counted_once(new_chancy, metrics, until):
+    """What was rolled back is not counted: after some writes in vain, the numbers are those of the database."""
+    async with new_chancy(metrics, Spoiler()) as chancy, Worker(chancy):
+        await chancy.wait_for_jobs(await chancy.push_many([NOTHING] * 20), timeout=30)
+        await until(lambda: value(metrics, "chancy_jobs_finished_total", queue="default", outcome="succeeded") >= 20)
+        assert chancy.plugins.failures["spoiler", "on_complete"] >= 1
+        assert value(metrics, "chancy_jobs_finished_total", queue="default", outcome="succeeded") == 20
+        assert value(metrics, "chancy_job_run_seconds_count", queue="default") == 20
+
+
+def test_values_fall_into_the_buckets_of_prometheus():
+    """A batch is counted as the client counts it value by value: all alike, spread, on a bound, beyond the last."""
+    bounds, values = (0.1, 0.5, 1.0), [[0.05, 0.06], [0.1], [0.3, 0.05, 2.0, 1.0, 0.5, 0.5], [9.0]]
+    ours, theirs = Spread("ours", "ours", bounds), Histogram("theirs", "theirs", buckets=bounds, registry=None)
+    for batch in values:
+        for each in batch:
+            theirs.observe(each)
+        ours.add("q", list(batch))
+    (expected,) = theirs.collect()
+    told = {(s.name.partition("_")[2], s.labels.get("le")): s.value for s in ours.family().samples}
+    wanted = {(s.name.partition("_")[2], s.labels.get("le")): s.value for s in expected.samples}
+    del wanted["created", None]
+    assert told == pytest.approx(wanted)
 
 
 async def test_rescued_jobs_and_stale_outcomes_are_counted(chancy, metrics, query, until):

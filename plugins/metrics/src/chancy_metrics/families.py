@@ -7,8 +7,9 @@ have no lock of their own; `Recorder` has one for all of them.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
@@ -55,24 +56,34 @@ class Spread:
         self._text: Final = text
         self._bounds: Final = tuple(bounds)
         self._names: Final = [*(repr(float(bound)) for bound in bounds), "+Inf"]
-        # For each queue: how many values were at most each bound, then how many there were.
+        # For each queue: how many values each bucket took, without those of the buckets below it.
         self._counts: dict[str, list[int]] = {}
         self._sums: dict[str, float] = {}
 
     def add(self, queue: str, values: list[float]) -> None:
-        """Observe many values; the list is sorted in place."""
-        counts = self._counts.setdefault(queue, [0] * len(self._names))
+        """Observe values, one at least; the list may be sorted in place."""
+        counts = self._counts.get(queue)
+        if counts is None:
+            counts = self._counts[queue] = [0] * len(self._names)
+        self._sums[queue] = self._sums.get(queue, 0.0) + sum(values)
+        low, high = bisect_left(self._bounds, min(values)), bisect_left(self._bounds, max(values))
+        if low == high:
+            # The values of a batch are mostly alike.
+            counts[low] += len(values)
+            return
         # Sorting lets each bucket be one look-up, instead of each value a walk over the buckets.
         values.sort()
-        for index, bound in enumerate(self._bounds):
-            counts[index] += bisect_right(values, bound)
-        counts[-1] += len(values)
-        self._sums[queue] = self._sums.get(queue, 0.0) + sum(values)
+        below = 0
+        for index in range(low, high):
+            upto = bisect_right(values, self._bounds[index], below)
+            counts[index] += upto - below
+            below = upto
+        counts[high] += len(values) - below
 
     def family(self) -> HistogramMetricFamily:
         """Where it stands."""
         family = HistogramMetricFamily(self._name, self._text, labels=["queue"])
         for queue, counts in sorted(self._counts.items()):
-            buckets = list(zip(self._names, map(float, counts), strict=True))
+            buckets = list(zip(self._names, map(float, accumulate(counts)), strict=True))
             family.add_metric([queue], buckets, self._sums[queue])
         return family

@@ -103,9 +103,9 @@ class Metrics(Plugin):
         self._recorder.claimed(jobs)
 
     @hookimpl
-    async def on_complete(self, outcomes: Sequence[Outcome]) -> None:
-        """Count what has ended."""
-        self._recorder.completed(outcomes)
+    def on_recorded(self, outcomes: Sequence[Outcome]) -> None:
+        """Count what has ended, once that is recorded."""
+        self._recorder.recorded(outcomes)
 
     # -- the worker's life -----------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -73,42 +73,42 @@ class Recorder:
 
     def claimed(self, jobs: Sequence[QueuedJob]) -> None:
         """A batch was claimed."""
+        waits = _waits_s(jobs)
         with self._lock:
-            # A claim is of one queue; only another plugin could have changed that.
-            for queue in {job.queue for job in jobs}:
-                batch = [job for job in jobs if job.queue == queue]
-                label = self._labels.admit(queue)
-                self._claimed.add(len(batch), label)
-                self._claim_batch.add(label, [len(batch)])
-                waits = _waits_s(batch)
-                if waits:
-                    self._wait.add(label, waits)
+            # A claim is of one queue.
+            label = self._labels.admit(jobs[0].queue)
+            self._claimed.add(len(jobs), label)
+            self._claim_batch.add(label, [len(jobs)])
+            if waits:
+                self._wait.add(label, waits)
 
-    def completed(self, outcomes: Sequence[Outcome]) -> None:
-        """Runs have ended, and were accepted."""
-        batches: defaultdict[str, list[Outcome]] = defaultdict(list)
-        for outcome in outcomes:
-            batches[outcome.job.queue].append(outcome)
+    def recorded(self, outcomes: Sequence[Outcome]) -> None:
+        """Runs have ended, were accepted, and are recorded."""
+        queues = [outcome.job.queue for outcome in outcomes]
+        batches: dict[str, Sequence[Outcome]] = {queues[0]: outcomes}
+        # Batches are mostly of one queue: seen without a look into a dictionary for each.
+        if queues.count(queues[0]) < len(queues):
+            batches = {each: [o for o in outcomes if o.job.queue == each] for each in sorted(set(queues))}
         with self._lock:
             for queue, batch in batches.items():
-                self._complete(self._labels.admit(queue), batch)
+                self._record(self._labels.admit(queue), batch)
 
-    def _complete(self, label: str, batch: list[Outcome]) -> None:
+    def _record(self, label: str, batch: Sequence[Outcome]) -> None:
         self._finish_batch.add(label, [len(batch)])
-        back = 0
-        for state, count in Counter([outcome.state for outcome in batch]).items():
-            if state in ENDS:
+        states = [outcome.state for outcome in batch]
+        ended = 0
+        for state in ENDS:
+            if count := states.count(state):
                 self._finished.add(count, label, state.value)
-            else:
-                back += count
-        if not back:
+                ended += count
+        if ended == len(batch):
             self._run.add(label, [outcome.run_s for outcome in batch])
             return
         # What was given back did not run to an end, and says nothing about how long its function takes.
         ran = [outcome for outcome in batch if outcome.attempt_spent]
         retried = sum(outcome.state not in ENDS for outcome in ran)
         self._retried.add(retried, label)
-        self._returned.add(back - retried, label)
+        self._returned.add(len(batch) - ended - retried, label)
         if ran:
             self._run.add(label, [outcome.run_s for outcome in ran])
 
@@ -132,13 +132,15 @@ class Recorder:
             ]
 
 
-def _waits_s(jobs: list[QueuedJob]) -> list[float]:
+def _waits_s(jobs: Sequence[QueuedJob]) -> list[float]:
     """How long each waited for its first start; a later claim follows a retry, a rescue or a hand-back."""
+    # One statement claimed them, at one time.
+    started = jobs[0].started_at
+    if started is None:
+        return []
     waits = []
     for job in jobs:
-        started, since = job.started_at, job.created_at
-        if job.claims == 1 and started is not None and since is not None:
-            if job.scheduled_at is not None and job.scheduled_at > since:
-                since = job.scheduled_at
-            waits.append(max((started - since).total_seconds(), 0.0))
-    return waits
+        since, due = job.created_at, job.scheduled_at
+        if job.claims == 1 and since is not None:
+            waits.append((started - (since if due is None or due < since else due)).total_seconds())
+    return [max(wait, 0.0) for wait in waits] if waits and min(waits) < 0 else waits
