@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import inspect
 import os
 import re
 import shlex
@@ -31,6 +33,7 @@ from chancy_core.worker import Stopped
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]*)")?(?: needs="(\w+)")?\n(.*?)^```', re.DOTALL | re.MULTILINE)
+PRINTS = re.compile(r'\s*```text title="prints"\n(.*?)^```', re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 ENDS_WITHIN_S = 60
 
@@ -123,9 +126,18 @@ def workers(dsn: str, schema: str) -> int:
 
 @pytest.mark.parametrize("program", blocks("python", "run"))
 def test_every_complete_program_runs(program: str, python: Callable[..., str], tmp_path: Path) -> None:
-    """A program that the documentation shows as complete runs as it stands."""
+    """A program that the documentation shows as complete runs as it stands, and prints what it is said to print."""
     (tmp_path / "example.py").write_text(program)
-    python("example.py")
+    printed = python("example.py")
+    said = prints(program)
+    assert said in (None, printed)
+
+
+def prints(program: str) -> str | None:
+    """What the block after a program says that it prints; None if there is no such block."""
+    (page,) = {page for page in PAGES if f"\n{program}```" in page.read_text()}
+    found = PRINTS.match(page.read_text().partition(f"\n{program}```")[2])
+    return found[1] if found else None
 
 
 @pytest.mark.parametrize("program", blocks("python", "run until stopped"))
@@ -302,9 +314,51 @@ def test_every_exit_code_is_documented() -> None:
         assert f"| {how.value} |" in row_of("docs/reference/workers.md", how.name)
 
 
-def test_every_hook_is_documented() -> None:
-    """The page of hooks has a heading for each, with its arguments."""
-    page = (ROOT / "docs/reference/plugins.md").read_text()
-    for name, spec in SPECS.items():
-        arguments = ", ".join(spec.__code__.co_varnames[: spec.__code__.co_argcount])
-        assert f"### `{name}({arguments})`" in page
+HOOKS = ROOT / "docs/reference/plugins.md"
+
+
+def section_of(hook: str) -> str:
+    """What the page of plugins says of a hook, under a heading with its arguments."""
+    heading = f"### `{hook}({', '.join(inspect.signature(SPECS[hook]).parameters)})`\n"
+    parts = HOOKS.read_text().split(heading)
+    assert len(parts) == 2, f"one heading, please: {heading}"
+    return re.split(r"^##+ ", parts[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("hook", SPECS)
+def test_every_hook_is_documented(hook: str) -> None:
+    """A hook's section has its exact signature, and says when, in which transaction and what raising does."""
+    spec = SPECS[hook]
+    kind = "async def" if inspect.iscoroutinefunction(spec) else "def"
+    # The annotations are strings, and shown in quotes.
+    signature = f"{kind} {hook}{inspect.signature(spec)}".replace("'", "")
+    section = section_of(hook)
+    told = [f"```python\n{signature}\n```\n", "\n* **When:** ", "\n* **Transaction:** ", "\n* **Raising:** "]
+    for part in told:
+        assert section.count(part) == 1, part
+    assert sorted(told, key=section.index) == told
+
+
+@pytest.mark.parametrize("hook", SPECS)
+def test_every_hook_has_an_example(hook: str) -> None:
+    """A hook's section has a program that implements it, and shows what that prints; it is run above."""
+    (program,) = [code for _, title, _, code in BLOCK.findall(section_of(hook)) if title == "run"]
+    assert re.search(rf"@hookimpl\n(    @\w+\n)*    (async )?def {hook}\(self", program)
+    assert prints(program)
+
+
+def test_every_documented_hook_exists() -> None:
+    """No section is about a hook that is gone."""
+    assert set(re.findall(r"^### `(\w+)\(", HOOKS.read_text(), re.MULTILINE)) == set(SPECS)
+
+
+@pytest.mark.parametrize("hook", SPECS)
+def test_every_hook_has_a_test(hook: str) -> None:
+    """There is a test of the kernel that has the hook's name in its own."""
+    names = [
+        node.name
+        for file in (ROOT / "tests").glob("test_*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [name for name in names if re.match(rf"test_(.*_)?{hook}(_|$)", name)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from chancy_core.errors import PluginError
 from chancy_core.job import QueuedJob
@@ -20,6 +21,12 @@ def _logged(plugin: str, error: BaseException) -> None:
     log.error("hook_failed", plugin=plugin, hook="around_job", exc_info=error)
 
 
+class _Hook(NamedTuple):
+    plugin: str
+    call: Any
+    takes_job: bool
+
+
 class Around:
     """The `around_job` hooks of some plugins, in order.
 
@@ -30,6 +37,7 @@ class Around:
 
     def __init__(self, plugins: Sequence[Plugin] = (), failed: Failed = _logged) -> None:
         self.plugins: Final = tuple(plugins)
+        self._hooks: Final = [_hook(plugin) for plugin in plugins]
         self._failed = failed
 
     def entered(self, job: QueuedJob) -> AbstractContextManager[Any]:
@@ -38,27 +46,27 @@ class Around:
         Raises:
             PluginError: on entering, if one cannot be entered; those before it are left again.
         """
-        return _Entered(self.plugins, job, self._failed) if self.plugins else _NOTHING
+        return _Entered(self._hooks, job, self._failed) if self._hooks else _NOTHING
 
 
 class _Entered:
-    def __init__(self, plugins: Sequence[Plugin], job: QueuedJob, failed: Failed) -> None:
-        self._plugins = plugins
+    def __init__(self, hooks: Sequence[_Hook], job: QueuedJob, failed: Failed) -> None:
+        self._hooks = hooks
         self._job = job
         self._failed = failed
         self._open: list[tuple[str, AbstractContextManager[Any]]] = []
 
     def __enter__(self) -> None:
-        for plugin in self._plugins:
+        for hook in self._hooks:
             try:
-                context = _call(plugin, self._job)
+                context = _called(hook, self._job)
                 if context is not None:
                     context.__enter__()
-                    self._open.append((plugin.name, context))
+                    self._open.append((hook.plugin, context))
             except BaseException as error:
-                self._failed(plugin.name, error)
+                self._failed(hook.plugin, error)
                 problem = PluginError(
-                    f"The plugin {plugin.name!r} failed in around_job, so the attempt failed: "
+                    f"The plugin {hook.plugin!r} failed in around_job, so the attempt failed: "
                     f"{type(error).__name__}: {error}"
                 )
                 self.__exit__(type(problem), problem, None)
@@ -77,13 +85,14 @@ class _Entered:
                     self._failed(name, broken)
 
 
-def _call(plugin: Plugin, job: QueuedJob) -> AbstractContextManager[Any] | None:
-    hook: Any = plugin.around_job  # type: ignore[attr-defined]
-    found: AbstractContextManager[Any] | None = hook(job=job) if _takes_job(hook) else hook()
+def _hook(plugin: Plugin) -> _Hook:
+    call: Any = plugin.around_job  # type: ignore[attr-defined]
+    # The signature, not the code: `@contextmanager` puts a function of its own round the plugin's.
+    return _Hook(plugin.name, call, "job" in inspect.signature(call).parameters)
+
+
+def _called(hook: _Hook, job: QueuedJob) -> AbstractContextManager[Any] | None:
+    found: AbstractContextManager[Any] | None = hook.call(job=job) if hook.takes_job else hook.call()
     if found is not None and not (hasattr(found, "__enter__") and hasattr(found, "__exit__")):
         raise TypeError(f"it must return a context manager or None, not {found!r:.60}")
     return found
-
-
-def _takes_job(hook: Any) -> bool:
-    return "job" in hook.__code__.co_varnames[: hook.__code__.co_argcount + hook.__code__.co_kwonlyargcount]

@@ -5,54 +5,66 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-# For longer: CHANCY_TEST_KILLS=50 CHANCY_TEST_SCHEDULES=100 takes two to three minutes.
-KILLS = int(os.environ.get("CHANCY_TEST_KILLS", "3"))
+import pytest
+from killing import all_in_time, check_the_books, pair
+
+# For longer: CHANCY_TEST_KILLS=50 CHANCY_TEST_SCHEDULES=100 takes two to three minutes for each test.
+KILLS = int(os.environ.get("CHANCY_TEST_KILLS", "4"))
 SCHEDULES = int(os.environ.get("CHANCY_TEST_SCHEDULES", "10"))
-# The pause between two kills, at most and at least.
+# The pause between two kills, at least and at most.
 PAUSE_S = (0.2, 4.5) if KILLS > 10 else (0.2, 1.5)
-CHILD = Path(__file__).with_name("worker_child.py")
+LEADS_FOR_S = (0.0, 2.0) if KILLS > 10 else (0.0, 1.0)
+LEASE_S = 0.5
+
+pytestmark = pytest.mark.timeout(120 + KILLS * 10)
 
 
 async def test_workers_that_are_killed_fire_each_second_once(chancy, dsn, schema, query, until):
     """Two workers, one of them killed again and again: no second is fired twice, none is left out."""
-
-    def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, str(CHILD), dsn, schema, str(SCHEDULES)], cwd=CHILD.parent, stderr=subprocess.DEVNULL
-        )
-
-    children = [start(), start()]
-    try:
+    with pair(dsn, schema, SCHEDULES) as workers:
         await until(lambda: query("SELECT count(*) > 0 FROM {s}.cron_fires")[0][0])
         for _ in range(KILLS):
             await asyncio.sleep(random.uniform(*PAUSE_S))
-            victim = random.randrange(2)
-            children[victim].kill()
-            children[victim].wait()
-            children[victim] = start()
-        await until(
-            lambda: query("SELECT bool_and(next_at > now() - interval '1 second') FROM {s}.cron_schedules")[0][0]
-        )
-    finally:
-        for child in children:
-            child.terminate()
-        ends = time.monotonic() + 40
-        for child in children:
-            child.wait(max(ends - time.monotonic(), 0.1))
-    ((schedules, fires, times, left_out),) = query(
-        "SELECT count(*), sum(fires), sum(times), sum(length - fires) FROM ("
-        "SELECT count(*) AS fires, count(DISTINCT fire_at) AS times, "
-        "extract(epoch FROM max(fire_at) - min(fire_at)) + 1 AS length FROM {s}.cron_fires GROUP BY schedule) AS counts"
+            workers.kill(random.choice(("w0", "w1")))
+        await all_in_time(query)
+    check_the_books(query, SCHEDULES)
+
+
+async def test_leaders_that_are_killed_fire_each_second_once(new_chancy, dsn, schema, query, until):
+    """Two workers that elect a leader, which is killed again and again: every fire exactly once."""
+    leadership = pytest.importorskip("chancy_leadership")
+    async with new_chancy(*_plugins(leadership)):
+        pass
+    started = time.monotonic()
+    with pair(dsn, schema, SCHEDULES, LEASE_S) as workers:
+        await until(lambda: query("SELECT count(*) > 0 FROM {s}.cron_fires")[0][0])
+        terms = set()
+        while workers.kills < KILLS:
+            holder, term = await until(lambda: _leader(query, terms))
+            await asyncio.sleep(random.uniform(*LEADS_FOR_S))
+            terms.add(term)
+            workers.kill(holder.partition(".")[0])
+        await all_in_time(query)
+    fires = check_the_books(query, SCHEDULES)
+    print(f"{KILLS} leaders killed in {time.monotonic() - started:.0f} s, {fires} fires of {SCHEDULES} schedules")  # noqa: T201
+
+
+def _plugins(leadership):
+    from chancy_cron import Cron  # noqa: PLC0415
+
+    return Cron(), leadership.Leadership()
+
+
+async def _leader(query, killed):
+    """Who leads in a term in which nobody was killed."""
+    await asyncio.sleep(0.05)
+    return next(
+        (
+            (holder, term)
+            for holder, term in query("SELECT holder, term FROM {s}.leadership WHERE lease_until > clock_timestamp()")
+            if holder and term not in killed
+        ),
+        None,
     )
-    pushed = query(
-        "SELECT count(*), count(DISTINCT key) FROM ("
-        "SELECT meta::text AS key FROM {s}.jobs UNION ALL SELECT meta::text FROM {s}.finished_jobs) AS jobs"
-    )
-    assert schedules == SCHEDULES
-    assert (times, left_out) == (fires, 0)
-    assert pushed == [(fires, fires)]
