@@ -32,9 +32,10 @@ STATEMENTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "finish_jobs": ({**OUTCOMES, "state": ["succeeded"] * 100, "result": [None] * 100}, {"jobs_pkey"}),
     "release_jobs": ({**OUTCOMES, "delay_s": [None] * 100, "refund": [0] * 100}, {"jobs_pkey"}),
     "rescue_jobs": (
-        {"limit": 100, "grace_s": 0.0, "error": ERROR, "note": NOTE},
+        {"limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},
         {"jobs_running", "jobs_pkey"},
     ),
+    "find_lost": ({"limit": 100, "grace_s": 0.0, "tried": IDS}, {"jobs_running"}),
     "find_running": ({"worker": "w"}, {"jobs_running"}),
     "next_due": ({}, {"jobs_due"}),
 }
@@ -142,7 +143,12 @@ WORK: dict[str, tuple[str, dict[str, Any], int, int]] = {
         100,
     ),
     "release": ("release_jobs", {**RUN_OUTCOMES, "delay_s": [1.0] * 100, "refund": [0] * 100}, 100, 100),
-    "rescue": ("rescue_jobs", {"limit": 100, "grace_s": 0.0, "error": ERROR, "note": NOTE}, 100, OTHERS + 400),
+    "rescue": (
+        "rescue_jobs",
+        {"limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},
+        100,
+        OTHERS + 400,
+    ),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -55,8 +56,8 @@ class Finisher:
         self._plugins = plugins
         self._worker = worker
         self._failed_tellings = 0
-        #: Outcomes that were refused, because the run was no longer the job's latest.
-        self.stale = 0
+        #: Outcomes that were refused, because the run was no longer the job's latest; by queue.
+        self.stale: Final[Counter[str]] = Counter()
         self._buffer: list[Outcome] = []
         # What the database refuses in every form waits here for a better day, so that it holds up nobody.
         self._refused: list[Outcome] = []
@@ -226,7 +227,7 @@ class Finisher:
         return {row[0] for row in rows}
 
     def _report_stale(self, outcomes: Sequence[Outcome]) -> None:
-        self.stale += len(outcomes)
+        self.stale.update(outcome.job.queue for outcome in outcomes)
         # Each belongs to someone else by now: rescued, or already written by a try whose answer was lost.
         log.warning(
             "outcomes_stale",

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+import psycopg
+
 from chancy_core.errors import WorkerLost
 from chancy_core.log import log
 from chancy_core.store import Store
-from chancy_core.store.connect import WorkerConnection
+from chancy_core.store.connect import WorkerConnection, lost
 from chancy_core.store.flow import Flow
 from chancy_core.worker.duty import jittered
 
 BATCH: Final = 500
+# A job that the database will not let go is reported so often.
+REPORT_EVERY_S: Final = 600.0
 NOTE: Final = "The worker that ran it was lost: its lease ran out."
 ERROR: Final = json.dumps(
     {
@@ -28,7 +34,11 @@ ERROR: Final = json.dumps(
 
 
 class Rescuer:
-    """Every worker rescues; it takes no leader for that, because rows that another one holds are skipped."""
+    """Every worker rescues; it takes no leader for that, because rows that another one holds are skipped.
+
+    Attributes:
+        rescued: jobs taken back from lost workers, by queue.
+    """
 
     def __init__(
         self,
@@ -38,11 +48,12 @@ class Rescuer:
         hear: Callable[[str], None],
     ) -> None:
         self._store = store
-        #: Jobs taken back from lost workers.
-        self.rescued = 0
+        self.rescued: Final[Counter[str]] = Counter()
         self._hear = hear
         self._connection = connection
         self._lease_s = lease_s
+        # When each job that the database will not let go was last reported.
+        self._reported: dict[uuid.UUID, float] = {}
 
     async def run(self) -> None:
         """Rescue, for ever.
@@ -52,21 +63,65 @@ class Rescuer:
         """
         await asyncio.sleep(self._lease_s)
         while True:
-            while await self._connection.run(self._rescue()) == BATCH:
-                pass
+            try:
+                while await self._connection.run(self._rescue()) == BATCH:
+                    pass
+            except psycopg.Error as error:
+                if lost(error):
+                    raise
+                # Something that the database refuses in one job must not hold up the others.
+                await self._rescue_one_by_one()
+            await self._connection.run(self._forget_workers())
             await asyncio.sleep(jittered(self._lease_s / 3))
 
-    def _rescue(self) -> Flow[int]:
-        rows = yield self._store.query("rescue_jobs", limit=BATCH, grace_s=self._lease_s, error=ERROR, note=NOTE)
+    async def _rescue_one_by_one(self) -> None:
+        tried: list[uuid.UUID] = []
+        refused: dict[uuid.UUID, float] = {}
+        while found := await self._connection.run(self._find_lost(tried)):
+            for id_, queue in found:
+                tried.append(id_)
+                try:
+                    await self._connection.run(self._rescue(only=[id_]))
+                except psycopg.Error as error:
+                    if lost(error):
+                        raise
+                    refused[id_] = self._report(id_, queue, error)
+        self._reported = refused
+
+    def _report(self, id_: uuid.UUID, queue: str, error: psycopg.Error) -> float:
+        """Say, once in a while, that a job stays as it is. Returns when that was said last."""
+        now = time.monotonic()
+        reported_at = self._reported.get(id_)
+        if reported_at is not None and now - reported_at < REPORT_EVERY_S:
+            return reported_at
+        log.error(
+            "rescue_refused",
+            job=str(id_),
+            queue=queue,
+            error=str(error),
+            hint="The job stays as it is, and is tried again, until the database accepts it; look for a trigger.",
+        )
+        return now
+
+    def _rescue(self, only: list[uuid.UUID] | None = None) -> Flow[int]:
+        rows = yield self._store.query(
+            "rescue_jobs", limit=BATCH, only=only, grace_s=self._lease_s, error=ERROR, note=NOTE
+        )
         if rows:
-            self.rescued += len(rows)
+            self.rescued.update(queue for _, queue, _ in rows)
             states = Counter(state for _, _, state in rows)
             log.warning("jobs_rescued", runnable_again=states["pending"], failed=states["failed"])
             queues = sorted({queue for _, queue, state in rows if state == "pending"})
             yield from self._store.notify([f"back:{queue}" for queue in queues])
             for queue in queues:
                 self._hear(f"back:{queue}")
+        return len(rows)
+
+    def _find_lost(self, tried: list[uuid.UUID]) -> Flow[list[tuple[uuid.UUID, str]]]:
+        rows = yield self._store.query("find_lost", limit=BATCH, grace_s=self._lease_s, tried=tried)
+        return [(id_, queue) for id_, queue in rows]
+
+    def _forget_workers(self) -> Flow[None]:
         gone = yield self._store.query("forget_workers", grace_s=self._lease_s)
         if gone:
             log.warning("workers_lost", workers=[row[0] for row in gone])
-        return len(rows)

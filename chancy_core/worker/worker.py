@@ -224,12 +224,22 @@ class Worker:
     @property
     def rescued(self) -> int:
         """How many jobs it has taken back from lost workers."""
-        return self._rescuer.rescued if self._open else 0
+        return sum(self.rescued_by_queue.values())
+
+    @property
+    def rescued_by_queue(self) -> dict[str, int]:
+        """How many jobs it has taken back from lost workers, for each queue that had any."""
+        return dict(self._rescuer.rescued) if self._open else {}
 
     @property
     def stale(self) -> int:
         """How many outcomes of its own were refused, because someone else owned the run by then."""
-        return self._finisher.stale if self._open else 0
+        return sum(self.stale_by_queue.values())
+
+    @property
+    def stale_by_queue(self) -> dict[str, int]:
+        """How many outcomes of its own were refused, for each queue that had any."""
+        return dict(self._finisher.stale) if self._open else {}
 
     # -- stopping --------------------------------------------------------------------------
 

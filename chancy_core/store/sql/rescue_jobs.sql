@@ -1,6 +1,7 @@
 -- Take back up to {limit} running jobs of workers that are gone: their lease ran out, or they have no row at all.
 --
 -- limit    integer
+-- only     uuid[]             these and no others; NULL: whichever there are
 -- grace_s  double precision   how long the server must have been up: after a restart every lease looks old
 -- error    text               JSON object of the error to append; its attempt and worker are filled in here
 -- note     text
@@ -16,6 +17,7 @@ WITH lost AS (
           SELECT FROM {schema}.workers WHERE workers.worker = jobs.worker AND lease_until > now()
       )
       AND now() - pg_postmaster_start_time() > make_interval(secs => %(grace_s)s)
+      AND (%(only)s::uuid[] IS NULL OR id = ANY (%(only)s))
     ORDER BY worker
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED

@@ -143,8 +143,8 @@ async def test_failing_hooks_of_other_plugins_are_counted(new_chancy, metrics):
     async with new_chancy(metrics, Broken()) as chancy, Worker(chancy):
         await (await chancy.push(NOTHING)).wait(timeout=20)
         assert value(metrics, "chancy_hook_failures_total", plugin="broken", hook="on_claim") == 1
-        assert value(metrics, "chancy_jobs_rescued_total") == 0
-        assert value(metrics, "chancy_outcomes_stale_total") == 0
+        assert value(metrics, "chancy_jobs_rescued_total", queue="default") == 0
+        assert value(metrics, "chancy_outcomes_stale_total", queue="default") == 0
 
 
 class Spoiler(Plugin):
@@ -182,22 +182,32 @@ def test_values_fall_into_the_buckets_of_prometheus():
     assert told == pytest.approx(wanted)
 
 
-async def test_rescued_jobs_and_stale_outcomes_are_counted(chancy, metrics, query, until):
+async def test_rescued_jobs_and_stale_outcomes_are_counted_by_queue(chancy, metrics, query, until):
     """Jobs taken from a lost worker count as rescued; an outcome of a run that was taken away counts as stale."""
     metrics_jobs.gate = asyncio.Event()
+    for queue in ("mail", "reports"):
+        await chancy.declare(Queue(queue))
+
+    def counted(name):
+        return [value(metrics, name, queue=queue) for queue in ("default", "mail", "reports")]
+
     async with Worker(chancy, lease_s=1) as worker:
-        query(
-            "INSERT INTO {s}.jobs (id, queue, func, state, worker, attempts, claims, max_attempts, started_at) "
-            "VALUES (gen_random_uuid(), 'default', 'metrics_jobs.nothing', 'running', 'gone', 1, 1, 2, now())"
-        )
-        reference = await chancy.push(Job.from_func(metrics_jobs.wait_at_gate).with_max_attempts(3))
+        for queue in ("mail", "mail", "reports"):
+            query(
+                "INSERT INTO {s}.jobs (id, queue, func, state, worker, attempts, claims, max_attempts, started_at) "
+                "VALUES (gen_random_uuid(), %s, 'metrics_jobs.nothing', 'running', 'gone', 1, 1, 2, now())",
+                queue,
+            )
+        gated = Job.from_func(metrics_jobs.wait_at_gate).with_max_attempts(3).with_queue("mail")
+        reference = await chancy.push(gated)
         await until(lambda: worker.running)
         query("UPDATE {s}.jobs SET claims = claims + 1 WHERE id = %s", reference.identifier)
         metrics_jobs.gate.set()
-        await until(lambda: value(metrics, "chancy_outcomes_stale_total") == 1)
-        await until(lambda: value(metrics, "chancy_jobs_rescued_total") == 1)
+        await until(lambda: counted("chancy_outcomes_stale_total") == [0, 1, 0])
+        await until(lambda: counted("chancy_jobs_rescued_total") == [0, 2, 1])
+        assert (worker.rescued, worker.stale) == (3, 1)
         query("DELETE FROM {s}.jobs WHERE id = %s", reference.identifier)
-    assert value(metrics, "chancy_jobs_rescued_total") == 1, "a counter must not fall when the worker stops"
+    assert counted("chancy_jobs_rescued_total") == [0, 2, 1], "a counter must not fall when the worker stops"
 
 
 def test_each_instance_has_a_registry_of_its_own():

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from chancy import Worker
 from chancy_metrics.database import folded
+from chancy_metrics.labels import QueueLabels
 from chancy_metrics.reading import Reading
 
 Pairs = Iterable[tuple[Sequence[str], float]]
@@ -18,26 +19,39 @@ class Totals:
     """What workers count themselves, added up over those that run and those that have stopped."""
 
     def __init__(self) -> None:
-        self._rescued = 0
-        self._stale = 0
+        self._rescued: Counter[str] = Counter()
+        self._stale: Counter[str] = Counter()
 
     def keep(self, worker: Worker) -> None:
         """Remember the counts of a worker that stops."""
-        self._rescued += worker.rescued
-        self._stale += worker.stale
+        self._rescued.update(worker.rescued_by_queue)
+        self._stale.update(worker.stale_by_queue)
 
-    def families(self, workers: Sequence[Worker]) -> Iterator[Metric]:
-        """The counters as they stand, with the workers that run."""
-        yield counter(
+    def families(self, workers: Sequence[Worker], labels: QueueLabels) -> Iterator[Metric]:
+        """The counters as they stand, with the workers that run; each starts at 0."""
+        yield _summed(
             "chancy_jobs_rescued",
             "Jobs that this worker took back from lost workers.",
-            self._rescued + sum(worker.rescued for worker in workers),
+            [self._rescued, *(worker.rescued_by_queue for worker in workers)],
+            labels,
         )
-        yield counter(
+        yield _summed(
             "chancy_outcomes_stale",
             "Outcomes of this worker that were refused, because someone else owned the run by then.",
-            self._stale + sum(worker.stale for worker in workers),
+            [self._stale, *(worker.stale_by_queue for worker in workers)],
+            labels,
         )
+
+
+def _summed(name: str, text: str, counts: Iterable[Mapping[str, int]], labels: QueueLabels) -> Metric:
+    found: Counter[str] = Counter(dict.fromkeys(labels.shown, 0))
+    for each in counts:
+        for queue, count in each.items():
+            found[labels.of(queue)] += count
+    family = CounterMetricFamily(name, text, labels=["queue"])
+    for label, count in sorted(found.items()):
+        family.add_metric([label], count)
+    return family
 
 
 def hook_failures(failures: Mapping[tuple[str, str], int]) -> Metric:

@@ -174,7 +174,7 @@ class Metrics(Plugin):
         now = time.monotonic()
         self._wanted_until = now + WANTED_FOR_S
         yield from self._recorder.collect()
-        yield from self._totals.families(self._workers)
+        yield from self._totals.families(self._workers, self._labels)
         if self._chancy is not None:
             yield hook_failures(self._chancy.plugins.failures)
         yield counter("chancy_database_reading_failures", "Looks at the database that failed.", self._failed_readings)

@@ -1,0 +1,17 @@
+-- The next {limit} jobs that rescue_jobs would take, of those not yet tried.
+--
+-- limit    integer
+-- grace_s  double precision   as in rescue_jobs
+-- tried    uuid[]
+--
+-- Returns (id, queue). Uses jobs_running, as rescue_jobs does.
+SELECT id, queue
+FROM {schema}.jobs
+WHERE state = 'running'
+  AND NOT EXISTS (
+      SELECT FROM {schema}.workers WHERE workers.worker = jobs.worker AND lease_until > now()
+  )
+  AND now() - pg_postmaster_start_time() > make_interval(secs => %(grace_s)s)
+  AND id <> ALL (%(tried)s::uuid[])
+ORDER BY worker
+LIMIT %(limit)s
