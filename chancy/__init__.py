@@ -4,7 +4,7 @@ from chancy_core.app import Chancy
 from chancy_core.errors import ChancyError, JobStopped
 from chancy_core.executors import JobContext
 from chancy_core.hookspecs import hookimpl
-from chancy_core.job import Backoff, Job, JobError, Limit, Outcome, Progress, QueuedJob, State, job
+from chancy_core.job import Backoff, Cancellation, Job, JobError, Limit, Outcome, Progress, QueuedJob, State, job
 from chancy_core.plugins import Plugin, Tick
 from chancy_core.queue import Queue
 from chancy_core.reference import Reference
@@ -15,6 +15,7 @@ from chancy_core.worker import Worker
 __all__ = [
     "Backoff",
     "Cancel",
+    "Cancellation",
     "Chancy",
     "ChancyError",
     "Job",

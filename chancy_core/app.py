@@ -19,13 +19,13 @@ from psycopg.pq import TransactionStatus
 from chancy_core import config, embedded
 from chancy_core.config import Settings
 from chancy_core.errors import InvalidJob, InvalidQueue, NotOpen, SchemaError
-from chancy_core.job import Job, JobFunction, QueuedJob, as_job
+from chancy_core.job import Cancellation, Job, JobFunction, QueuedJob, as_job
 from chancy_core.log import log
 from chancy_core.plugins import Plugin, PluginHost
 from chancy_core.plugins import load as load_plugins
 from chancy_core.pushing import Pusher, payload, payloads
 from chancy_core.queue import Executor, Queue, check_resume_at
-from chancy_core.reference import Reference, References
+from chancy_core.reference import Reference, References, missing
 from chancy_core.store import Flow, Migration, Pool, Store, SyncPool, run, run_sync
 from chancy_core.store.codec import JobRow, job_row
 from chancy_core.store.connect import callers_connection, connect, connect_sync
@@ -39,6 +39,8 @@ Pushable = Job | JobFunction[..., Any]
 # Jobs of a bulk push are encoded and sent so many at a time; that bounds the memory it takes.
 CHUNK: Final = 5000
 APPLICATION_NAME: Final = "chancy"
+# A reason is read in a list of jobs.
+REASON_MAX: Final = 500
 
 
 class Chancy:
@@ -472,6 +474,61 @@ class Chancy:
 
     # -- queues ----------------------------------------------------------------------------
 
+    async def cancel_job(self, ref: Reference | uuid.UUID | str, *, reason: str | None = None) -> Cancellation:
+        """Cancel a job: at once if it does not run; if it runs, its worker is told to stop it.
+
+        A coroutine is cancelled, a child process told and then killed; a function in a thread stops at its next
+        `checkpoint()`, if it has any, and is `running` until then.
+
+        Args:
+            ref: the job.
+            reason: a few words, kept as its note.
+
+        Returns:
+            Which of that happened.
+
+        Raises:
+            JobNotFound: there is no such job.
+        """
+        return _one(ref, await self._run(lambda: self.store.cancel([_identifier(ref)], _reason(reason))))
+
+    async def cancel_jobs(
+        self, refs: Iterable[Reference | uuid.UUID | str], *, reason: str | None = None
+    ) -> list[Cancellation | None]:
+        """As `cancel_job`, for many: what came of each, in their order; None for one that does not exist."""
+        ids = [_identifier(ref) for ref in refs]
+        found = await self._run(lambda: self.store.cancel(ids, _reason(reason)))
+        return [found.get(id_) for id_ in ids]
+
+    async def retry_jobs(self, refs: Iterable[Reference | uuid.UUID | str]) -> list[Reference]:
+        """Bring finished jobs back, whatever their outcome was: they run again, and keep their errors so far.
+
+        Their attempts count from the beginning again, and their expiry is forgotten.
+
+        Returns:
+            Those that came back. The others do not exist, have not finished, or have a unique key that another job
+            holds by now.
+        """
+        ids = [_identifier(ref) for ref in refs]
+        return [self.reference(id_) for id_ in await self._run(lambda: self.store.retry(ids))]
+
+    def sync_cancel_job(self, ref: Reference | uuid.UUID | str, *, reason: str | None = None) -> Cancellation:
+        """As `cancel_job`, for code without asyncio."""
+        return _one(ref, self._run_sync(lambda: self.store.cancel([_identifier(ref)], _reason(reason))))
+
+    def sync_cancel_jobs(
+        self, refs: Iterable[Reference | uuid.UUID | str], *, reason: str | None = None
+    ) -> list[Cancellation | None]:
+        """As `cancel_jobs`, for code without asyncio."""
+        ids = [_identifier(ref) for ref in refs]
+        found = self._run_sync(lambda: self.store.cancel(ids, _reason(reason)))
+        return [found.get(id_) for id_ in ids]
+
+    def sync_retry_jobs(self, refs: Iterable[Reference | uuid.UUID | str]) -> list[Reference]:
+        """As `retry_jobs`, for code without asyncio."""
+        ids = [_identifier(ref) for ref in refs]
+        return [self.reference(id_) for id_ in self._run_sync(lambda: self.store.retry(ids))]
+
     async def declare(self, queue: Queue, *, upsert: bool = False) -> Queue:
         """Declare a queue, so that it can be pushed to.
 
@@ -671,6 +728,21 @@ def _savepoint_sync(connection: psycopg.Connection[Any]) -> Iterator[None]:
 def _has_yet_to_begin(connection: AsyncConnection | psycopg.Connection[Any]) -> bool:
     """Whether its first statement would begin the caller's transaction; psycopg's `transaction()` would commit it."""
     return not connection.autocommit and connection.info.transaction_status is TransactionStatus.IDLE
+
+
+def _one(ref: Reference | uuid.UUID | str, found: dict[uuid.UUID, Cancellation]) -> Cancellation:
+    identifier = _identifier(ref)
+    if identifier not in found:
+        raise missing(identifier)
+    return found[identifier]
+
+
+def _reason(reason: str | None) -> str:
+    if reason is None:
+        return "Cancelled on request."
+    if not isinstance(reason, str) or not reason or "\x00" in reason:
+        raise InvalidJob(f"reason is {reason!r:.60}: give a few words, or None.")
+    return reason[:REASON_MAX]
 
 
 def _identifier(ref: Reference | uuid.UUID | str) -> uuid.UUID:

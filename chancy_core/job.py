@@ -53,6 +53,17 @@ _State: TypeAlias = State
 _FINISHED: Final = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 
 
+class Cancellation(StrEnum):
+    """What came of asking for a job's cancellation."""
+
+    CANCELLED = "cancelled"
+    """It had not been started, or waited for a retry: it is cancelled, and will not run."""
+    STOPPING = "stopping"
+    """It runs: its worker has been told. `wait()` tells how it ended, which may be by succeeding just then."""
+    FINISHED = "finished"
+    """It had finished already: nothing was changed."""
+
+
 class _LimitType(StrEnum):
     MEMORY = "memory"
     TIME = "time"
@@ -167,7 +178,7 @@ class Job(msgspec.Struct, frozen=True):
         backoff: the wait between attempts. None: one second, doubling, with jitter.
         keep_result: whether the function's return value is kept with the finished job.
         expires_at: if it was not started before this moment, by the database's clock, it is cancelled instead. Needs
-            a time zone. A job that has been started once does not expire.
+            a time zone. A job that has spent an attempt does not expire.
         retry_on: retry only after these exceptions and their subclasses; classes, or their names, with or without
             the module. Empty: after any.
         give_up_on: never retry after these. Goes before `retry_on`.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, overload
 
 from chancy_core.errors import InvalidJob, JobNotFound, NotOpen
-from chancy_core.job import QueuedJob
+from chancy_core.job import Cancellation, QueuedJob
 
 
 class Keeper(Protocol):
@@ -19,6 +19,14 @@ class Keeper(Protocol):
 
     async def get_job(self, ref: Reference) -> QueuedJob | None:
         """The job as it stands."""
+        ...
+
+    async def cancel_job(self, ref: Reference, *, reason: str | None = None) -> Cancellation:
+        """What came of cancelling the job."""
+        ...
+
+    def sync_cancel_job(self, ref: Reference, *, reason: str | None = None) -> Cancellation:
+        """What came of cancelling the job."""
         ...
 
     def sync_wait_for_job(self, ref: Reference, *, timeout: float | None = None) -> QueuedJob:
@@ -67,6 +75,14 @@ class Reference:
     async def get(self) -> QueuedJob:
         """The job as it stands. Raises JobNotFound."""
         return self._found(await self._bound().get_job(self))
+
+    async def cancel(self, *, reason: str | None = None) -> Cancellation:
+        """Cancel the job, or tell its worker to; which of these, the answer says. See `Chancy.cancel_job`."""
+        return await self._bound().cancel_job(self, reason=reason)
+
+    def sync_cancel(self, *, reason: str | None = None) -> Cancellation:
+        """As `cancel`, for code without asyncio."""
+        return self._bound().sync_cancel_job(self, reason=reason)
 
     def sync_wait(self, *, timeout: float | None = None) -> QueuedJob:
         """As `wait`, for code without asyncio."""

@@ -91,7 +91,16 @@ class Database:
         none = [None] * len(runs)
         ids, claims = [run.id for run in runs], [run.claims for run in runs]
         rows = self.ask(
-            "finish_jobs", id=ids, claims=claims, state=[state] * len(runs), result=none, errors=none, note=none
+            "finish_jobs",
+            id=ids,
+            claims=claims,
+            state=[state] * len(runs),
+            result=none,
+            errors=none,
+            note=none,
+            run_s=[0.0] * len(runs),
+            peak=None,
+            meta=None,
         )
         return [row[0] for row in rows]
 
@@ -106,6 +115,7 @@ class Database:
             refund=[refund] * len(runs),
             errors=none,
             note=none,
+            meta=None,
         )
         return [row[0] for row in rows]
 

@@ -19,7 +19,8 @@ from chancy_core.worker.floors import LOWEST_ID
 from chancy_core.worker.rescue import ERROR, NOTE
 
 IDS = [str(uuid.UUID(int=n)) for n in range(100)]
-OUTCOMES = {"id": IDS, "claims": [1] * 100, "errors": [None] * 100, "note": [None] * 100}
+OUTCOMES = {"id": IDS, "claims": [1] * 100, "errors": [None] * 100, "note": [None] * 100, "meta": None}
+ENDED = {"result": [None] * 100, "run_s": [0.1] * 100, "peak": None}
 CLAIM = {"queue": "default", "worker": "w", "limit": 100}
 
 # Each statement with parameters, and the only ways in which it may reach a job.
@@ -29,7 +30,7 @@ STATEMENTS: dict[str, tuple[dict[str, Any], set[str]]] = {
         {"jobs_ready", "place"},
     ),
     "promote_jobs": ({"limit": 100}, {"jobs_due", "place"}),
-    "finish_jobs": ({**OUTCOMES, "state": ["succeeded"] * 100, "result": [None] * 100}, {"jobs_pkey"}),
+    "finish_jobs": ({**OUTCOMES, "state": ["succeeded"] * 100, **ENDED}, {"jobs_pkey"}),
     "release_jobs": ({**OUTCOMES, "delay_s": [None] * 100, "refund": [0] * 100}, {"jobs_pkey"}),
     "rescue_jobs": (
         {"limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},
@@ -37,7 +38,11 @@ STATEMENTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     ),
     "find_lost": ({"limit": 100, "grace_s": 0.0, "tried": IDS}, {"jobs_running"}),
     "find_running": ({"worker": "w"}, {"jobs_running"}),
-    "next_due": ({}, {"jobs_due"}),
+    "next_due": ({}, {"jobs_due", "jobs_expiring", "jobs_cancelled"}),
+    "sweep_jobs": ({"limit": 100}, {"jobs_expiring", "jobs_cancelled", "place"}),
+    "find_cancelled": ({"worker": "w"}, {"jobs_cancelled"}),
+    "cancel_jobs": ({"ids": IDS, "note": "n"}, {"jobs_pkey"}),
+    "report_progress": ({"id": IDS, "claims": [1] * 100, "progress": ["{}"] * 100}, {"jobs_pkey"}),
 }
 # What the table holds, and what was last said about it.
 MOMENTS = {
@@ -51,7 +56,7 @@ MOMENTS = {
 JOBS = 3000
 MODES = ("force_custom_plan", "force_generic_plan")
 # These are read whole: each holds only what is wanted, or is in the order that is asked for and read from its start.
-WHOLE = {"jobs_due", "jobs_running"}
+WHOLE = {"jobs_due", "jobs_running", "jobs_expiring", "jobs_cancelled"}
 
 
 @asynccontextmanager
@@ -132,13 +137,13 @@ WORK: dict[str, tuple[str, dict[str, Any], int, int]] = {
     "promote": ("promote_jobs", {"limit": 100}, 100, 200),
     "finish": (
         "finish_jobs",
-        {**RUN_OUTCOMES, "state": ["succeeded"] * 100, "result": [None] * 100},
+        {**RUN_OUTCOMES, "state": ["succeeded"] * 100, **ENDED},
         100,
         100,
     ),
     "finish what is gone": (
         "finish_jobs",
-        {**OUTCOMES, "state": ["failed"] * 100, "result": [None] * 100, "claims": [7] * 100},
+        {**OUTCOMES, "state": ["failed"] * 100, **ENDED, "claims": [7] * 100},
         0,
         100,
     ),

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import click
 import msgspec
 
 from chancy_core.app import Chancy
 from chancy_core.errors import InvalidJob, JobNotFound
-from chancy_core.job import Job, QueuedJob
+from chancy_core.job import Cancellation, Job, QueuedJob
+
+_CANCELLATIONS: Final = {
+    Cancellation.CANCELLED: "cancelled",
+    Cancellation.STOPPING: "runs; its worker has been told to stop it",
+    Cancellation.FINISHED: "finished already",
+}
 
 
 @click.command()
@@ -46,11 +53,26 @@ def push(
 
 @click.command()
 @click.argument("id")
+@click.option("--cancel", is_flag=True, help="Cancel it: at once, or as soon as its worker can stop it.")
+@click.option("--reason", help="Why it is cancelled; kept as its note.")
+@click.option("--retry", is_flag=True, help="Bring it back, if it has finished.")
 @click.pass_obj
-def job(new_chancy: Callable[[], Chancy], id: str) -> None:  # noqa: A002 -- the argument's name in the help
-    """Show the job ID as it stands."""
+def job(new_chancy: Callable[[], Chancy], id: str, cancel: bool, reason: str | None, retry: bool) -> None:  # noqa: A002 -- the argument's name in the help
+    """Show the job ID as it stands, cancel it, or let it run again."""
+    if cancel and retry:
+        raise click.UsageError("--cancel and --retry exclude each other.")
     with new_chancy() as chancy:
         reference = chancy.reference(id)
+        if cancel:
+            click.echo(f"{id}: {_CANCELLATIONS[chancy.sync_cancel_job(reference, reason=reason)]}")
+            return
+        if retry:
+            if not chancy.sync_retry_jobs([reference]):
+                raise click.ClickException(
+                    f"{id} was not brought back: it has not finished, does not exist, or its unique key is taken."
+                )
+            click.echo(f"{id}: runs again")
+            return
         found = chancy.sync_get_job(reference)
         if found is None:
             raise JobNotFound(f"There is no job {id} in schema {chancy.settings.schema!r}.")

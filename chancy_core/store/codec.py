@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from chancy_core.errors import InvalidJob
-from chancy_core.job import Backoff, Job, JobError, Limit, QueuedJob, State
+from chancy_core.job import Backoff, Job, JobError, Limit, Progress, QueuedJob, State
 from chancy_core.jsonvalue import decode, encode_checked
 from chancy_core.queue import Executor, Queue, QueueState
 
@@ -28,9 +28,12 @@ class _Options(msgspec.Struct, frozen=True, omit_defaults=True):
 
     backoff: Backoff | None = None
     keep_result: bool = True
+    retry_on: tuple[str, ...] = ()
+    give_up_on: tuple[str, ...] = ()
 
 
 _decode_options: Final = msgspec.json.Decoder(_Options).decode
+_decode_progress: Final = msgspec.json.Decoder(Progress).decode
 _decode_limits: Final = msgspec.json.Decoder(list[Limit]).decode
 # Where `claim_jobs` and `get_jobs` have kwargs, limits, meta, options and errors.
 _JSON_PLACES: Final[dict[int, Callable[[str], Any]]] = {
@@ -56,6 +59,7 @@ class JobRow(NamedTuple):
     meta: str | None
     limits: str | None
     options: str | None
+    expires_at: datetime | None
 
 
 def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
@@ -75,22 +79,27 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
         )
     limits = _encode(job.limits).decode() if job.limits else None
     options = None
-    if job.backoff is not None or not job.keep_result:
-        options = _encode(_Options(job.backoff, job.keep_result)).decode()
+    if job.backoff is not None or not job.keep_result or job.retry_on or job.give_up_on:
+        options = _encode(_Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on)).decode()
     return JobRow(
         id_,
         queue,
         job.func,
         job.priority,
         job.max_attempts,
-        # In UTC, because Python has offsets that PostgreSQL does not read.
-        None if job.scheduled_at is None else job.scheduled_at.astimezone(UTC),
+        _in_utc(job.scheduled_at),
         job.unique_key,
         kwargs.decode() or None,
         meta.decode() or None,
         limits,
         options,
+        _in_utc(job.expires_at),
     )
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    # Python has offsets that PostgreSQL does not read.
+    return None if moment is None else moment.astimezone(UTC)
 
 
 def insert_params(rows: Sequence[JobRow]) -> dict[str, Any]:
@@ -118,7 +127,8 @@ def copy_data(rows: Iterable[JobRow]) -> str:
             state, due = "scheduled", row.scheduled_at.isoformat()
         lines.append(
             f"{row.id}\t{row.queue}\t{row.func}\t{row.priority}\t{row.max_attempts}\t{state}\t{due}\t"
-            f"{_field(row.kwargs)}\t{_field(row.meta)}\t{_field(row.limits)}\t{_field(row.options)}\n"
+            f"{_field(row.kwargs)}\t{_field(row.meta)}\t{_field(row.limits)}\t{_field(row.options)}\t"
+            f"{COPY_NULL if row.expires_at is None else row.expires_at.isoformat()}\n"
         )
     return "".join(lines)
 
@@ -141,7 +151,7 @@ def claimed_job(row: Sequence[Any]) -> QueuedJob:
         meta,
         options,
     ) = row[:10]
-    (id_, _, attempts, claims, created_at, started_at, errors, worker, note) = row[10:19]
+    (id_, _, attempts, claims, created_at, started_at, errors, worker, note, expires_at) = row[10:20]
     more = _decode_options(options) if options else _DEFAULT_OPTIONS
     return QueuedJob(
         func,
@@ -155,6 +165,9 @@ def claimed_job(row: Sequence[Any]) -> QueuedJob:
         decode(meta) if meta else {},
         more.backoff,
         more.keep_result,
+        expires_at,
+        more.retry_on,
+        more.give_up_on,
         id=id_,
         state=_STATES[row[11]],
         attempts=attempts,
@@ -192,9 +205,22 @@ def _kept(place: int, value: Any) -> Any:
 
 def stored_job(row: Sequence[Any]) -> QueuedJob:
     """The job in a row of `get_jobs`."""
-    completed_at, result = row[19:21]
+    completed_at, result, progress, run_s, peak_bytes, cancel_requested = row[20:26]
     job, _ = readable_job(row)
-    return msgspec.structs.replace(job, completed_at=completed_at, result=decode(result) if result else None)
+    return msgspec.structs.replace(
+        job,
+        completed_at=completed_at,
+        result=decode(result) if result else None,
+        progress=_decode_progress(progress) if progress else None,
+        run_s=run_s,
+        peak_bytes=peak_bytes,
+        cancel_requested=cancel_requested,
+    )
+
+
+def encode_progress(progress: Progress) -> str:
+    """The JSON of a run's progress."""
+    return _encode(progress).decode()
 
 
 def encode_errors(errors: list[JobError]) -> str | None:

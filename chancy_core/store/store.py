@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from chancy_core.errors import ChancyError, InvalidQueue, UnknownQueue, nearest
-from chancy_core.job import QueuedJob
+from chancy_core.job import Cancellation, QueuedJob
 from chancy_core.queue import DEFAULT_QUEUE, Queue
 from chancy_core.store.codec import JobRow, copy_data, insert_params, queue_of, stored_job
 from chancy_core.store.flow import CopyIn, Flow, Query
@@ -18,6 +18,8 @@ from chancy_core.store.statements import check_schema, statement
 # Each round of a unique push that finds neither room nor holder means that a holder finished in between.
 UNIQUE_ROUNDS: Final = 20
 PURGE_BATCH: Final = 1000
+# A job on its way from one table to the other is missed once; one that is missed twice is nowhere.
+CANCEL_ROUNDS: Final = 2
 
 
 class Store:
@@ -112,6 +114,25 @@ class Store:
         rows = yield self.query("get_jobs", ids=list(ids))
         jobs = map(stored_job, rows)
         return {job.id: job for job in jobs}
+
+    def cancel(self, ids: Sequence[uuid.UUID], note: str) -> Flow[dict[uuid.UUID, Cancellation]]:
+        """Cancel jobs, and tell the workers that run some of them; those that do not exist are left out."""
+        found: dict[uuid.UUID, Cancellation] = {}
+        for _ in range(CANCEL_ROUNDS):
+            left = [id_ for id_ in ids if id_ not in found]
+            if not left:
+                break
+            rows = yield self.query("cancel_jobs", ids=left, note=note)
+            found |= {id_: Cancellation(what) for id_, what, _ in rows}
+            workers = sorted({worker for _, _, worker in rows if worker is not None})
+            yield from self.notify([f"cancel:{worker}" for worker in workers])
+        return found
+
+    def retry(self, ids: Sequence[uuid.UUID]) -> Flow[list[uuid.UUID]]:
+        """Bring finished jobs back; the ids of those that came back."""
+        rows = yield self.query("retry_jobs", ids=list(ids))
+        yield from self.notify([f"back:{queue}" for queue in sorted({queue for _, queue in rows})])
+        return [id_ for id_, _ in rows]
 
     def find_finished(self, ids: Sequence[uuid.UUID]) -> Flow[dict[uuid.UUID, bool]]:
         """Whether each of these jobs is finished; those that do not exist are left out."""

@@ -88,6 +88,7 @@ class Auditor:
             refund=[1] * count,
             errors=[None] * count,
             note=[NOTE] * count,
+            meta=None,
         )
         log.warning("claims_unheard", count=count)
         queues = [f"back:{queue}" for queue in sorted(set(runs.values()))]

@@ -39,6 +39,7 @@ class Finisher:
         connection: a connection for this duty alone.
         plugins: told of accepted outcomes, in the transaction that records them and after it.
         retry_due: called with the shortest delay, in seconds, of the retries just written.
+        sweep: called when a run was given back that somebody wanted cancelled.
         worker: the worker, for plugins.
     """
 
@@ -48,11 +49,13 @@ class Finisher:
         connection: WorkerConnection,
         plugins: PluginHost,
         retry_due: Callable[[float], None],
+        sweep: Callable[[], None],
         worker: Any,
     ) -> None:
         self._store = store
         self._connection = connection
         self._retry_due = retry_due
+        self._sweep = sweep
         self._plugins = plugins
         self._worker = worker
         self._failed_tellings = 0
@@ -208,6 +211,9 @@ class Finisher:
             result=sparse_array([o.result.decode() if o.result is not None else None for o in outcomes]),
             errors=sparse_array([_errors(o) for o in outcomes]),
             note=sparse_array([o.note for o in outcomes]),
+            run_s=plain_array(o.run_s for o in outcomes),
+            peak=sparse_array([o.peak_bytes for o in outcomes]),
+            meta=sparse_array([o.meta.decode() if o.meta is not None else None for o in outcomes]),
         )
         return {row[0] for row in rows}
 
@@ -220,10 +226,13 @@ class Finisher:
             refund=[0 if o.attempt_spent else 1 for o in outcomes],
             errors=[_errors(o) for o in outcomes],
             note=[o.note for o in outcomes],
+            meta=[o.meta.decode() if o.meta is not None else None for o in outcomes],
         )
         queues = {o.job.queue for o in outcomes if o.state is State.PENDING}
         if queues:
             yield from self._store.notify([f"back:{queue}" for queue in sorted(queues)])
+        if any(cancelled for _, cancelled in rows):
+            self._sweep()
         return {row[0] for row in rows}
 
     def _report_stale(self, outcomes: Sequence[Outcome]) -> None:

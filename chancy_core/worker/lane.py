@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from chancy_core.executors import Executor, StopReason
-from chancy_core.executors.outcomes import handed_back
+from chancy_core.executors.outcomes import cancelled, handed_back
 from chancy_core.job import Outcome, QueuedJob
 from chancy_core.log import log
 from chancy_core.queue import Queue
@@ -141,6 +141,19 @@ class Lane:
             log.info("jobs_waited_too_long", queue=self.queue.name, count=count)
         elif self._waiting:
             self._timer = loop.call_at(self._waiting[0][1], self._give_back_late)
+
+    def cancel(self, key: tuple[uuid.UUID, int]) -> None:
+        """Cancel one run, if it is here; one that goes on may be cancelled again."""
+        run = self._running.get(key)
+        if run is not None:
+            # As in `stop`.
+            asyncio.get_running_loop().call_soon(self._stop, key, run, StopReason.CANCELLED)
+            return
+        for waiting in self._waiting:
+            if (waiting[0].id, waiting[0].claims) == key:
+                self._waiting.remove(waiting)
+                self._finisher.put(cancelled(waiting[0], StopReason.CANCELLED.value))
+                return
 
     def _stop(self, key: tuple[uuid.UUID, int], run: Run, reason: StopReason) -> None:
         if key in self._running:

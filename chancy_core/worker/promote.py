@@ -1,4 +1,4 @@
-"""Promote: scheduled and retrying jobs whose time has come become runnable."""
+"""Promote: jobs whose time has come become runnable; those whose time is over are cancelled."""
 
 from __future__ import annotations
 
@@ -64,10 +64,14 @@ class Promoter:
 
     def _promote(self) -> Flow[float | None]:
         while True:
-            rows = yield self._store.query("next_due")
-            due_in_s = float(rows[0][0]) if rows else None
+            ((due_in_s, expires_in_s, cancelled),) = yield self._store.query("next_due")
+            if cancelled or (expires_in_s is not None and expires_in_s <= 0):
+                swept = yield from self._sweep()
+                if not swept:
+                    return SPREAD_S
+                continue
             if due_in_s is None or due_in_s > 0:
-                return due_in_s
+                return min((s for s in (due_in_s, expires_in_s) if s is not None), default=None)
             promoted = yield self._store.query("promote_jobs", limit=BATCH)
             if not promoted:
                 # Another worker is at it.
@@ -77,3 +81,10 @@ class Promoter:
             for queue in queues:
                 self._hear(f"back:{queue}")
             log.debug("jobs_promoted", count=len(promoted), queues=queues)
+
+    def _sweep(self) -> Flow[int]:
+        swept = yield self._store.query("sweep_jobs", limit=BATCH)
+        if swept:
+            expired = sum(1 for _, _, expired in swept if expired)
+            log.info("jobs_swept", expired=expired, cancelled=len(swept) - expired)
+        return len(swept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -66,6 +67,16 @@ class Lanes:
     def running(self) -> int:
         """How many jobs run now, in all lanes."""
         return sum(lane.running for lane in self._lanes.values())
+
+    @property
+    def busy(self) -> bool:
+        """Whether any job runs, or waits for its slot."""
+        return any(lane.known() for lane in self._lanes.values())
+
+    def cancel(self, id_: uuid.UUID, claims: int) -> None:
+        """Cancel one run, if it is here."""
+        for lane in self._lanes.values():
+            lane.cancel((id_, claims))
 
     def ring(self) -> None:
         """Look at the declarations now."""

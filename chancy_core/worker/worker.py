@@ -22,6 +22,7 @@ from chancy_core.log import log
 from chancy_core.queue import Queue
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.worker.audit import Auditor
+from chancy_core.worker.cancel import Canceller
 from chancy_core.worker.claim import Claimer
 from chancy_core.worker.duty import keep
 from chancy_core.worker.finish import Finisher
@@ -29,6 +30,7 @@ from chancy_core.worker.heartbeat import Heartbeat, register
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.lease import Lease
 from chancy_core.worker.listen import Listener
+from chancy_core.worker.progress import ProgressWriter
 from chancy_core.worker.promote import Promoter
 from chancy_core.worker.queues import Lanes
 from chancy_core.worker.rescue import Rescuer
@@ -128,7 +130,8 @@ class Worker:
         store = self._chancy.store
         claims, writes = self._connection("chancy claim"), self._connection("chancy finish")
         self._lease = Lease(self._lease_s, self._lost)
-        self._finisher = Finisher(store, writes, self._chancy.plugins, self._retry_due, self)
+        self._finisher = Finisher(store, writes, self._chancy.plugins, self._retry_due, self._sweep, self)
+        self._progress = ProgressWriter(store, claims)
         self._lanes = Lanes(
             store,
             claims,
@@ -141,6 +144,7 @@ class Worker:
         self._promoter = Promoter(store, claims, self._hear)
         self._auditor = Auditor(self.name, store, claims, self._known_runs, self._hear)
         self._rescuer = Rescuer(store, claims, self._lease_s, self._hear)
+        self._canceller = Canceller(self.name, store, claims, lambda: self._lanes.busy, self._lanes.cancel)
         self._heartbeat = Heartbeat(
             self.name,
             sorted(self._tags),
@@ -166,6 +170,8 @@ class Worker:
         self._keep("promote", self._promoter.run)
         self._keep("rescue", self._rescuer.run)
         self._keep("audit", self._auditor.run)
+        self._keep("cancel", self._canceller.run)
+        self._keep("progress", self._progress.run)
         for plugin in self._chancy.plugins.ticking():
             self._keep(f"tick {plugin.name}", Ticker(self._chancy, plugin, self.name).run)
         if self._chancy.settings.notifications:
@@ -325,6 +331,7 @@ class Worker:
             self._chancy.settings.result_limit_bytes,
             self._functions,
             self._chancy.plugins.around(),
+            self._progress.report,
         )
 
     def _claimer(self, lane: Lane, connection: WorkerConnection) -> Claimer:
@@ -353,6 +360,9 @@ class Worker:
     def _retry_due(self, delay_s: float) -> None:
         self._promoter.due_in(delay_s)
 
+    def _sweep(self) -> None:
+        self._promoter.ring()
+
     def _lost(self) -> None:
         count = self._lanes.stop_jobs(StopReason.LEASE_LOST)
         if count:
@@ -367,6 +377,7 @@ class Worker:
         if payload is None:
             self._lanes.ring()
             self._promoter.ring()
+            self._canceller.ring()
             self._lanes.wake_all()
             return
         what, _, queue = payload.partition(":")
@@ -378,6 +389,8 @@ class Worker:
             self._promoter.ring()
         elif what == "queues":
             self._lanes.ring()
+        elif what == "cancel" and queue == self.name:
+            self._canceller.ring()
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

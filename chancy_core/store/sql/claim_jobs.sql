@@ -22,6 +22,9 @@ WITH ready AS (
           AND jobs.state = 'pending'
           AND (jobs.priority, jobs.id) > (part.low, part.floor)
           AND jobs.priority <= part.high
+          -- What expired, or was cancelled, waits for sweep_jobs.
+          AND (jobs.expires_at IS NULL OR jobs.expires_at > now() OR jobs.attempts > 0)
+          AND jobs.cancel_note IS NULL
         ORDER BY jobs.priority, jobs.id
         LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED
@@ -44,6 +47,7 @@ claimed AS (
     WHERE ctid = ANY (ARRAY(SELECT place FROM ready))
     RETURNING func, queue, kwargs::text, priority, max_attempts, scheduled_at, limits::text, unique_key, meta::text,
        options::text,
-              id, state, attempts, claims, created_at, started_at, errors::text, worker, note
+              id, state, attempts, claims, created_at, started_at, errors::text, worker, note,
+              expires_at
 )
 SELECT * FROM claimed ORDER BY priority, id

@@ -6,6 +6,9 @@
 -- result   text[]      JSON, or NULL
 -- errors   text[]      JSON of all attempts' errors, or NULL for none
 -- note     text[]
+-- run_s    real[]      seconds that the run took
+-- peak     bigint[]    bytes that it held at most, or NULL
+-- meta     text[]      JSON of the job's meta where the run changed it, or NULL
 --
 -- Returns the ids it accepted. Each is looked up in jobs_pkey, because nothing else is left, whatever statistics say:
 -- the arrays stand in sub-selects, since the planner, knowing how long they are, hashes the whole table at some sizes;
@@ -16,8 +19,9 @@ WITH outcome AS (
     SELECT *
     FROM unnest(
         (SELECT %(id)s::uuid[]), (SELECT %(claims)s::integer[]), (SELECT %(state)s::text[]),
-        (SELECT %(result)s::text[]), (SELECT %(errors)s::text[]), (SELECT %(note)s::text[])
-    ) AS given (id, claims, state, result, errors, note)
+        (SELECT %(result)s::text[]), (SELECT %(errors)s::text[]), (SELECT %(note)s::text[]),
+        (SELECT %(run_s)s::real[]), (SELECT %(peak)s::bigint[]), (SELECT %(meta)s::text[])
+    ) AS given (id, claims, state, result, errors, note, run_s, peak, meta)
 ),
 gone AS (
     DELETE FROM {schema}.jobs
@@ -25,16 +29,20 @@ gone AS (
     WHERE jobs.id = ANY (ARRAY[outcome.id]) AND jobs.claims = outcome.claims AND jobs.worker IS NOT NULL
     RETURNING jobs.id, jobs.queue, jobs.func, jobs.priority, jobs.max_attempts, jobs.attempts, jobs.claims,
               jobs.created_at, jobs.scheduled_at, jobs.started_at, jobs.worker, jobs.unique_key,
-              jobs.kwargs, jobs.meta, jobs.limits, jobs.options,
-              outcome.state AS outcome, outcome.result, outcome.errors AS all_errors, outcome.note AS outcome_note
+              jobs.kwargs, jobs.meta, jobs.limits, jobs.options, jobs.expires_at, jobs.progress, jobs.cancel_note,
+              outcome.state AS outcome, outcome.result, outcome.errors AS all_errors, outcome.note AS outcome_note,
+              outcome.run_s, outcome.peak, outcome.meta AS outcome_meta
 ),
 kept AS (
     INSERT INTO {schema}.finished_jobs (
         id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-        unique_key, kwargs, meta, limits, options, state, result, errors, note
+        unique_key, kwargs, meta, limits, options, expires_at, progress, state, result, errors, note, run_s, peak_bytes
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-           unique_key, kwargs, meta, limits, options, outcome, result::json, all_errors::jsonb, outcome_note
+           unique_key, kwargs, coalesce(outcome_meta::json, meta), limits, options, expires_at, progress, outcome,
+           result::json, all_errors::jsonb,
+           CASE WHEN outcome = 'cancelled' THEN coalesce(cancel_note, outcome_note) ELSE outcome_note END,
+           run_s, peak
     FROM gone
 )
 SELECT id FROM gone

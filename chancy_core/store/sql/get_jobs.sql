@@ -4,13 +4,14 @@
 SELECT func, queue, kwargs::text, priority, max_attempts, scheduled_at, limits::text, unique_key, meta::text,
        options::text,
        id, state, attempts, claims, created_at, started_at, errors::text, worker, note,
-       NULL::timestamptz AS finished_at, NULL AS result
+       expires_at, NULL::timestamptz AS finished_at, NULL AS result, progress::text, NULL::real AS run_s,
+       NULL::bigint AS peak_bytes, cancel_note IS NOT NULL AS cancel_requested
 FROM {schema}.jobs
 WHERE id = ANY (%(ids)s)
 UNION ALL
 SELECT func, queue, kwargs::text, priority, max_attempts, scheduled_at, limits::text, unique_key, meta::text,
        options::text,
        id, state, attempts, claims, created_at, started_at, errors::text, worker, note,
-       finished_at, result::text
+       expires_at, finished_at, result::text, progress::text, run_s, peak_bytes, false
 FROM {schema}.finished_jobs
 WHERE id = ANY (%(ids)s)

@@ -1,6 +1,6 @@
 -- Store jobs, given as arrays of equal length.
 --
--- id … options   a column each; sorted by unique_key, so that two pushes of the same keys wait for each other in order
+-- id … expires_at   a column each; sorted by unique_key, so that two pushes of the same keys wait for each other in order
 -- queues         text[]   the names in `queue`, once each
 -- channel        text     whom to notify when this commits …
 -- payloads       text[]   … of what; empty: nobody
@@ -12,15 +12,18 @@ WITH given AS (
     FROM unnest(
         %(id)s::uuid[], %(queue)s::text[], %(func)s::text[], %(priority)s::integer[], %(max_attempts)s::integer[],
         %(scheduled_at)s::timestamptz[], %(unique_key)s::text[], %(kwargs)s::text[], %(meta)s::text[],
-        %(limits)s::text[], %(options)s::text[]
-    ) AS row (id, queue, func, priority, max_attempts, scheduled_at, unique_key, kwargs, meta, limits, options)
+        %(limits)s::text[], %(options)s::text[], %(expires_at)s::timestamptz[]
+    ) AS row (
+        id, queue, func, priority, max_attempts, scheduled_at, unique_key, kwargs, meta, limits, options, expires_at
+    )
 ),
 stored AS (
     INSERT INTO {schema}.jobs (
-        id, queue, func, priority, max_attempts, scheduled_at, unique_key, kwargs, meta, limits, options, state
+        id, queue, func, priority, max_attempts, scheduled_at, unique_key, kwargs, meta, limits, options, expires_at,
+        state
     )
     SELECT id, queue, func, priority, max_attempts, scheduled_at, unique_key,
-           kwargs::json, meta::json, limits::json, options::json,
+           kwargs::json, meta::json, limits::json, options::json, expires_at,
            CASE WHEN scheduled_at > now() THEN 'scheduled' ELSE 'pending' END
     FROM given
     WHERE NOT EXISTS (

@@ -17,10 +17,10 @@ WITH gone AS (
 kept AS (
     INSERT INTO {schema}.finished_jobs (
         id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-        unique_key, kwargs, meta, limits, options, state, errors, note
+        unique_key, kwargs, meta, limits, options, expires_at, progress, state, errors, note
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-           unique_key, kwargs, meta, limits, options, 'cancelled', errors, %(note)s
+           unique_key, kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors, %(note)s
     FROM gone
 )
 SELECT id FROM gone

@@ -6,14 +6,16 @@
 -- refund   integer[]           1 gives the attempt back, 0 leaves it spent
 -- errors   text[]              JSON of all attempts' errors; NULL leaves them as they are
 -- note     text[]
+-- meta     text[]              JSON of the job's meta where the run changed it, or NULL
 --
--- Returns the ids it accepted. How it finds the rows is explained in finish_jobs; uses jobs_pkey.
+-- Returns (id, cancelled) of those it accepted; a cancelled one is to be swept, not run. How it finds the rows is explained in finish_jobs; uses jobs_pkey.
 WITH outcome AS (
     SELECT *
     FROM unnest(
         (SELECT %(id)s::uuid[]), (SELECT %(claims)s::integer[]), (SELECT %(delay_s)s::double precision[]),
-        (SELECT %(refund)s::integer[]), (SELECT %(errors)s::text[]), (SELECT %(note)s::text[])
-    ) AS given (id, claims, delay_s, refund, errors, note)
+        (SELECT %(refund)s::integer[]), (SELECT %(errors)s::text[]), (SELECT %(note)s::text[]),
+        (SELECT %(meta)s::text[])
+    ) AS given (id, claims, delay_s, refund, errors, note, meta)
 )
 UPDATE {schema}.jobs
 SET state = CASE WHEN outcome.delay_s IS NULL THEN 'pending' ELSE 'retrying' END,
@@ -21,7 +23,8 @@ SET state = CASE WHEN outcome.delay_s IS NULL THEN 'pending' ELSE 'retrying' END
     attempts = jobs.attempts - outcome.refund,
     errors = coalesce(outcome.errors::jsonb, jobs.errors),
     note = outcome.note,
+    meta = coalesce(outcome.meta::json, jobs.meta),
     worker = NULL
 FROM outcome
 WHERE jobs.id = ANY (ARRAY[outcome.id]) AND jobs.claims = outcome.claims AND jobs.worker IS NOT NULL
-RETURNING jobs.id
+RETURNING jobs.id, jobs.cancel_note IS NOT NULL AS cancelled

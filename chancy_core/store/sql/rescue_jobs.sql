@@ -39,10 +39,10 @@ gone AS (
 kept AS (
     INSERT INTO {schema}.finished_jobs (
         id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-        unique_key, kwargs, meta, limits, options, state, errors, note
+        unique_key, kwargs, meta, limits, options, expires_at, progress, state, errors, note
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-           unique_key, kwargs, meta, limits, options, 'failed', all_errors, %(note)s
+           unique_key, kwargs, meta, limits, options, expires_at, progress, 'failed', all_errors, %(note)s
     FROM gone
 ),
 back AS (

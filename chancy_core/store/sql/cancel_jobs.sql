@@ -1,0 +1,41 @@
+-- Cancel jobs: those that do not run are cancelled at once, those that run are marked for their workers.
+--
+-- ids    uuid[]
+-- note   text     why
+--
+-- Returns (id, what, worker), what being cancelled, stopping or finished; nothing for a job that is nowhere, or that was
+-- on its way from one table to the other just then. Uses jobs_pkey; why through ANY is explained in finish_jobs.
+WITH asked AS (
+    SELECT id, state
+    FROM {schema}.jobs
+    WHERE id = ANY (%(ids)s)
+    ORDER BY id
+    FOR UPDATE
+),
+gone AS (
+    DELETE FROM {schema}.jobs
+    USING asked
+    WHERE jobs.id = ANY (ARRAY[asked.id]) AND asked.state <> 'running'
+    RETURNING jobs.*
+),
+kept AS (
+    INSERT INTO {schema}.finished_jobs (
+        id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
+        unique_key, kwargs, meta, limits, options, expires_at, progress, state, errors, note
+    )
+    SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
+           unique_key, kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors, %(note)s
+    FROM gone
+),
+told AS (
+    UPDATE {schema}.jobs
+    SET cancel_note = %(note)s
+    FROM asked
+    WHERE jobs.id = ANY (ARRAY[asked.id]) AND asked.state = 'running'
+    RETURNING jobs.id, jobs.worker
+)
+SELECT id, 'cancelled' AS what, NULL AS worker FROM gone
+UNION ALL
+SELECT id, 'stopping', worker FROM told
+UNION ALL
+SELECT id, 'finished', NULL FROM {schema}.finished_jobs WHERE id = ANY (%(ids)s)

@@ -1,0 +1,29 @@
+-- Bring finished jobs back, to run again: attempts from the beginning, claims and errors as they were.
+--
+-- ids   uuid[]
+--
+-- A job whose unique_key is taken by another stays where it is. Returns (id, queue) of those that came back.
+-- Uses finished_jobs_id.
+WITH old AS (
+    SELECT *
+    FROM {schema}.finished_jobs
+    WHERE id = ANY (%(ids)s)
+    FOR UPDATE
+),
+back AS (
+    INSERT INTO {schema}.jobs (
+        id, queue, func, priority, max_attempts, claims, created_at, scheduled_at, unique_key, kwargs, meta, limits,
+        options, errors, state
+    )
+    SELECT id, queue, func, priority, max_attempts, claims, created_at, scheduled_at, unique_key, kwargs, meta, limits,
+           options, errors, 'pending'
+    FROM old
+    ORDER BY id
+    ON CONFLICT DO NOTHING
+    RETURNING id, queue
+),
+gone AS (
+    DELETE FROM {schema}.finished_jobs
+    WHERE id = ANY (ARRAY(SELECT id FROM back))
+)
+SELECT id, queue FROM back

@@ -1,0 +1,38 @@
+-- Cancel up to {limit} jobs that will not run: they were not started before their expiry, or were given back by a run
+-- that somebody wanted cancelled.
+--
+-- limit   integer
+--
+-- Returns (id, queue, expired). Uses jobs_expiring and jobs_cancelled; why the rows are then addressed by their place is
+-- explained in claim_jobs.
+WITH expired AS (
+    SELECT ctid
+    FROM {schema}.jobs
+    WHERE expires_at <= now() AND attempts = 0 AND worker IS NULL
+    ORDER BY expires_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+),
+given_up AS (
+    SELECT ctid
+    FROM {schema}.jobs
+    WHERE worker IS NULL AND cancel_note IS NOT NULL
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+),
+gone AS (
+    DELETE FROM {schema}.jobs
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM expired UNION ALL SELECT ctid FROM given_up))
+    RETURNING *
+),
+kept AS (
+    INSERT INTO {schema}.finished_jobs (
+        id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
+        unique_key, kwargs, meta, limits, options, expires_at, progress, state, errors, note
+    )
+    SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
+           unique_key, kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors,
+           coalesce(cancel_note, 'It was not started before it expired.')
+    FROM gone
+)
+SELECT id, queue, cancel_note IS NULL AS expired FROM gone

@@ -1,0 +1,72 @@
+"""Cancel: stop the runs of this worker that somebody wants cancelled."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+from chancy_core.log import log
+from chancy_core.store import Store
+from chancy_core.store.connect import WorkerConnection
+from chancy_core.store.flow import Flow
+from chancy_core.worker.duty import Alarm, jittered
+
+# How often to look without having been rung: where notifications are off, that is how a worker learns of it at all.
+LOOK_EVERY_S: Final = 10.0
+LOOK_EVERY_UNNOTIFIED_S: Final = 2.0
+# How soon to stop a run again that goes on although it was stopped, or that had not begun to.
+AGAIN_S: Final = 1.0
+
+
+class Canceller:
+    """Looks for requests that concern this worker, and passes them on.
+
+    Args:
+        worker: the worker's name.
+        store: the statements.
+        connection: a connection to share.
+        busy: whether anything runs here that could be cancelled.
+        stop: stops one run, if it is here.
+    """
+
+    def __init__(
+        self,
+        worker: str,
+        store: Store,
+        connection: WorkerConnection,
+        busy: Callable[[], bool],
+        stop: Callable[[uuid.UUID, int], None],
+    ) -> None:
+        self._worker = worker
+        self._store = store
+        self._connection = connection
+        self._busy = busy
+        self._stop = stop
+        self._alarm = Alarm()
+        self._rung = False
+        self._told: set[tuple[uuid.UUID, int]] = set()
+
+    def ring(self) -> None:
+        """Look now: somebody asked for a cancellation."""
+        self._rung = True
+        self._alarm.ring()
+
+    async def run(self) -> None:
+        """Look now and then, for ever."""
+        every_s = LOOK_EVERY_S if self._store.notifications else LOOK_EVERY_UNNOTIFIED_S
+        while True:
+            await self._alarm.sleep(AGAIN_S if self._told else jittered(every_s))
+            if not (self._rung or self._busy()):
+                continue
+            self._rung = False
+            runs = await self._connection.run(self._requests())
+            for run in runs:
+                if run not in self._told:
+                    log.info("cancellation_requested", job=str(run[0]))
+                self._stop(*run)
+            self._told = set(runs)
+
+    def _requests(self) -> Flow[list[tuple[uuid.UUID, int]]]:
+        rows = yield self._store.query("find_cancelled", worker=self._worker)
+        return [(id_, claims) for id_, claims in rows]
