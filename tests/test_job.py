@@ -314,7 +314,9 @@ FIELDS = {
     "unique_key": st.none() | PLAIN,
     "meta": st.dictionaries(PLAIN, PLAIN, max_size=3),
     "backoff": st.none() | BACKOFFS,
+    "expires_at": st.none() | MOMENTS,
 }
+POLICY = st.fixed_dictionaries({name: st.lists(NAMES, max_size=2).map(tuple) for name in ("retry_on", "give_up_on")})
 
 
 @given(NAMES, st.fixed_dictionaries({}, optional=FIELDS))
@@ -327,28 +329,31 @@ def test_with_methods_make_the_job_that_the_constructor_makes(func, fields):
     assert pickle.loads(pickle.dumps(step_by_step)) == step_by_step
 
 
-@given(NAMES, st.fixed_dictionaries(FIELDS), st.booleans())
-def test_a_row_holds_all_of_a_job(func, fields, keep_result):
+@given(NAMES, st.fixed_dictionaries(FIELDS), POLICY, st.booleans())
+def test_a_row_holds_all_of_a_job(func, fields, policy, keep_result):
     """Turned into a row and back, as the store does it, any job is the same job."""
-    made = Job(func, keep_result=keep_result, **fields)
+    made = Job(func, keep_result=keep_result, **fields, **policy)
     row = job_row(made, made.queue, str(uuid.UUID(int=1)), 10**6)
     back = claimed_job(
         (
             *(row.func, row.queue, row.kwargs, row.priority, row.max_attempts, row.scheduled_at),
             *(row.limits, row.unique_key, row.meta, row.options),
-            *(uuid.UUID(row.id), "running", 1, 1, None, None, None, None, None),
+            *(uuid.UUID(row.id), "running", 1, 1, None, None, None, None, None, row.expires_at),
         )
     )
     assert isinstance(back, QueuedJob)
     # A local time that there was twice is equal to none in another zone.
-    moment = made.scheduled_at and made.scheduled_at.astimezone(UTC)
+    in_utc = {
+        name: moment and moment.astimezone(UTC)
+        for name, moment in (("scheduled_at", made.scheduled_at), ("expires_at", made.expires_at))
+    }
     assert {name: getattr(back, name) for name in Job.__struct_fields__} == {
         **{name: getattr(made, name) for name in Job.__struct_fields__},
-        "scheduled_at": moment,
+        **in_utc,
     }
     # What COPY is given is one line of as many fields, whatever characters there are.
     assert copy_data([row]).count("\n") == 1
-    assert copy_data([row]).count("\t") == 10
+    assert copy_data([row]).count("\t") == 11
 
 
 def test_states_that_end_a_job():
