@@ -507,6 +507,17 @@ async def test_is_leader_says_where_leader_only_plugins_tick(new_chancy):
         await until(lambda: "leaders" in ticked)
 
 
+@pytest.mark.parametrize(("name", "told"), [("p", 1), ("pruner", 0)])
+async def test_a_worker_without_a_pruner_says_so_once(new_chancy, name, told):
+    """Unless a plugin of that name is loaded, a worker says once that finished jobs stay, and what to install."""
+    with captured_events() as events:
+        async with new_chancy(plugins=[plugin(name)]) as chancy:
+            await run_one(chancy)
+    found = [event for event in events if event["event"] == "pruner_not_loaded"]
+    assert len(found) == told
+    assert all("pip install chancy-pruner" in event["hint"] and event["log_level"] == "info" for event in found)
+
+
 # -- what plugins bring --------------------------------------------------------------------------
 
 

@@ -43,6 +43,11 @@ STOP_JOBS_WITHIN_S: Final = 5.0
 # How long outcomes may take to be written at the end, should the database be away just then. Jobs whose outcome
 # cannot be written are rescued by others once the lease has run out.
 WRITE_WITHIN_S: Final = 15.0
+# The name of the plugin that removes finished jobs: nothing depends on it, but its absence is worth a word.
+PRUNER: Final = "pruner"
+KEPT_FOR_EVER: Final = (
+    "Finished jobs stay for ever, unless somebody deletes them: pip install chancy-pruner, and leave it enabled."
+)
 
 
 class Stopped(IntEnum):
@@ -178,6 +183,8 @@ class Worker:
             listener = Listener(store.channel, lambda: self._chancy.dsn, self._hear)
             self._keep("listen", listener.run)
         log.info("worker_started", worker=self.name, queues=sorted(self._lanes.lanes))
+        if not any(loaded.name == PRUNER for loaded in self._chancy.plugins.loaded):
+            log.info("pruner_not_loaded", worker=self.name, hint=KEPT_FOR_EVER)
 
     async def wait_for_shutdown(self) -> Stopped:
         """Work until the process is told to stop (SIGTERM, Ctrl-C, or `stop`), then stop in good order.
