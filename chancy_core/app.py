@@ -187,6 +187,24 @@ class Chancy:
     def __exit__(self, *exception: object) -> None:
         self.sync_close()
 
+    @asynccontextmanager
+    async def connect(self, *, application_name: str) -> AsyncIterator[AsyncConnection]:
+        """A connection of its own to the database, for the length of the block, which closes it.
+
+        For what must not wait for the pool, or keeps a connection for long, such as LISTEN. It has the settings of all
+        of Chancy's connections, with the DSN's own before them, and autocommits outside `transaction()`.
+
+        Args:
+            application_name: what it is called in `pg_stat_activity`.
+
+        Raises:
+            NotOpen: no DSN was given, and the embedded PostgreSQL has not been started.
+            DatabaseUnavailable: nothing answers there.
+        """
+        options = {**self._connection_options(), "application_name": application_name}
+        async with await connect(self.dsn, **options) as connection:
+            yield connection
+
     def _connection_options(self) -> dict[str, Any]:
         return {"application_name": APPLICATION_NAME, "pooler": self.settings.pooler}
 

@@ -103,7 +103,8 @@ async def on_tick(tick: Tick) -> None:
     """Every `interval` seconds of the plugin, while a worker runs.
 
     Called in a task of its own for each plugin; never twice at a time; for at most `tick_timeout_s` seconds. A plugin
-    with `leader_only` set is called on the leader alone, or on every worker where nothing elects one.
+    with `leader_only` set is called on the leader alone, or on every worker where nothing elects one; a worker that has
+    become the leader calls it within a second, unless it called it here less than an interval ago.
 
     If it raises, that is logged and counted, and the next tick comes after a backoff.
     """

@@ -20,6 +20,7 @@ from chancy_core.errors import ConfigError, PluginError
 from chancy_core.plugins.check import SPECS
 from chancy_core.plugins.load import load
 from chancy_core.store.connect import WorkerConnection
+from chancy_core.worker.tick import Ticker
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 RAISED = [ValueError("no"), NotImplementedError(), asyncio.CancelledError(), SystemExit(3), KeyboardInterrupt()]
@@ -516,6 +517,81 @@ async def test_a_worker_without_a_pruner_says_so_once(new_chancy, name, told):
     found = [event for event in events if event["event"] == "pruner_not_loaded"]
     assert len(found) == told
     assert all("pip install chancy-pruner" in event["hint"] and event["log_level"] == "info" for event in found)
+
+
+async def test_a_new_leader_ticks_at_once_however_long_the_interval(new_chancy, monkeypatch):
+    """A plugin with an interval of an hour ticks as soon as this worker leads, and not again when it leads again."""
+    monkeypatch.setattr("chancy_core.worker.tick.LOOK_S", 0.01)
+    ticks: list[bool] = []
+    looks = 0
+    leads = False
+
+    async def tick(self, tick):
+        ticks.append(tick.is_leader)
+
+    async def look(self, tick):
+        nonlocal looks
+        looks += 1
+
+    hourly = plugin("hourly", {"interval": 3600.0}, on_tick=tick)
+    type(hourly).leader_only = True
+    plugins = [
+        hourly,
+        plugin("looking", {"interval": 0.01}, on_tick=look),
+        plugin("leadership", is_leader=lambda self: leads),
+    ]
+
+    async def a_while():
+        until_then = looks + 10
+        await until(lambda: looks >= until_then)
+
+    async with new_chancy(plugins=plugins) as chancy, Worker(chancy):
+        await a_while()
+        assert not ticks
+        leads = True
+        await until(lambda: ticks)
+        leads = False
+        await a_while()
+        leads = True
+        await a_while()
+    assert ticks == [True]
+
+
+async def test_a_tick_that_the_database_missed_does_not_wait_for_an_interval(new_chancy, monkeypatch):
+    """A database that is away when an hourly tick is due delays it by seconds, not an hour; that is no failure."""
+    monkeypatch.setattr("chancy_core.worker.tick.LONGEST_PAUSE_S", 0.01)
+    ticked = asyncio.Event()
+    tries = 0
+
+    async def tick(self, tick):
+        ticked.set()
+
+    real = Ticker._now
+
+    def now(self):
+        nonlocal tries
+        tries += 1
+        if tries <= 2:
+            raise psycopg.OperationalError("away")
+        return real(self)
+
+    monkeypatch.setattr(Ticker, "_now", now)
+    made = plugin("hourly", {"interval": 3600.0}, on_tick=tick)
+    async with new_chancy(plugins=[made]) as chancy, Worker(chancy):
+        await asyncio.wait_for(ticked.wait(), 20)
+        assert not chancy.plugins.failures
+
+
+async def test_a_plugins_own_connection_is_like_all_others(new_chancy, dsn):
+    """It is outside the pool, named as asked, commits by itself, reads times, and is closed after the block."""
+    async with new_chancy(pool_max_size=1) as chancy:
+        async with chancy.pool.connection(), chancy.connect(application_name="my plugin") as connection:
+            cursor = await connection.execute(
+                "SELECT current_setting('application_name'), current_setting('DateStyle')"
+            )
+            name, style = await cursor.fetchone()
+            assert (name, style.partition(",")[0], connection.autocommit) == ("my plugin", "ISO", True)
+        assert connection.closed
 
 
 # -- what plugins bring --------------------------------------------------------------------------

@@ -10,10 +10,12 @@ from chancy_core.app import Chancy
 from chancy_core.plugins import Plugin, Tick
 from chancy_core.store.connect import lost
 from chancy_core.store.flow import Flow
-from chancy_core.worker.duty import LONGEST_PAUSE_S
+from chancy_core.worker.duty import LONGEST_PAUSE_S, jittered
 
 # A plugin whose ticks fail comes back more and more slowly, at most so many intervals apart.
 BACKOFF_MAX: Final = 32
+# How often a worker that does not lead looks whether it does by now, in seconds; that is asked of memory.
+LOOK_S: Final = 0.5
 
 
 class Ticker:
@@ -30,24 +32,32 @@ class Ticker:
         interval_s = self._plugin.interval or LONGEST_PAUSE_S
         backoff = 1
         while True:
+            leads = await self._turn()
             start = loop.time()
-            well = await self._tick()
+            try:
+                well = await self._tick(leads)
+            except Exception as error:
+                if not lost(error):
+                    raise
+                # Weather: it is the next tick that counts, but a long interval must not pass for a short outage.
+                await asyncio.sleep(min(interval_s, LONGEST_PAUSE_S))
+                continue
             backoff = 1 if well else min(backoff * 2, BACKOFF_MAX)
-            pause_s = interval_s * backoff if not well else interval_s
-            await asyncio.sleep(max(start + pause_s - loop.time(), 0))
+            await asyncio.sleep(max(start + interval_s * backoff - loop.time(), 0))
 
-    async def _tick(self) -> bool:
+    async def _turn(self) -> bool:
+        """Wait until it is for this worker to tick. Returns whether it leads.
+
+        Whoever becomes the leader ticks soon, because when the one before it ticked last is not known here: with an
+        interval of an hour, nobody must wait for two.
+        """
+        while not (leads := self._chancy.plugins.is_leader()) and self._plugin.leader_only:  # noqa: ASYNC110 -- it is memory that answers
+            await asyncio.sleep(jittered(min(self._plugin.interval or LOOK_S, LOOK_S)))
+        return leads
+
+    async def _tick(self, leads: bool) -> bool:
         host = self._chancy.plugins
-        leads = host.is_leader()
-        if self._plugin.leader_only and not leads:
-            return True
-        try:
-            now = await self._chancy.pool.run(self._now)
-        except Exception as error:
-            if lost(error):
-                # Weather: the next tick is soon enough.
-                return True
-            raise
+        now = await self._chancy.pool.run(self._now)
         return await host.on_tick(
             self._plugin,
             Tick(

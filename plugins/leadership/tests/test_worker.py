@@ -69,6 +69,25 @@ async def test_after_a_clean_stop_another_leads_within_a_second(pair, until):
     assert (await Leadership.get_leader(one)).holder is None
 
 
+class Hourly(Counting):
+    """As Counting, with an interval that no test waits for."""
+
+    interval: float = 3600.0
+
+
+async def test_the_new_leaders_ticks_do_not_wait_for_an_interval(new_chancy, migrated, until):
+    """A plugin for the leader only ticks on the new leader within about a second, though its interval is an hour."""
+    async with new_chancy(Hourly()) as one, new_chancy(Hourly()) as other:
+        leading = Worker(one)
+        await leading.start()
+        async with Worker(other):
+            await until(lambda: ticks(one) == 1)
+            assert ticks(other) == 0
+            await leading.stop()
+            await until(lambda: Leadership.of(other).term == 2)
+            await until(lambda: ticks(other) == 1, within_s=5)
+
+
 async def hold():
     await asyncio.sleep(60)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Final
 
 import psycopg
@@ -14,7 +14,7 @@ from chancy import Chancy, ChancyError
 from chancy_core.errors import NotOpen
 from chancy_core.log import log
 from chancy_leadership.candidate import Candidate
-from chancy_leadership.store import channel, connect, listen, only, rows
+from chancy_leadership.store import channel, listen, only, rows
 
 # How long a worker's start waits for the first answer, so that a worker that is alone leads from its first tick on.
 FIRST_ANSWER_S: Final = 3.0
@@ -76,7 +76,7 @@ class Elector:
         if self.candidate.may_hold:
             self.candidate.drop()
             try:
-                async with asyncio.timeout(RESIGN_WITHIN_S), await connect(self._chancy) as connection:
+                async with asyncio.timeout(RESIGN_WITHIN_S), self._connection() as connection:
                     await self._resign(connection)
             except (psycopg.Error, ChancyError, OSError) as error:
                 log.warning("leader_not_resigned", holder=self.candidate.holder, error=str(error))
@@ -95,7 +95,7 @@ class Elector:
         while True:
             answers = self._answers
             try:
-                async with await connect(self._chancy) as connection:
+                async with self._connection() as connection:
                     await self._campaign(connection)
             except Exception as error:  # noqa: BLE001 -- a candidate goes on, whatever happens
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S) if self._answers == answers else FIRST_PAUSE_S
@@ -150,6 +150,10 @@ class Elector:
             await asyncio.sleep(within_s)
             return False
         return bool([one async for one in connection.notifies(timeout=within_s, stop_after=1)])
+
+    def _connection(self) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]:
+        """Outside the pool, so that nobody who uses up the pool can unseat the leader."""
+        return self._chancy.connect(application_name="chancy leadership")
 
     async def _resign(self, connection: psycopg.AsyncConnection[Any]) -> None:
         tell = channel(self._schema) if self._notifications else None
