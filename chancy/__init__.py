@@ -5,7 +5,7 @@ from chancy_core.errors import ChancyError, JobStopped
 from chancy_core.executors import JobContext
 from chancy_core.hookspecs import hookimpl
 from chancy_core.job import Backoff, Cancellation, Job, JobError, Limit, Outcome, Progress, QueuedJob, State, job
-from chancy_core.plugins import Plugin, Tick
+from chancy_core.plugins import Budget, Plugin, Tick
 from chancy_core.queue import Queue
 from chancy_core.reference import Reference
 from chancy_core.store import Migration, read_migrations, statement
@@ -14,6 +14,7 @@ from chancy_core.worker import Worker
 
 __all__ = [
     "Backoff",
+    "Budget",
     "Cancel",
     "Cancellation",
     "Chancy",

@@ -21,7 +21,7 @@ from chancy_core.config import Settings
 from chancy_core.errors import InvalidJob, InvalidQueue, NotOpen, SchemaError
 from chancy_core.job import Cancellation, Job, JobFunction, QueuedJob, as_job
 from chancy_core.log import log
-from chancy_core.plugins import Plugin, PluginHost
+from chancy_core.plugins import Plugin, PluginHost, check_configured, check_limits
 from chancy_core.plugins import load as load_plugins
 from chancy_core.pushing import Pusher, payload, payloads
 from chancy_core.queue import Executor, Queue, check_resume_at
@@ -87,6 +87,7 @@ class Chancy:
                 source=str(self.settings.file or "the settings"),
             )
         )
+        check_configured(self.settings.queues, self.plugins.enforced, self.settings.sources)
         self._server: embedded.EmbeddedServer | None = None
         self._pool: Pool | None = None
         self._sync_pool: SyncPool | None = None
@@ -558,8 +559,11 @@ class Chancy:
 
         Returns:
             The queue as it now stands.
+
+        Raises:
+            InvalidQueue: it has a limit that no plugin here enforces; says what to install.
         """
-        _check_queue(queue)
+        self._check_queue(queue)
         return await self._run(lambda: self.store.declare(queue, upsert=upsert))
 
     async def get_queue(self, name: str) -> Queue:
@@ -615,7 +619,7 @@ class Chancy:
 
     def sync_declare(self, queue: Queue, *, upsert: bool = False) -> Queue:
         """As `declare`, for code without asyncio."""
-        _check_queue(queue)
+        self._check_queue(queue)
         return self._run_sync(lambda: self.store.declare(queue, upsert=upsert))
 
     def sync_get_queue(self, name: str) -> Queue:
@@ -639,6 +643,11 @@ class Chancy:
     def sync_delete_queue(self, name: str, *, purge_jobs: bool = True) -> int:
         """As `delete_queue`, for code without asyncio."""
         return self._run_sync(lambda: self.store.delete_queue(name, purge_jobs=purge_jobs))
+
+    def _check_queue(self, queue: object) -> None:
+        if not isinstance(queue, Queue):
+            raise InvalidQueue(f"declare({queue!r}): give a Queue, as in declare(Queue('mail')).")
+        check_limits(queue, self.plugins.enforced)
 
     async def _run(self, flow: Callable[[], Flow[T]]) -> T:
         self.check_schema()
@@ -765,8 +774,3 @@ def _reason(reason: str | None) -> str:
 
 def _identifier(ref: Reference | uuid.UUID | str) -> uuid.UUID:
     return ref.identifier if isinstance(ref, Reference) else Reference(ref).identifier
-
-
-def _check_queue(queue: object) -> None:
-    if not isinstance(queue, Queue):
-        raise InvalidQueue(f"declare({queue!r}): give a Queue, as in declare(Queue('mail')).")

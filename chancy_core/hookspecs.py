@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from chancy_core.job import Job, Outcome, QueuedJob
+from chancy_core.queue import Queue
 
 if TYPE_CHECKING:
     import click
     import psycopg
 
+    from chancy_core.plugins.budget import Budget
     from chancy_core.plugins.tick import Tick
     from chancy_core.store import Migration
     from chancy_core.worker import Worker
@@ -70,6 +72,36 @@ def around_job(job: QueuedJob) -> AbstractContextManager[Any] | None:
 
     If entering raises, the attempt fails with a `PluginError` that names the plugin, and the function is not called. If
     leaving raises, that is logged and counted. Leaving cannot swallow the job's own exception.
+    """
+
+
+@hookspec
+async def claim_budget(queue: Queue, wanted: int, connection: psycopg.AsyncConnection[Any]) -> Budget | int | None:
+    """Before a claim from a queue that has a limit across all workers, in the transaction of that claim.
+
+    Limits are the fields `rate_limit` and `global_concurrency` of a queue. The kernel keeps them and enforces none: a
+    plugin says in its class attribute `enforces`, a frozenset of those names, which of them it does. A queue that has a
+    limit which no plugin enforces is refused where it is declared, and no worker without such a plugin claims from it.
+    Queues without limits are claimed from as if this hook did not exist.
+
+    Called at READ COMMITTED, so each statement sees what was committed before it began. Locks that it takes on
+    `connection` are held until the claim has committed; make them the queue's own, and rather answer `Budget(0, 0.01)`
+    than wait for one, because a worker's claims from limited queues take turns. It must neither commit nor roll back,
+    and has two seconds. The transaction ends with nothing claimed if it lies idle for three seconds, as that of a
+    process that was stopped does.
+
+    Args:
+        queue: the queue, as the worker knows it.
+        wanted: how many jobs the worker would take: what it has free slots for.
+        connection: the connection of the claim, in its transaction.
+
+    Returns:
+        How many jobs may be claimed now, 0 or more, or a `Budget`, which can also say when to ask again, and wants to
+        be told how many were taken. None is no opinion, which a plugin that enforces a limit of this queue may not
+        have. The smallest answer counts; after a 0, nobody else is asked.
+
+    If it raises, takes too long or returns anything else, that is logged and counted, and counts as 0: a limit that
+    cannot be checked must not be exceeded. So does, for the whole claim, a `Budget.taken` that fails.
     """
 
 

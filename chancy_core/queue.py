@@ -17,6 +17,11 @@ DEFAULT_QUEUE: Final = "default"
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,99}")
 CONCURRENCY_MAX: Final = 10_000
 POLLING_INTERVAL_MAX_S: Final = 3600
+# Fields that limit a queue across all workers. The kernel keeps them, and plugins enforce them.
+LIMITS: Final = ("rate_limit", "global_concurrency")
+LIMIT_MAX: Final = 1_000_000
+RATE_LIMIT_WINDOW_MIN_S: Final = 0.1
+RATE_LIMIT_WINDOW_MAX_S: Final = 86_400
 
 
 class Executor(StrEnum):
@@ -47,6 +52,9 @@ class Queue(msgspec.Struct, frozen=True):
         polling_interval: seconds between two looks when no notification came.
         state: `active` or `paused`.
         resume_at: when a paused queue resumes by itself.
+        rate_limit: how many of its jobs all workers together may start within `rate_limit_window`. None: any number.
+        rate_limit_window: seconds; a window that slides.
+        global_concurrency: how many of its jobs all workers together may run at a time. None: any number.
     """
 
     State: ClassVar[type[QueueState]] = QueueState
@@ -59,6 +67,9 @@ class Queue(msgspec.Struct, frozen=True):
     polling_interval: float = 5.0
     state: QueueState = QueueState.ACTIVE
     resume_at: datetime | None = None
+    rate_limit: int | None = None
+    rate_limit_window: float = 1.0
+    global_concurrency: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not NAME_PATTERN.fullmatch(self.name):
@@ -87,6 +98,31 @@ class Queue(msgspec.Struct, frozen=True):
             raise InvalidQueue(f"Queue {self.name!r}: state is {self.state!r}; give 'active' or 'paused'.")
         if self.resume_at is not None:
             check_resume_at(self.name, self.resume_at)
+        self._check_limits()
+
+    @property
+    def limited_by(self) -> tuple[str, ...]:
+        """The limits across all workers that it has, by the names of their fields."""
+        return tuple(name for name in LIMITS if getattr(self, name) is not None)
+
+    def _check_limits(self) -> None:
+        for name in self.limited_by:
+            limit = getattr(self, name)
+            if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= LIMIT_MAX:
+                raise InvalidQueue(
+                    f"Queue {self.name!r}: {name} is {limit!r}; give a whole number from 1 to {LIMIT_MAX:,}, "
+                    "or None for no limit."
+                )
+        window = self.rate_limit_window
+        if (
+            not isinstance(window, int | float)
+            or isinstance(window, bool)
+            or not RATE_LIMIT_WINDOW_MIN_S <= window <= RATE_LIMIT_WINDOW_MAX_S
+        ):
+            raise InvalidQueue(
+                f"Queue {self.name!r}: rate_limit_window is {window!r}; give seconds from "
+                f"{RATE_LIMIT_WINDOW_MIN_S} to {RATE_LIMIT_WINDOW_MAX_S:,}."
+            )
 
     def _check_tags(self) -> None:
         if isinstance(self.tags, str) or not all(isinstance(tag, str) for tag in self.tags):

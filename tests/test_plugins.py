@@ -405,6 +405,15 @@ async def test_a_finish_that_nobody_has_to_write_beside_is_one_statement(new_cha
     assert transactions
 
 
+# -- claim_budget: the rest is in test_limits.py ---------------------------------------------------
+
+
+async def test_claim_budget_is_refused_as_a_plain_function():
+    """It is awaited, in the claim's transaction."""
+    with pytest.raises(PluginError, match=r"claim_budget\(queue\) must be `async def`"):
+        Chancy(plugins=[plugin(claim_budget=lambda self, queue: 1)], discover=False)
+
+
 # -- on_start, on_tick, is_leader ----------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import click
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +26,7 @@ def list_(new_chancy: Callable[[], Chancy]) -> None:
     """Every declared queue, and how many live jobs it has."""
     with new_chancy() as chancy:
         counts = chancy.sync_count_jobs()
-        table = Table("queue", "state", "concurrency", "tags", "executor", "live jobs", box=None)
+        table = Table("queue", "state", "concurrency", "tags", "executor", "limits", "live jobs", box=None)
         for found in chancy.sync_get_all_queues():
             states = counts.get(found.name, {})
             table.add_row(
@@ -34,6 +35,7 @@ def list_(new_chancy: Callable[[], Chancy]) -> None:
                 str(found.concurrency or "worker's"),
                 " ".join(found.tags),
                 str(found.executor).rpartition(".")[2],
+                _limits(found),
                 ", ".join(f"{count:,} {state}" for state, count in sorted(states.items())) or "none",
             )
     Console().print(table)
@@ -45,6 +47,9 @@ def list_(new_chancy: Callable[[], Chancy]) -> None:
 @click.option("--tag", "tags", multiple=True, help="A regular expression for workers' tags; may be repeated.")
 @click.option("--executor", default=str(Queue("x").executor), show_default=True)
 @click.option("--polling-interval", type=float, default=5.0, show_default=True)
+@click.option("--rate-limit", type=click.IntRange(min=1), help="Jobs that all workers together may start …")
+@click.option("--rate-limit-window", type=float, default=1.0, show_default=True, help="… within so many seconds.")
+@click.option("--global-concurrency", type=click.IntRange(min=1), help="Jobs at a time on all workers together.")
 @click.option("--upsert", is_flag=True, help="Change the queue if it exists.")
 @click.pass_obj
 def declare(
@@ -54,6 +59,9 @@ def declare(
     tags: tuple[str, ...],
     executor: str,
     polling_interval: float,
+    rate_limit: int | None,
+    rate_limit_window: float,
+    global_concurrency: int | None,
     upsert: bool,
 ) -> None:
     """Declare the queue NAME."""
@@ -63,15 +71,13 @@ def declare(
         tags=list(tags) or [".*"],
         executor=executor,
         polling_interval=polling_interval,
+        rate_limit=rate_limit,
+        rate_limit_window=rate_limit_window,
+        global_concurrency=global_concurrency,
     )
     with new_chancy() as chancy:
         found = chancy.sync_declare(wanted, upsert=upsert)
-    as_wanted = (found.concurrency, found.tags, found.executor, found.polling_interval) == (
-        wanted.concurrency,
-        wanted.tags,
-        wanted.executor,
-        wanted.polling_interval,
-    )
+    as_wanted = msgspec.structs.replace(found, state=wanted.state, resume_at=None) == wanted
     click.echo(f"queue {name} declared" if as_wanted else f"queue {name} exists otherwise: --upsert changes it")
 
 
@@ -109,3 +115,12 @@ def delete(new_chancy: Callable[[], Chancy], name: str, keep_jobs: bool) -> None
     with new_chancy() as chancy:
         count = chancy.sync_delete_queue(name, purge_jobs=not keep_jobs)
     click.echo(f"queue {name} deleted; {count:,} jobs {'left behind' if keep_jobs else 'cancelled'}")
+
+
+def _limits(found: Queue) -> str:
+    parts = []
+    if found.rate_limit is not None:
+        parts.append(f"{found.rate_limit:,} in {found.rate_limit_window:g} s")
+    if found.global_concurrency is not None:
+        parts.append(f"{found.global_concurrency:,} at a time")
+    return ", ".join(parts) or "none"

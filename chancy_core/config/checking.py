@@ -35,6 +35,9 @@ _QUEUE_EXPECTED: Final = {
     "executor": "the name or the import path of an executor",
     "executor_options": "a table of keyword arguments",
     "polling_interval": "a number of seconds",
+    "rate_limit": "a whole number",
+    "rate_limit_window": "a number of seconds",
+    "global_concurrency": "a whole number",
 }
 _KINDS: Final[dict[type, str]] = {
     bool: "a boolean",

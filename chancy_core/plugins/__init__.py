@@ -2,8 +2,21 @@
 
 from chancy_core.plugins.around import Around
 from chancy_core.plugins.base import Plugin
+from chancy_core.plugins.budget import Budget, Grant
+from chancy_core.plugins.enforced import check_configured, check_limits
 from chancy_core.plugins.host import PluginHost
 from chancy_core.plugins.load import Loaded, load
 from chancy_core.plugins.tick import Tick
 
-__all__ = ["Around", "Loaded", "Plugin", "PluginHost", "Tick", "load"]
+__all__ = [
+    "Around",
+    "Budget",
+    "Grant",
+    "Loaded",
+    "Plugin",
+    "PluginHost",
+    "Tick",
+    "check_configured",
+    "check_limits",
+    "load",
+]

@@ -24,12 +24,14 @@ class Plugin(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True
 
     Attributes:
         name: also the name of its entry point, of its table, and the owner of its migrations.
+        enforces: the limits of queues that its `claim_budget` enforces: "rate_limit", "global_concurrency".
         leader_only: whether `on_tick` is for the leader only.
         interval: seconds between ticks; None: `on_tick` is not called.
         tick_timeout_s: how long one tick may take, in seconds.
     """
 
     name: ClassVar[str]
+    enforces: ClassVar[frozenset[str]] = frozenset()
     leader_only: ClassVar[bool] = False
 
     interval: float | None = None

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from chancy_core import hookspecs
 from chancy_core.errors import nearest
+from chancy_core.queue import LIMITS
 
 MARK: Final = f"{hookspecs.PROJECT}_impl"
 SPECS: Final[dict[str, FunctionType]] = {
@@ -41,6 +42,15 @@ def problems(plugin: object) -> Iterator[str]:
         if inspect.iscoroutinefunction(call) != wanted:
             yield f"{_shown(name, call)} must be {'`async def`' if wanted else '`def`, not `async def`'}."
         yield from _argument_problems(name, call, spec)
+    yield from _limit_problems(plugin)
+
+
+def _limit_problems(plugin: object) -> Iterator[str]:
+    enforced: frozenset[str] = getattr(plugin, "enforces", frozenset())
+    for name in sorted(set(enforced) - set(LIMITS)):
+        yield f"enforces names {name!r}, which is no limit of a queue.{nearest(name, LIMITS)}"
+    if enforced and "claim_budget" not in implementations(plugin):
+        yield "enforces promises limits, and no claim_budget(queue, wanted, connection) keeps the promise."
 
 
 def _argument_problems(name: str, call: Any, spec: FunctionType) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import pluggy
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from chancy_core import hookspecs
 from chancy_core.errors import PluginError
@@ -17,14 +18,19 @@ from chancy_core.job import Job, Outcome, QueuedJob
 from chancy_core.log import log
 from chancy_core.plugins.around import Around
 from chancy_core.plugins.base import Plugin
+from chancy_core.plugins.budget import Budget, Grant, as_budget
 from chancy_core.plugins.check import SPECS
+from chancy_core.plugins.enforced import enforced_by
 from chancy_core.plugins.load import Loaded
 from chancy_core.plugins.tick import Tick
+from chancy_core.queue import Queue
 from chancy_core.store import Migration
 
 T = TypeVar("T")
 
 ON_COMPLETE_S: Final = 5.0
+# Meanwhile no other worker claims from that queue.
+CLAIM_BUDGET_S: Final = 2.0
 ON_START_S: Final = 30.0
 ON_STOP_S: Final = 10.0
 # A hook that fails at every batch is reported so often, with the count of what was not reported.
@@ -47,6 +53,7 @@ class PluginHost:
 
     Attributes:
         loaded: the plugins, in order.
+        enforced: the limits of queues that they enforce, by name.
         failures: how often each (plugin, hook) has failed.
         last_error: what each plugin raised last.
         last_tick_at: when each plugin last ticked, by the database's clock.
@@ -54,6 +61,7 @@ class PluginHost:
 
     def __init__(self, loaded: Sequence[Loaded]) -> None:
         self.loaded: Final = list(loaded)
+        self.enforced: Final = enforced_by(self.loaded)
         self.failures: Final[Counter[tuple[str, str]]] = Counter()
         self.last_error: Final[dict[str, str]] = {}
         self.last_tick_at: Final[dict[str, Any]] = {}
@@ -126,6 +134,69 @@ class PluginHost:
         """A transaction failed with this hook's plugins in it, and cannot be told whose fault it was."""
         for one in self._hooks[hook]:
             self._failed(one.plugin, hook, error)
+
+    # -- limits ----------------------------------------------------------------------------
+
+    async def claim_budget(self, queue: Queue, wanted: int, connection: psycopg.AsyncConnection[Any]) -> Grant:
+        """How many jobs may be claimed now: the smallest answer. Raises only if the connection is lost."""
+        smallest = Budget(wanted)
+        tell = []
+        for one in self._hooks["claim_budget"]:
+            well, budget = await self._budget_of(one, queue, wanted, connection)
+            if not well:
+                return Grant(0, None, failed=True)
+            if budget is None:
+                continue
+            if budget.taken is not None:
+                tell.append((one.plugin, budget.taken))
+            if budget.count < smallest.count:
+                smallest = budget
+            if budget.count == 0:
+                break
+        return Grant(smallest.count, smallest.again_in_s, tuple(tell))
+
+    async def tell_taken(self, grant: Grant, count: int, connection: psycopg.AsyncConnection[Any]) -> bool:
+        """Tell those who want to know how many jobs were claimed. Returns False if that failed: nothing may be."""
+        for plugin, taken in grant.tell:
+            if not await self._in_claim(plugin, lambda taken=taken: taken(count), connection):  # type: ignore[misc]
+                return False
+        return True
+
+    async def _budget_of(
+        self, one: Implementation, queue: Queue, wanted: int, connection: psycopg.AsyncConnection[Any]
+    ) -> tuple[bool, Budget | None]:
+        budget: Budget | None = None
+
+        async def ask() -> None:
+            nonlocal budget
+            answer = await _call(one, queue=queue, wanted=wanted, connection=connection)
+            promised = self._enforces(one.plugin).intersection(queue.limited_by)
+            if answer is None and promised:
+                raise TypeError(f"it enforces {', '.join(sorted(promised))}, and gave no number")
+            budget = None if answer is None else as_budget(answer)
+
+        return await self._in_claim(one.plugin, ask, connection), budget
+
+    def _enforces(self, plugin: str) -> frozenset[str]:
+        return enforced_by(one for one in self.loaded if one.name == plugin)
+
+    async def _in_claim(
+        self, plugin: str, call: Callable[[], Awaitable[Any]], connection: psycopg.AsyncConnection[Any]
+    ) -> bool:
+        """Call a plugin in a claim's transaction, which it must leave open. Returns whether that went well."""
+        try:
+            async with asyncio.timeout(CLAIM_BUDGET_S):
+                await call()
+            _check_in_transaction(connection)
+        except BaseException as error:
+            if _is_ours(error):
+                raise
+            if connection.broken:
+                # Weather, and nobody's fault.
+                raise psycopg.OperationalError(f"the connection was lost in claim_budget: {_told(error)}") from error
+            self._failed(plugin, "claim_budget", error)
+            return False
+        return True
 
     # -- the worker's life -----------------------------------------------------------------
 
@@ -249,6 +320,12 @@ def _ordered(manager: pluggy.PluginManager, hook: str) -> list[Implementation]:
 
 def _call(one: Implementation, **values: Any) -> Any:
     return one.call(**{name: values[name] for name in one.arguments})
+
+
+def _check_in_transaction(connection: psycopg.AsyncConnection[Any]) -> None:
+    status = connection.info.transaction_status
+    if status is not TransactionStatus.INTRANS:
+        raise PluginError(f"it must leave the transaction of the claim as it is, and left it {status.name}")
 
 
 def _is_ours(error: BaseException) -> bool:

@@ -240,7 +240,7 @@ def sparse_array(values: list[T | None]) -> list[T | None] | None:
 
 def queue_of(row: Sequence[Any]) -> Queue:
     """The queue in a row of `get_queues` or `declare_queue`."""
-    name, concurrency, tags, executor, options, polling_interval, state, resume_at = row
+    name, concurrency, tags, executor, options, polling_interval, state, resume_at, *limits = row
     return Queue(
         name,
         concurrency,
@@ -250,6 +250,7 @@ def queue_of(row: Sequence[Any]) -> Queue:
         polling_interval,
         QueueState(state),
         resume_at,
+        *limits,
     )
 
 

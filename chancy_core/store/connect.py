@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
 
@@ -37,6 +37,10 @@ PINNED: Final = {
     "enable_bitmapscan": "off",
     "jit": "off",
 }
+
+# What a worker sets where plugins take part in a claim. A worker that was stopped in the middle holds what they locked:
+# the server ends its session after a time that every hook, whatever it waits for, stays within.
+WITH_PLUGINS: Final = {"idle_in_transaction_session_timeout": "3s", "lock_timeout": "1s"}
 
 
 def conninfo(dsn: str, *, application_name: str) -> str:
@@ -254,12 +258,26 @@ class WorkerConnection:
 
     Behind a transaction pooler the settings cannot stay on a session, so each use carries them in
     its own transaction.
+
+    Args:
+        dsn: where the database is.
+        application_name: what the database shows it as.
+        pooler: whether a transaction pooler stands between.
+        settings: more settings than the pinned plans.
     """
 
-    def __init__(self, dsn: Callable[[], str], *, application_name: str, pooler: bool) -> None:
+    def __init__(
+        self,
+        dsn: Callable[[], str],
+        *,
+        application_name: str,
+        pooler: bool,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self._dsn = dsn
         self._name = application_name
         self._pooler = pooler
+        self._settings = {**PINNED, **(settings or {})}
         self._connection: AsyncConnection | None = None
         self._lock = asyncio.Lock()
 
@@ -298,9 +316,8 @@ class WorkerConnection:
             self._connection = connection
         return self._connection
 
-    @staticmethod
-    async def _pin(connection: AsyncConnection, *, local: bool) -> None:
-        calls = ", ".join(f"set_config('{name}', '{value}', {local})" for name, value in PINNED.items())
+    async def _pin(self, connection: AsyncConnection, *, local: bool) -> None:
+        calls = ", ".join(f"set_config('{name}', '{value}', {local})" for name, value in self._settings.items())
         await connection.execute(f"SELECT {calls}".encode())
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import psycopg
 
 from chancy_core.errors import CannotRun
 from chancy_core.executors.outcomes import failed
 from chancy_core.job import QueuedJob
 from chancy_core.log import log
 from chancy_core.plugins import PluginHost
-from chancy_core.store import Store
+from chancy_core.store import Store, run
 from chancy_core.store.codec import readable_job
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
@@ -25,6 +29,29 @@ from chancy_core.worker.lease import Lease
 
 # Jobs a claim takes at most; a larger lane asks again at once.
 CLAIM_MAX: Final = 500
+# The least pause before a budget is asked for again, whatever a plugin says.
+BUDGET_PAUSE_MIN_S: Final = 0.005
+
+# Each job that was claimed, and what of its row cannot be read, if anything.
+Found: TypeAlias = list[tuple[QueuedJob, str | None]]
+
+
+class Claimed(NamedTuple):
+    """What a claim brought.
+
+    Attributes:
+        jobs: the jobs.
+        full: whether it took all that it was to take, so that there may be more.
+        everywhere: whether it looked through the whole queue.
+        used_up: whether a budget kept it from taking what there were slots for.
+        again_in_s: then: in how many seconds that may have changed; None: nobody can tell.
+    """
+
+    jobs: list[QueuedJob]
+    full: bool
+    everywhere: bool
+    used_up: bool = False
+    again_in_s: float | None = None
 
 
 class Claimer:
@@ -34,6 +61,7 @@ class Claimer:
         worker: the worker, for plugins; its `name` goes into the claim.
         store: the statements.
         connection: a connection that only claims use.
+        limited: another one, for claims in which plugins take part.
         lane: where the jobs run.
         finisher: when too many outcomes wait to be written, claiming waits too.
         lease: while it is lost, nothing is claimed.
@@ -46,6 +74,7 @@ class Claimer:
         worker: Any,
         store: Store,
         connection: WorkerConnection,
+        limited: WorkerConnection,
         lane: Lane,
         finisher: Finisher,
         lease: Lease,
@@ -55,6 +84,7 @@ class Claimer:
         self._worker = worker
         self._store = store
         self._connection = connection
+        self._limited = limited
         self._lane = lane
         self._finisher = finisher
         self._lease = lease
@@ -62,12 +92,25 @@ class Claimer:
         self._plugins = plugins
         self._floors = Floors()
         self._alarm = Alarm()
+        # Rings when a queue whose budget was used up may have one again. New jobs do not ring it.
+        self._budget_alarm = Alarm()
+        self._room_timer: asyncio.TimerHandle | None = None
 
     def wake(self, *, below_floors: bool = False) -> None:
         """Look for jobs now: something became runnable, perhaps below the floors."""
         if below_floors:
             self._floors.sweep_now()
+            # What comes back has left its place in the queue's limits, or its limits have changed.
+            self._budget_alarm.ring()
         self._alarm.ring()
+
+    def make_room(self, *, within_s: float) -> None:
+        """A job of the queue ended somewhere: look within so many seconds, if the budget was used up."""
+        loop = asyncio.get_running_loop()
+        if not within_s:
+            self._budget_alarm.ring()
+        elif self._room_timer is None or self._room_timer.when() <= loop.time():
+            self._room_timer = loop.call_later(random.uniform(0, within_s), self._budget_alarm.ring)  # noqa: S311
 
     async def run(self) -> None:
         """Claim, for ever."""
@@ -75,11 +118,13 @@ class Claimer:
             await self._lease.held()
             await self._finisher.room()
             wanted = min(await self._lane.slots(), CLAIM_MAX)
-            jobs, everywhere = await self._claim_and_start(wanted)
-            if jobs:
-                log.debug("jobs_claimed", queue=self._lane.queue.name, count=len(jobs))
-            if len(jobs) < wanted:
-                await self._alarm.sleep(self._pause_s(everywhere))
+            claimed = await self._claim_and_start(wanted)
+            if claimed.jobs:
+                log.debug("jobs_claimed", queue=self._lane.queue.name, count=len(claimed.jobs))
+            if claimed.used_up:
+                await self._budget_alarm.sleep(self._budget_pause_s(claimed.again_in_s))
+            elif not claimed.full:
+                await self._alarm.sleep(self._pause_s(claimed.everywhere))
 
     def _pause_s(self, everywhere: bool) -> float:
         pause_s = jittered(self._lane.queue.polling_interval)
@@ -88,16 +133,23 @@ class Claimer:
             pause_s = min(pause_s, self._floors.sweep_in_s(time.monotonic()))
         return pause_s
 
-    async def _claim_and_start(self, wanted: int) -> tuple[list[QueuedJob], bool]:
+    def _budget_pause_s(self, again_in_s: float | None) -> float:
+        pause_s = jittered(self._lane.queue.polling_interval)
+        if again_in_s is None:
+            return pause_s
+        # Never too early; and a little apart, so that one of those who wait has done before the next one asks.
+        return min(pause_s, max(again_in_s, BUDGET_PAUSE_MIN_S) + random.uniform(0, BUDGET_PAUSE_MIN_S))  # noqa: S311
+
+    async def _claim_and_start(self, wanted: int) -> Claimed:
         """Claim and start; a claim in flight is waited for even by a cancelled claimer, because its jobs are ours."""
         claim = asyncio.ensure_future(self._claim(wanted))
         try:
             claimed = await asyncio.shield(claim)
         except asyncio.CancelledError:
             with suppress(Exception):
-                self._start((await claim)[0])
+                self._start((await claim).jobs)
             raise
-        self._start(claimed[0])
+        self._start(claimed.jobs)
         return claimed
 
     def _start(self, jobs: list[QueuedJob]) -> None:
@@ -105,19 +157,51 @@ class Claimer:
             jobs = self._plugins.on_claim(jobs, self._worker)
         self._lane.start(jobs)
 
-    async def _claim(self, wanted: int) -> tuple[list[QueuedJob], bool]:
-        start = time.monotonic()
-        ranges = self._floors.ranges(start)
+    async def _claim(self, wanted: int) -> Claimed:
         try:
-            jobs = await self._connection.run(self._claim_flow(wanted, ranges))
+            if self._lane.queue.limited_by:
+                return await self._claim_within_budget(wanted)
+            found, everywhere = await self._look(wanted, self._connection.run)
         except BaseException:
+            self._floors.sweep_now()
             self._suspect()
             raise
-        now = time.monotonic()
-        self._floors.claimed(ranges, jobs, full=len(jobs) >= wanted, now=now, took_s=now - start)
-        return jobs, len(ranges.low) == 1
+        return Claimed(self._readable(found), len(found) >= wanted, everywhere)
 
-    def _claim_flow(self, wanted: int, ranges: Ranges) -> Flow[list[QueuedJob]]:
+    async def _claim_within_budget(self, wanted: int) -> Claimed:
+        """Ask for the budget, claim, and tell what was taken, in one transaction."""
+        found: Found = []
+        everywhere = used_up = True
+        again_in_s: float | None = None
+        # What rang before is answered by this claim.
+        self._budget_alarm.silence()
+        # It is not swallowed by a transaction whose connection a plugin has closed.
+        with suppress(psycopg.Rollback):
+            async with self._limited.transaction() as connection:
+                grant = await self._plugins.claim_budget(self._lane.queue, wanted, connection)
+                if grant.failed:
+                    raise psycopg.Rollback
+                if grant.count:
+                    found, everywhere = await self._look(grant.count, partial(run, connection))
+                    used_up = len(found) >= grant.count < wanted
+                if found and not await self._plugins.tell_taken(grant, len(found), connection):
+                    found, used_up = [], True
+                    self._floors.sweep_now()
+                    raise psycopg.Rollback
+                again_in_s = grant.again_in_s
+        return Claimed(self._readable(found), len(found) >= wanted, everywhere, used_up, again_in_s)
+
+    async def _look(self, wanted: int, run_flow: Callable[[Flow[Found]], Awaitable[Found]]) -> tuple[Found, bool]:
+        """Claim so many at most. Returns what was claimed, and whether it looked through the whole queue."""
+        start = time.monotonic()
+        ranges = self._floors.ranges(start)
+        found = await run_flow(self._claim_flow(wanted, ranges))
+        now = time.monotonic()
+        jobs = [job for job, _ in found]
+        self._floors.claimed(ranges, jobs, full=len(jobs) >= wanted, now=now, took_s=now - start)
+        return found, len(ranges.low) == 1
+
+    def _claim_flow(self, wanted: int, ranges: Ranges) -> Flow[Found]:
         rows = yield self._store.query(
             "claim_jobs",
             queue=self._lane.queue.name,
@@ -127,9 +211,12 @@ class Claimer:
             high=ranges.high,
             floor=ranges.floor,
         )
+        return [readable_job(row) for row in rows]
+
+    def _readable(self, found: Found) -> list[QueuedJob]:
+        """The jobs of a claim that has committed."""
         jobs = []
-        for row in rows:
-            job, problem = readable_job(row)
+        for job, problem in found:
             if problem is None:
                 jobs.append(job)
             else:

@@ -49,6 +49,10 @@ class Alarm:
         """Wake the sleeper, or make its next sleep end at once."""
         self._event.set()
 
+    def silence(self) -> None:
+        """Forget that it rang."""
+        self._event.clear()
+
     async def sleep(self, seconds: float) -> None:
         """Sleep until the alarm rings, at most so long."""
         if not self._event.is_set():

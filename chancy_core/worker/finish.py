@@ -41,6 +41,7 @@ class Finisher:
         retry_due: called with the shortest delay, in seconds, of the retries just written.
         sweep: called when a run was given back that somebody wanted cancelled.
         worker: the worker, for plugins.
+        written: called with each batch that was written.
     """
 
     def __init__(
@@ -51,11 +52,13 @@ class Finisher:
         retry_due: Callable[[float], None],
         sweep: Callable[[], None],
         worker: Any,
+        written: Callable[[Sequence[Outcome]], None],
     ) -> None:
         self._store = store
         self._connection = connection
         self._retry_due = retry_due
         self._sweep = sweep
+        self._written = written
         self._plugins = plugins
         self._worker = worker
         self._failed_tellings = 0
@@ -117,6 +120,7 @@ class Finisher:
                 continue
             pause_s = FIRST_PAUSE_S
             del self._buffer[: len(batch)]
+            self._written(batch)
             if len(self._buffer) < CONGESTED_AT:
                 self._relieved.set()
             if not self._buffer:

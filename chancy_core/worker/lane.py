@@ -68,7 +68,8 @@ class Lane:
     async def slots(self) -> int:
         """Wait until jobs may be claimed; how many may be: what there are slots for, and what will be started soon."""
         while True:
-            ahead = self._pace.ahead(self.concurrency)
+            # Of a limited queue, what waits here counts as running, and another worker might run it at once.
+            ahead = 0 if self.queue.limited_by else self._pace.ahead(self.concurrency)
             room = self.free - len(self._waiting) + ahead
             # What lies ahead is filled up when half of it is gone: a claim of few costs as much as one of many.
             if room > ahead // 2:

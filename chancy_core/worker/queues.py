@@ -10,6 +10,7 @@ from typing import Final
 from chancy_core.errors import InvalidQueue
 from chancy_core.executors import ExecutorSettings, StopReason, load_executor
 from chancy_core.log import log
+from chancy_core.plugins import check_limits
 from chancy_core.queue import Queue, QueueState
 from chancy_core.store import Store
 from chancy_core.store.connect import WorkerConnection
@@ -30,6 +31,7 @@ class Lanes:
         finisher: takes the outcomes.
         executor_settings: makes the settings of a lane's executor.
         claimer: makes the claimer of a lane.
+        enforced: the limits that plugins enforce here; queues with other ones are not served.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Lanes:
         finisher: Finisher,
         executor_settings: Callable[[int], ExecutorSettings],
         claimer: Callable[[Lane], Claimer],
+        enforced: frozenset[str],
     ) -> None:
         self._store = store
         self._connection = connection
@@ -50,6 +53,9 @@ class Lanes:
         self._finisher = finisher
         self._executor_settings = executor_settings
         self._claimer = claimer
+        self._enforced = enforced
+        #: The queues, served here or not, that have a `global_concurrency`.
+        self.globally_limited: frozenset[str] = frozenset()
         self._alarm = Alarm()
         self._lanes: dict[str, Lane] = {}
         self._claimers: dict[str, Claimer] = {}
@@ -88,6 +94,12 @@ class Lanes:
         if claimer is not None:
             claimer.wake(below_floors=below_floors)
 
+    def make_room(self, queue: str, *, within_s: float = 0.0) -> None:
+        """A job of a queue ended somewhere: let its claimer look soon, if it waits for that."""
+        claimer = self._claimers.get(queue)
+        if claimer is not None:
+            claimer.make_room(within_s=within_s)
+
     def wake_all(self) -> None:
         """Let every claimer look for jobs now, wherever they may be."""
         for queue in self._claimers:
@@ -102,7 +114,8 @@ class Lanes:
     async def follow(self) -> None:
         """Read the declarations once, and start, reshape and stop lanes accordingly."""
         queues = await self._connection.run(self._store.get_queues())
-        served = {queue.name: queue for queue in queues if queue.serves(self._tags)}
+        self.globally_limited = frozenset(queue.name for queue in queues if queue.global_concurrency is not None)
+        served = {queue.name: queue for queue in queues if queue.serves(self._tags) and self._keeps_limits(queue)}
         for queue in served.values():
             if queue.state is QueueState.ACTIVE:
                 await self._serve(queue)
@@ -128,6 +141,7 @@ class Lanes:
                 log.info("queue_changed", queue=queue.name, concurrency=concurrency)
             elif lane.queue != queue:
                 lane.reshape(queue, concurrency, None)
+                self.wake(queue.name, below_floors=True)
         except Exception as error:  # noqa: BLE001 -- one queue that cannot be served must not stop the others
             self._refuse(queue, error)
             return
@@ -138,6 +152,14 @@ class Lanes:
                 keep(f"claim {queue.name}", claimer.run), name=f"chancy.claim.{queue.name}"
             )
             log.info("queue_served", queue=queue.name, concurrency=concurrency)
+
+    def _keeps_limits(self, queue: Queue) -> bool:
+        try:
+            check_limits(queue, self._enforced)
+        except InvalidQueue as error:
+            self._refuse(queue, error)
+            return False
+        return True
 
     def _refuse(self, queue: Queue, error: Exception) -> None:
         # Once for each reason, not every few seconds.

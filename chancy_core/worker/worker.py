@@ -8,8 +8,8 @@ import secrets
 import signal
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import Final, Self
 
@@ -18,9 +18,10 @@ from chancy_core.errors import ConfigError, NotOpen
 from chancy_core.executors import ExecutorSettings, StopReason
 from chancy_core.executors.functions import Functions
 from chancy_core.executors.outcomes import handed_back
+from chancy_core.job import Outcome
 from chancy_core.log import log
 from chancy_core.queue import Queue
-from chancy_core.store.connect import WorkerConnection
+from chancy_core.store.connect import WITH_PLUGINS, WorkerConnection
 from chancy_core.worker.audit import Auditor
 from chancy_core.worker.cancel import Canceller
 from chancy_core.worker.claim import Claimer
@@ -34,6 +35,7 @@ from chancy_core.worker.progress import ProgressWriter
 from chancy_core.worker.promote import Promoter
 from chancy_core.worker.queues import Lanes
 from chancy_core.worker.rescue import Rescuer
+from chancy_core.worker.room import Room
 from chancy_core.worker.tick import Ticker
 
 # Every worker has this tag, so that a queue for all of them can say so.
@@ -48,6 +50,10 @@ PRUNER: Final = "pruner"
 KEPT_FOR_EVER: Final = (
     "Finished jobs stay for ever, unless somebody deletes them: pip install chancy-pruner, and leave it enabled."
 )
+# How long it may take at the end to tell others of the room that was left; they would look by themselves.
+TELL_WITHIN_S: Final = 1.0
+# Everyone who waits for a job to end hears of it at the same time; one of them can have its place.
+ROOM_SPREAD_S: Final = 0.05
 
 
 class Stopped(IntEnum):
@@ -135,7 +141,12 @@ class Worker:
         store = self._chancy.store
         claims, writes = self._connection("chancy claim"), self._connection("chancy finish")
         self._lease = Lease(self._lease_s, self._lost)
-        self._finisher = Finisher(store, writes, self._chancy.plugins, self._retry_due, self._sweep, self)
+        # Plugins take part in claims from limited queues, so those have a connection of their own: no plugin can hold
+        # up the other queues.
+        limited = self._connection("chancy claim limited", settings=WITH_PLUGINS)
+        self._finisher = Finisher(
+            store, writes, self._chancy.plugins, self._retry_due, self._sweep, self, self._written
+        )
         self._progress = ProgressWriter(store, claims)
         self._lanes = Lanes(
             store,
@@ -144,8 +155,10 @@ class Worker:
             concurrency=self._concurrency,
             finisher=self._finisher,
             executor_settings=self._executor_settings,
-            claimer=lambda lane: self._claimer(lane, claims),
+            claimer=lambda lane: self._claimer(lane, claims, limited),
+            enforced=self._chancy.plugins.enforced,
         )
+        self._room = Room(store, claims, lambda: self._lanes.globally_limited, self._lanes.make_room)
         self._promoter = Promoter(store, claims, self._hear)
         self._auditor = Auditor(self.name, store, claims, self._known_runs, self._hear)
         self._rescuer = Rescuer(store, claims, self._lease_s, self._hear)
@@ -174,6 +187,7 @@ class Worker:
         self._keep("queues", self._lanes.run)
         self._keep("promote", self._promoter.run)
         self._keep("rescue", self._rescuer.run)
+        self._keep("room", self._room.run)
         self._keep("audit", self._auditor.run)
         self._keep("cancel", self._canceller.run)
         self._keep("progress", self._progress.run)
@@ -266,6 +280,7 @@ class Worker:
         await self._lanes.stop_claiming()
         how = await self._drain()
         await self._write_outcomes()
+        await self._leave_room()
         self._stopped = how
         await self._chancy.plugins.on_stop(self)
         await self._resign()
@@ -305,6 +320,11 @@ class Worker:
                 hint="The database is out of reach: other workers run these jobs again once the lease is over.",
             )
 
+    async def _leave_room(self) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(TELL_WITHIN_S):
+                await self._room.tell()
+
     async def _resign(self) -> None:
         for task in self._duties:
             task.cancel()
@@ -322,11 +342,12 @@ class Worker:
 
     # -- wiring ----------------------------------------------------------------------------
 
-    def _connection(self, application_name: str) -> WorkerConnection:
+    def _connection(self, application_name: str, settings: Mapping[str, str] | None = None) -> WorkerConnection:
         connection = WorkerConnection(
             lambda: self._chancy.dsn,
             application_name=application_name,
             pooler=self._chancy.settings.pooler,
+            settings=settings,
         )
         self._connections.append(connection)
         return connection
@@ -341,11 +362,12 @@ class Worker:
             self._progress.report,
         )
 
-    def _claimer(self, lane: Lane, connection: WorkerConnection) -> Claimer:
+    def _claimer(self, lane: Lane, connection: WorkerConnection, limited: WorkerConnection) -> Claimer:
         return Claimer(
             self,
             self._chancy.store,
             connection,
+            limited,
             lane,
             self._finisher,
             self._lease,
@@ -363,6 +385,9 @@ class Worker:
         for task in self._duties:
             if task.get_name().partition(" ")[0] in names:
                 task.cancel()
+
+    def _written(self, outcomes: Sequence[Outcome]) -> None:
+        self._room.ended(outcomes)
 
     def _retry_due(self, delay_s: float) -> None:
         self._promoter.due_in(delay_s)
@@ -392,6 +417,8 @@ class Worker:
             self._lanes.wake(queue, below_floors=False)
         elif what == "back":
             self._lanes.wake(queue, below_floors=True)
+        elif what == "room":
+            self._lanes.make_room(queue, within_s=ROOM_SPREAD_S)
         elif what == "due":
             self._promoter.ring()
         elif what == "queues":

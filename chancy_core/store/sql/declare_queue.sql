@@ -1,20 +1,26 @@
 -- Declare a queue. `upsert` replaces how an existing one runs its jobs; whether it is paused stays as it is.
 --
--- name, concurrency, tags, executor, executor_options, polling_interval, state, resume_at; upsert boolean
+-- name, concurrency, tags, executor, executor_options, polling_interval, state, resume_at, rate_limit,
+-- rate_limit_window, global_concurrency; upsert boolean
 --
 -- Returns the queue as it now stands; no row if it existed and `upsert` is false.
 INSERT INTO {schema}.queues AS queue (
-    name, concurrency, tags, executor, executor_options, polling_interval, state, resume_at
+    name, concurrency, tags, executor, executor_options, polling_interval, state, resume_at, rate_limit,
+    rate_limit_window, global_concurrency
 )
 VALUES (
     %(name)s, %(concurrency)s, %(tags)s, %(executor)s, %(executor_options)s::json, %(polling_interval)s, %(state)s,
-    %(resume_at)s
+    %(resume_at)s, %(rate_limit)s, %(rate_limit_window)s, %(global_concurrency)s
 )
 ON CONFLICT (name) DO UPDATE
 SET concurrency = excluded.concurrency,
     tags = excluded.tags,
     executor = excluded.executor,
     executor_options = excluded.executor_options,
-    polling_interval = excluded.polling_interval
+    polling_interval = excluded.polling_interval,
+    rate_limit = excluded.rate_limit,
+    rate_limit_window = excluded.rate_limit_window,
+    global_concurrency = excluded.global_concurrency
 WHERE %(upsert)s
-RETURNING name, concurrency, tags, executor, executor_options::text, polling_interval, state, resume_at
+RETURNING name, concurrency, tags, executor, executor_options::text, polling_interval, state, resume_at, rate_limit,
+          rate_limit_window, global_concurrency
