@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from itertools import islice
@@ -38,6 +38,8 @@ Pushable = Job | JobFunction[..., Any]
 
 # Jobs of a bulk push are encoded and sent so many at a time; that bounds the memory it takes.
 CHUNK: Final = 5000
+# And encoded so many at a step, which takes about a millisecond.
+PART: Final = 500
 APPLICATION_NAME: Final = "chancy"
 # A reason is read in a list of jobs.
 REASON_MAX: Final = 500
@@ -362,15 +364,24 @@ class Chancy:
         async with self._transaction(connection) as own:
             tell: set[str] = set()
             start = 0
-            async for chunk in _chunks(given):
-                rows = self._rows(queue, chunk, start)
-                taken = await _run_on(own, self.store.insert_many(rows))
-                references.extend([row.id for row in rows], taken)
-                tell.update(self._payloads(rows))
-                start += len(rows)
+            async with _OneAtATime() as writing:
+                async for chunk in _chunks(given):
+                    rows: list[JobRow] = []
+                    for part in self._rows(queue, chunk, start):
+                        rows += part
+                        # The loop has other things to do, and the server is to be kept fed.
+                        await asyncio.sleep(0)
+                    tell.update(self._payloads(rows))
+                    start += len(rows)
+                    # While the server takes this chunk, the next one is made.
+                    await writing.next(self._stored(own, rows, references))
             if tell:
                 await _run_on(own, self.store.notify(sorted(tell)))
         return references
+
+    async def _stored(self, connection: Any, rows: list[JobRow], references: References) -> None:
+        taken = await _run_on(connection, self.store.insert_many(rows))
+        references.extend([row.id for row in rows], taken)
 
     def sync_push_many(self, *jobs: str | Pushable | Iterable[Pushable], connection: Any = None) -> References:
         """As `push_many`, for code without asyncio. `connection` must be a sync one."""
@@ -383,7 +394,7 @@ class Chancy:
             tell: set[str] = set()
             start = 0
             for chunk in _chunks_sync(given):
-                rows = self._rows(queue, chunk, start)
+                rows = [row for part in self._rows(queue, chunk, start) for row in part]
                 taken = run_sync(own, self.store.insert_many(rows))
                 references.extend([row.id for row in rows], taken)
                 tell.update(self._payloads(rows))
@@ -406,22 +417,25 @@ class Chancy:
             (job,) = self.plugins.on_push([job])
         return job_row(job, job.queue, str(uuid_utils.uuid7()), self.settings.payload_limit_bytes)
 
-    def _rows(self, queue: str | None, jobs: Sequence[Pushable], start: int) -> list[JobRow]:
+    def _rows(self, queue: str | None, jobs: Sequence[Pushable], start: int) -> Iterator[list[JobRow]]:
+        """The rows of a chunk, some at a time."""
         self.check_schema()
         new_id, limit = uuid_utils.uuid7, self.settings.payload_limit_bytes
-        rows: list[JobRow] = []
         if self.plugins.has("on_push"):
             prepared = [as_job(job) for job in jobs]
             jobs = self.plugins.on_push([job.with_queue(queue) for job in prepared] if queue else prepared)
             queue = None
-        try:
-            for job in jobs:
-                if not isinstance(job, Job):
-                    job = as_job(job)  # noqa: PLW2901
-                rows.append(job_row(job, queue or job.queue, str(new_id()), limit))
-        except InvalidJob as error:
-            raise InvalidJob(f"Job {start + len(rows)} of push_many: {error} None of them was stored.") from None
-        return rows
+        for first in range(0, len(jobs), PART):
+            rows: list[JobRow] = []
+            try:
+                for job in jobs[first : first + PART]:
+                    if not isinstance(job, Job):
+                        job = as_job(job)  # noqa: PLW2901
+                    rows.append(job_row(job, queue or job.queue, str(new_id()), limit))
+            except InvalidJob as error:
+                number = start + first + len(rows)
+                raise InvalidJob(f"Job {number} of push_many: {error} None of them was stored.") from None
+            yield rows
 
     def _payloads(self, rows: list[JobRow]) -> list[str]:
         if not self.settings.notifications:
@@ -712,6 +726,38 @@ def _chunks_sync(jobs: Iterable[Pushable]) -> Iterator[list[Pushable]]:
     iterator = iter(jobs)
     while chunk := list(islice(iterator, CHUNK)):
         yield chunk
+
+
+class _OneAtATime:
+    """Runs one coroutine at a time in the background; none is left running at the block's end."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def next(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for the one before it, and start this one. Raises what the one before it raised."""
+        before, self._task = self._task, None
+        try:
+            if before is not None:
+                await before
+        except BaseException:
+            work.close()
+            raise
+        self._task = asyncio.create_task(work)
+        # So that it begins before its caller goes on computing.
+        await asyncio.sleep(0)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        if self._task is None:
+            return
+        if kind is None:
+            await self._task
+        else:
+            self._task.cancel()
+            await asyncio.wait([self._task])
 
 
 async def _run_on(connection: Any, flow: Flow[T]) -> T:

@@ -204,12 +204,12 @@ class Job(msgspec.Struct, frozen=True):
     give_up_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_text("func", self.func)
-        if not all(map(str.isidentifier, self.func.replace(":", ".").split("."))):
-            raise InvalidJob(
-                f"func is {self.func!r}: give the dotted name of a function, as in 'package.module.function'."
-            )
-        _check_text("queue", self.queue)
+        # Many jobs are made of few names: what was good once is.
+        if type(self.func) is not str or self.func not in _good_funcs:
+            _check_func(self.func)
+        if type(self.queue) is not str or self.queue not in _good_queues:
+            _check_text("queue", self.queue)
+            _remember(_good_queues, self.queue)
         _check_int("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX)
         _check_int("max_attempts", self.max_attempts, 1, MAX_ATTEMPTS_LIMIT)
         _check_moment("scheduled_at", self.scheduled_at)
@@ -496,6 +496,25 @@ def importable_name(func: Callable[..., Any]) -> str:
     return f"{module}.{name}"
 
 
+# Names that have been checked; only so many, because anybody may make jobs of any name.
+_GOOD_MAX: Final = 10_000
+_good_funcs: Final[set[str]] = set()
+_good_queues: Final[set[str]] = set()
+
+
+def _remember(good: set[str], name: str) -> None:
+    if len(good) < _GOOD_MAX:
+        good.add(name)
+
+
+def _check_func(func: object) -> None:
+    _check_text("func", func)
+    name = str(func)
+    if not all(map(str.isidentifier, name.replace(":", ".").split("."))):
+        raise InvalidJob(f"func is {func!r}: give the dotted name of a function, as in 'package.module.function'.")
+    _remember(_good_funcs, name)
+
+
 def _check_text(field: str, value: object) -> None:
     if not isinstance(value, str):
         raise InvalidJob(f"{field} is {value!r}: give a string.")
@@ -558,6 +577,8 @@ def moment_problem(value: object) -> str | None:
 
 
 def _copied_dict(field: str, value: object) -> dict[str, Any]:
+    if type(value) is dict:
+        return value.copy()
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -566,7 +587,7 @@ def _copied_dict(field: str, value: object) -> dict[str, Any]:
 
 
 def _copied_limits(value: object) -> list[Limit]:
-    if value is None:
+    if not value and (value is None or isinstance(value, list | tuple)):
         return []
     if not isinstance(value, list | tuple) or not all(isinstance(item, Limit) for item in value):
         raise InvalidJob(f"limits is {value!r}: give a list of Limit(Limit.Type.…, value).")

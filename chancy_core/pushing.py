@@ -14,13 +14,17 @@ import psycopg
 
 from chancy_core.errors import ChancyError
 from chancy_core.log import log
-from chancy_core.store import Pool, Store
+from chancy_core.store import Pool, Store, run
 from chancy_core.store.codec import JobRow
+from chancy_core.store.flow import AsyncConnection
 
 BATCH_MAX: Final = 1000
-# NOTIFY takes a lock on the whole database at commit, so a queue is told at most this often by one process; whatever
-# falls into the gap is told at its end.
+# NOTIFY takes a lock on the whole database at commit, so a queue is told at most this often by one process. Whatever
+# falls into the gap is told by the first push after it; if none comes, a little later by itself.
 NOTIFY_GAP_S: Final = 0.005
+NOTIFY_LATE_S: Final = 0.008
+# Steps of the loop to wait for the next push before the connection goes back to the pool: waking the caller takes two.
+LINGER_STEPS: Final = 3
 # Workers look at what is due every few seconds anyway; only what is due sooner is worth waking them.
 NOTIFY_DUE_WITHIN: Final = timedelta(seconds=60)
 
@@ -79,41 +83,76 @@ class Pusher:
 
     async def _write(self) -> None:
         try:
-            while self._waiting:
-                count = min(len(self._waiting), BATCH_MAX)
-                taken = [self._waiting.popleft() for _ in range(count)]
-                # Whoever was cancelled while waiting in line no longer wants the job.
-                batch = [waiting for waiting in taken if not waiting.answer.done()]
-                if batch:
-                    await self._write_batch(batch)
+            while batch := self._next_batch():
+                try:
+                    # One connection for as long as pushes follow each other.
+                    async with self._pool.connection() as connection:
+                        while batch:
+                            await self._write_batch(batch, connection)
+                            batch = await self._next_batch_soon()
+                except psycopg.OperationalError:
+                    await self._write_again(batch)
+                except BaseException as error:
+                    self._fail(batch, error)
+                    if not isinstance(error, Exception):
+                        raise
         finally:
             self._writer = None
             for waiting in self._waiting:
                 waiting.answer.cancel()
             self._waiting.clear()
 
-    async def _write_batch(self, batch: list[_Waiting]) -> None:
+    def _next_batch(self) -> list[_Waiting]:
+        while self._waiting:
+            taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_MAX))]
+            # Whoever was cancelled while waiting in line no longer wants the job.
+            batch = [waiting for waiting in taken if not waiting.answer.done()]
+            if batch:
+                return batch
+        return []
+
+    async def _next_batch_soon(self) -> list[_Waiting]:
+        # Those who were just answered push their next job at the loop's next steps.
+        for _ in range(LINGER_STEPS):
+            if self._waiting:
+                break
+            await asyncio.sleep(0)
+        return self._next_batch()
+
+    async def _write_batch(self, batch: list[_Waiting], connection: AsyncConnection) -> None:
+        """Write a batch, and answer everyone in it. Raises only if the connection is of no more use."""
         rows = [waiting.row for waiting in batch]
-        tell = self._due_payloads(rows)
         try:
-            taken = await self._pool.run(
-                lambda: self._store.insert(rows, tell), lambda: self._store.insert_again(rows, tell)
-            )
+            taken = await run(connection, self._store.insert(rows, self._due_payloads(rows)))
         except (ChancyError, psycopg.DataError) as error:
             # One bad job must not fail its neighbours: each alone. Nothing of the batch was stored.
             if len(batch) > 1:
                 for waiting in batch:
-                    await self._write_batch([waiting])
+                    await self._write_batch([waiting], connection)
             else:
                 self._fail(batch, error)
+        else:
+            self._answer(batch, taken)
+
+    async def _write_again(self, batch: list[_Waiting]) -> None:
+        """Write a batch whose connection was lost, so that nobody knows how much of it was stored."""
+        left = [waiting for waiting in batch if not waiting.answer.done()]
+        rows = [waiting.row for waiting in left]
+        try:
+            await self._pool.check()
+            taken = await self._pool.run(lambda: self._store.insert_again(rows, payloads(rows)))
         except BaseException as error:
-            self._fail(batch, error)
+            self._fail(left, error)
             if not isinstance(error, Exception):
                 raise
         else:
-            for waiting in batch:
-                if not waiting.answer.done():
-                    waiting.answer.set_result(taken.get(waiting.row.id))
+            self._answer(left, taken)
+
+    @staticmethod
+    def _answer(batch: list[_Waiting], taken: dict[str, uuid.UUID]) -> None:
+        for waiting in batch:
+            if not waiting.answer.done():
+                waiting.answer.set_result(taken.get(waiting.row.id))
 
     @staticmethod
     def _fail(batch: list[_Waiting], error: BaseException) -> None:
@@ -129,6 +168,7 @@ class Pusher:
         for text in payloads(rows):
             if now - self._told_at.get(text, 0.0) >= NOTIFY_GAP_S:
                 self._told_at[text] = now
+                self._late.discard(text)
                 tell.append(text)
             else:
                 self._late.add(text)
@@ -139,8 +179,10 @@ class Pusher:
     async def _tell_late(self) -> None:
         try:
             while self._late:
-                await asyncio.sleep(NOTIFY_GAP_S)
+                await asyncio.sleep(NOTIFY_LATE_S)
                 texts, self._late = sorted(self._late), set()
+                if not texts:
+                    break
                 await self._pool.run(lambda texts=texts: self._store.notify(texts))  # type: ignore[misc]
                 self._told_at |= dict.fromkeys(texts, time.monotonic())
         except (ChancyError, psycopg.Error) as error:

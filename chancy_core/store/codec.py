@@ -112,6 +112,14 @@ def insert_params(rows: Sequence[JobRow]) -> dict[str, Any]:
     return params
 
 
+def insert_one_params(row: JobRow) -> dict[str, Any]:
+    """The row for `insert_job`: numbers as text, because psycopg gives them a type each by their size."""
+    params = row._asdict()
+    params["priority"] = str(row.priority)
+    params["max_attempts"] = str(row.max_attempts)
+    return params
+
+
 def copy_data(rows: Iterable[JobRow]) -> str:
     """The rows in the text format of `copy_jobs`.
 

@@ -188,15 +188,19 @@ class Pool:
         finally:
             await asyncio.shield(self._pool.putconn(connection))
 
-    async def run(self, flow: Callable[[], Flow[T]], again: Callable[[], Flow[T]] | None = None) -> T:
-        """Run a flow; if the connection turns out to be lost, replace it and run `again` (or the same) once."""
+    async def check(self) -> None:
+        """Replace the connections that are lost."""
+        await self._pool.check()
+
+    async def run(self, flow: Callable[[], Flow[T]]) -> T:
+        """Run a flow; if the connection turns out to be lost, replace it and run the flow once more."""
         try:
             async with self.connection() as connection:
                 return await run(connection, flow())
         except psycopg.OperationalError:
-            await self._pool.check()
+            await self.check()
             async with self.connection() as connection:
-                return await run(connection, (again or flow)())
+                return await run(connection, flow())
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

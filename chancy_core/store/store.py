@@ -11,7 +11,7 @@ import msgspec
 from chancy_core.errors import ChancyError, InvalidQueue, UnknownQueue, nearest
 from chancy_core.job import Cancellation, QueuedJob
 from chancy_core.queue import DEFAULT_QUEUE, Queue
-from chancy_core.store.codec import JobRow, copy_data, insert_params, queue_of, stored_job
+from chancy_core.store.codec import JobRow, copy_data, insert_one_params, insert_params, queue_of, stored_job
 from chancy_core.store.flow import CopyIn, Flow, Query
 from chancy_core.store.statements import check_schema, statement
 
@@ -53,6 +53,12 @@ class Store:
             UnknownQueue: a queue nobody declared; nothing was inserted.
         """
         taken: dict[str, uuid.UUID] = {}
+        if len(rows) == 1 and len(payloads) <= 1:
+            params = insert_one_params(rows[0])
+            payload = payloads[0] if payloads else None
+            if (yield self.query("insert_job", **params, payload=payload, channel=self.channel)):
+                return taken
+            # Its key is taken, or its queue unknown: the statement for many finds out.
         if any(row.unique_key for row in rows):
             rows = sorted(rows, key=lambda row: row.unique_key or "")
         for _ in range(UNIQUE_ROUNDS):

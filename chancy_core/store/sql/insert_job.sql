@@ -1,0 +1,24 @@
+-- Store one job: as insert_jobs does, for a row that comes alone, which is the usual way to push.
+--
+-- id … expires_at   a column each, as text
+-- channel           text     whom to notify when this commits …
+-- payload           text     … of what; NULL: nobody
+--
+-- Inserts nothing unless the queue is declared, or if the unique_key is taken. Returns the id if it was stored.
+WITH stored AS (
+    INSERT INTO {schema}.jobs (
+        id, queue, func, priority, max_attempts, scheduled_at, unique_key, kwargs, meta, limits, options, expires_at,
+        state
+    )
+    SELECT %(id)s::uuid, name, %(func)s, %(priority)s::integer, %(max_attempts)s::integer,
+           %(scheduled_at)s::timestamptz, %(unique_key)s, %(kwargs)s::json, %(meta)s::json, %(limits)s::json,
+           %(options)s::json, %(expires_at)s::timestamptz,
+           CASE WHEN %(scheduled_at)s::timestamptz > now() THEN 'scheduled' ELSE 'pending' END
+    FROM {schema}.queues
+    WHERE name = %(queue)s
+    ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING
+    RETURNING id
+)
+SELECT id, pg_notify(%(channel)s, payload)
+FROM stored
+LEFT JOIN (SELECT %(payload)s::text AS payload) AS told ON payload IS NOT NULL
