@@ -24,7 +24,7 @@ from chancy_core.log import log
 from chancy_core.plugins import Plugin, PluginHost, check_configured, check_limits
 from chancy_core.plugins import load as load_plugins
 from chancy_core.pushing import Pusher, payload, payloads
-from chancy_core.queue import Executor, Queue, check_resume_at
+from chancy_core.queue import NOT_BUILT, Executor, Queue, check_resume_at
 from chancy_core.reference import Reference, References, missing
 from chancy_core.store import Flow, Migration, Pool, Store, SyncPool, run, run_sync
 from chancy_core.store.codec import JobRow, job_row
@@ -575,7 +575,8 @@ class Chancy:
             The queue as it now stands.
 
         Raises:
-            InvalidQueue: it has a limit that no plugin here enforces; says what to install.
+            InvalidQueue: it has a limit that no plugin here enforces, and what to install; or an executor that is not
+                there yet.
         """
         self._check_queue(queue)
         return await self._run(lambda: self.store.declare(queue, upsert=upsert))
@@ -661,6 +662,8 @@ class Chancy:
     def _check_queue(self, queue: object) -> None:
         if not isinstance(queue, Queue):
             raise InvalidQueue(f"declare({queue!r}): give a Queue, as in declare(Queue('mail')).")
+        if queue.executor == Executor.SubInterpreter:
+            raise InvalidQueue(f"Queue {queue.name!r}: {NOT_BUILT}")
         check_limits(queue, self.plugins.enforced)
 
     async def _run(self, flow: Callable[[], Flow[T]]) -> T:

@@ -82,6 +82,14 @@ class TimeLimitExceeded(ChancyError, TimeoutError):  # noqa: N818
     """A job ran longer than its `Limit.Type.TIME`."""
 
 
+class MemoryLimitExceeded(ChancyError, MemoryError):  # noqa: N818
+    """A job held more memory than its `Limit.Type.MEMORY`."""
+
+
+class ChildProcessDied(ChancyError, RuntimeError):  # noqa: N818
+    """The child process that ran a job ended before the job did: with which code, or by which signal."""
+
+
 class JobStopped(BaseException):
     """A running job was told to stop: raised by `checkpoint` of its context.
 

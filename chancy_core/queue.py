@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from chancy_core.errors import InvalidJob, InvalidQueue
 from chancy_core.job import moment_problem
@@ -25,11 +26,42 @@ RATE_LIMIT_WINDOW_MAX_S: Final = 86_400
 
 
 class Executor(StrEnum):
-    """The executors that come with Chancy; anything else is an import path."""
+    """The executors that come with Chancy; anything else is the name of an installed one, or an import path."""
 
     Async = "chancy_core.executors.asyncio.AsyncExecutor"
     Threaded = "chancy_core.executors.thread.ThreadExecutor"
+    Process = "chancy_core.executors.process.ProcessExecutor"
+    SubInterpreter = "chancy_core.executors.subinterpreter.SubInterpreterExecutor"
     Auto = "chancy_core.executors.auto.AutoExecutor"
+
+
+# The entry-point group in which packages offer executors by a name of their own.
+EXECUTOR_GROUP: Final = "chancy.executors"
+_EXECUTORS_BY_NAME: Final = {member.name.lower(): member for member in Executor}
+# How projects that come from Chancy 0 name them.
+_EXECUTORS_BEFORE: Final = {
+    "chancy.executors.asyncex.AsyncExecutor": Executor.Async,
+    "chancy.executors.thread.ThreadedExecutor": Executor.Threaded,
+    "chancy.executors.process.ProcessExecutor": Executor.Process,
+    "chancy.executors.sub.SubInterpreterExecutor": Executor.SubInterpreter,
+}
+NOT_BUILT: Final = (
+    "Chancy.Executor.SubInterpreter is not there yet: it needs Python 3.14, and is not built before it can be tested. "
+    "Use Chancy.Executor.Process for what computes, or Threaded for what waits."
+)
+
+
+def known_executor(name: str) -> Executor | None:
+    """The executor that comes with Chancy and goes by this path, this former path, or this word (`threaded`)."""
+    try:
+        return Executor(name)
+    except ValueError:
+        return _EXECUTORS_BEFORE.get(name) or _EXECUTORS_BY_NAME.get(name.lower())
+
+
+def executor_words() -> list[str]:
+    """The words that name the executors which come with Chancy."""
+    return list(_EXECUTORS_BY_NAME)
 
 
 class QueueState(StrEnum):
@@ -47,7 +79,8 @@ class Queue(msgspec.Struct, frozen=True):
         concurrency: how many of its jobs one worker runs at a time. None: the worker's default.
         tags: regular expressions; a worker serves the queue when one of them matches one of the
             worker's tags, the whole tag. Every worker carries the tag `*`.
-        executor: a `Chancy.Executor`, or the import path of an executor class.
+        executor: a `Chancy.Executor`, the name under which a package offers one (entry-point group
+            `chancy.executors`), or the import path of an executor class.
         executor_options: keyword arguments of that class.
         polling_interval: seconds between two looks when no notification came.
         state: `active` or `paused`.
@@ -139,6 +172,7 @@ class Queue(msgspec.Struct, frozen=True):
             raise InvalidQueue(
                 f"Queue {self.name!r}: executor is {self.executor!r}; give a Chancy.Executor or the import path of one."
             )
+        force_setattr(self, "executor", known_executor(self.executor) or self.executor)
         self._check_json("executor", self.executor)
         if not isinstance(self.executor_options, dict):
             raise InvalidQueue(

@@ -121,11 +121,12 @@ async def test_limits_that_cannot_be_enforced_are_refused(chancy):
     """A memory limit, or a time limit on a thread, fails the job at once instead of being ignored."""
     from chancy import Limit  # noqa: PLC0415
 
+    await chancy.declare(Queue("loop", executor=chancy.Executor.Async))
     await chancy.declare(Queue("threads", executor=chancy.Executor.Threaded))
     memory = Job(func="jobs.echo", limits=[Limit(Limit.Type.MEMORY, 10**9)], max_attempts=3)
     time = Job(func="jobs.add", kwargs={"a": 1, "b": 1}, limits=[Limit(Limit.Type.TIME, 5)], max_attempts=3)
     async with Worker(chancy):
-        for reference in (await chancy.push(memory), await chancy.push("threads", time)):
+        for reference in (await chancy.push("loop", memory), await chancy.push("threads", time)):
             job = await reference.wait(timeout=20)
             assert (job.state, job.attempts) == (State.FAILED, 1)
             assert job.errors[0].type == "LimitNotEnforced"

@@ -233,9 +233,11 @@ async def test_a_job_that_blocks_the_loop_keeps_its_lease(chancy, new_child):
 async def test_a_limit_that_cannot_be_enforced_is_refused(chancy, func, limit):
     """A job whose limit its executor cannot enforce fails at the first attempt, says why, and is never run."""
     kwargs = {} if func is jobs.record else {"kind": "Strange"}
+    executor = Executors.Async if func is jobs.record else Executors.Threaded
+    await chancy.declare(Queue("q", executor=executor))
     async with Worker(chancy):
         job = Job.from_func(func, kwargs=kwargs, limits=[limit], max_attempts=3)
-        failed = await (await chancy.push(job)).wait(timeout=10)
+        failed = await (await chancy.push("q", job)).wait(timeout=10)
     assert (failed.state, failed.attempts) == ("failed", 1)
     assert [error.type for error in failed.errors] == ["LimitNotEnforced"]
     assert str(limit.type_) in failed.errors[0].message

@@ -8,20 +8,20 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, get_type_hints
 
 import msgspec
+from importlib_metadata import entry_points
 
 from chancy_core.config.layer import Layer
 from chancy_core.config.redacting import HIDDEN, is_secret
 from chancy_core.config.settings import TABLES, TYPES
 from chancy_core.errors import InvalidJob, InvalidQueue, nearest
 from chancy_core.jsonvalue import encode_checked
-from chancy_core.queue import Executor, Queue
+from chancy_core.queue import EXECUTOR_GROUP, Queue, executor_words, known_executor
 
 Values: TypeAlias = dict[tuple[str, ...], Any]
 
 # Where msgspec's message says which item of a list it means.
 _ITEM: Final = re.compile(r" - at `\$\[(\d+)\]")
 _IMPORT_PATH: Final = re.compile(r"(?!\d)\w+(\.(?!\d)\w+)+")
-_EXECUTORS: Final = {member.name.lower(): member for member in Executor}
 # Of a queue's fields, what a running system changes and a file therefore does not.
 _RUN_TIME: Final = frozenset({"state", "resume_at"})
 _QUEUE_TYPES: Final = {
@@ -186,15 +186,18 @@ def _checked_field(name: str, key: str, value: Any) -> Any:
 
 
 def _executor(name: str) -> str:
-    """The import path of an executor that is named by it, or in a word, such as `threaded`."""
-    if name.lower() in _EXECUTORS:
-        return _EXECUTORS[name.lower()]
-    if not _IMPORT_PATH.fullmatch(name):
-        hint = nearest(name.lower(), _EXECUTORS)
+    """An executor that is named by its import path, by a word, such as `threaded`, or by an installed package."""
+    known = known_executor(name)
+    if known is not None:
+        return known
+    installed = set() if _IMPORT_PATH.fullmatch(name) else entry_points(group=EXECUTOR_GROUP).names
+    if not _IMPORT_PATH.fullmatch(name) and name not in installed:
+        hint = nearest(name.lower(), [*executor_words(), *installed])
         raise InvalidQueue(
-            f"executor {name[:60]!r} is neither one that comes with Chancy nor the import path of a class.{hint}"
+            f"executor {name[:60]!r} is neither one that comes with Chancy nor the import path of a class, and no "
+            f"installed package offers it.{hint}"
         )
-    return next((member for member in Executor if member == name), name)
+    return name
 
 
 def _kind(value: Any) -> str:

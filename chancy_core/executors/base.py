@@ -110,11 +110,7 @@ class Executor(abc.ABC):
     def stopped(self, job: QueuedJob) -> Outcome | None:
         """The outcome of a job that this worker stopped; None if it did not."""
         reason = self._stopping.pop((job.id, job.claims), None)
-        if reason is None:
-            return None
-        if reason is StopReason.CANCELLED:
-            return cancelled(job, reason.value)
-        return handed_back(job, reason.value)
+        return None if reason is None else stopped_outcome(job, reason)
 
     def forget(self, job: QueuedJob) -> None:
         """Called when a job has ended, so that a stop that came too late is not kept."""
@@ -144,6 +140,13 @@ class Executor(abc.ABC):
     def failed(self, job: QueuedJob, error: BaseException, run_s: float) -> Outcome:
         """The outcome of an attempt that raised `error`."""
         return failed(job, error, worker=self.settings.worker, run_s=run_s)
+
+
+def stopped_outcome(job: QueuedJob, reason: StopReason) -> Outcome:
+    """The outcome of a run that was stopped."""
+    if reason is StopReason.CANCELLED:
+        return cancelled(job, reason.value)
+    return handed_back(job, reason.value)
 
 
 def time_limit_s(job: QueuedJob) -> float | None:

@@ -39,9 +39,13 @@ class Functions:
 
     Args:
         allowed: patterns of names that may be run, where `*` stands for any characters; None: any.
+
+    Attributes:
+        allowed: these patterns.
     """
 
     def __init__(self, allowed: Sequence[str] | None = None) -> None:
+        self.allowed: Final = None if allowed is None else tuple(allowed)
         self._allowed: Final = (
             None
             if allowed is None

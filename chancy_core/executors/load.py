@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from chancy_core.errors import CannotRun, InvalidQueue
+from typing import Any
+
+from importlib_metadata import entry_points
+
+from chancy_core.errors import CannotRun, InvalidQueue, nearest
 from chancy_core.executors.base import Executor, ExecutorSettings
 from chancy_core.executors.functions import load
-from chancy_core.queue import Queue
+from chancy_core.queue import EXECUTOR_GROUP, NOT_BUILT, Queue, executor_words
+from chancy_core.queue import Executor as Executors
 
 
 def load_executor(queue: Queue, settings: ExecutorSettings) -> Executor:
@@ -16,7 +21,7 @@ def load_executor(queue: Queue, settings: ExecutorSettings) -> Executor:
             `executor_options`.
     """
     try:
-        found = load(str(queue.executor))
+        found = _found(str(queue.executor))
     except CannotRun as error:
         raise InvalidQueue(f"Queue {queue.name!r}: its executor cannot be used: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Executor)):
@@ -30,4 +35,26 @@ def load_executor(queue: Queue, settings: ExecutorSettings) -> Executor:
         raise InvalidQueue(
             f"Queue {queue.name!r}: {queue.executor} does not take executor_options "
             f"{queue.executor_options!r}: {error}."
+        ) from error
+    except InvalidQueue as error:
+        raise InvalidQueue(f"Queue {queue.name!r}, executor_options: {error}") from error
+
+
+def _found(name: str) -> Any:
+    """What goes by this name: a path's object, or what an installed package offers by a name of its own."""
+    if name == Executors.SubInterpreter:
+        raise CannotRun(NOT_BUILT)
+    if "." in name or ":" in name:
+        return load(name)
+    offered = entry_points(group=EXECUTOR_GROUP)
+    if name not in offered.names:
+        raise CannotRun(
+            f"No installed package offers an executor {name!r} (entry-point group {EXECUTOR_GROUP})."
+            + nearest(name, [*executor_words(), *offered.names])
+        )
+    try:
+        return offered[name].load()
+    except Exception as error:
+        raise CannotRun(
+            f"The executor {name!r} ({offered[name].value}) does not load: {type(error).__name__}: {error}"
         ) from error

@@ -11,7 +11,7 @@ import msgspec
 from chancy_core.errors import InvalidJob
 from chancy_core.job import Backoff, Job, JobError, Limit, Progress, QueuedJob, State
 from chancy_core.jsonvalue import decode, encode_checked
-from chancy_core.queue import Executor, Queue, QueueState
+from chancy_core.queue import Queue, QueueState
 
 T = TypeVar("T")
 
@@ -253,20 +253,13 @@ def queue_of(row: Sequence[Any]) -> Queue:
         name,
         concurrency,
         list(tags),
-        _executor(executor),
+        executor,
         decode(options),
         polling_interval,
         QueueState(state),
         resume_at,
         *limits,
     )
-
-
-def _executor(path: str) -> str:
-    try:
-        return Executor(path)
-    except ValueError:
-        return path
 
 
 _DEFAULT_OPTIONS: Final = _Options()

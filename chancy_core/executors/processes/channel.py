@@ -1,0 +1,98 @@
+"""The worker's end of a child's socket, on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from chancy_core.executors.processes.frames import Frames, frame
+
+CHUNK_BYTES: Final = 256 * 1024
+
+
+class Channel:
+    """Sends and receives frames, without ever blocking the loop.
+
+    Not an asyncio transport, because when a process has ended what it sent last must be read at once, although
+    something that it started may hold the other end open.
+
+    Args:
+        sock: connected; belongs to the channel from now on.
+        heard: called with the body of each frame.
+        ended: called once when the other end is closed (False), or says what nobody understands (True).
+    """
+
+    def __init__(self, sock: socket.socket, heard: Callable[[bytes], None], ended: Callable[[bool], None]) -> None:
+        self._sock = sock
+        self._heard = heard
+        self._ended = ended
+        self._frames = Frames()
+        self._unsent = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self._open = True
+        sock.setblocking(False)
+        self._loop.add_reader(sock, self._read)
+
+    def send(self, message: Any) -> None:
+        """Send a message. Whether it arrives is seen from what comes back, or from the end of the process."""
+        self.send_raw(frame(message))
+
+    def send_raw(self, data: bytes) -> None:
+        """Send a frame that has been made already."""
+        if not self._open:
+            return
+        if not self._unsent:
+            data = data[self._send(data) :]
+            if data and self._open:
+                self._loop.add_writer(self._sock, self._send_more)
+        self._unsent += data
+
+    def drain(self) -> None:
+        """Hear what has arrived."""
+        while self._open and self._read():
+            pass
+
+    def close(self) -> None:
+        """Hear nothing more, and let the other end know."""
+        if self._open:
+            self._open = False
+            self._loop.remove_reader(self._sock)
+            self._loop.remove_writer(self._sock)
+            self._sock.close()
+
+    def _read(self) -> bool:
+        try:
+            data = self._sock.recv(CHUNK_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            data = b""
+        nonsense = False
+        try:
+            for body in self._frames.feed(data):
+                self._heard(body)
+                if not self._open:
+                    return False
+        except ValueError:
+            # A job may write what it likes into the socket; nothing that comes after it can be trusted.
+            nonsense = True
+        if nonsense or not data:
+            self.close()
+            self._ended(nonsense)
+        return self._open
+
+    def _send(self, data: bytes | bytearray) -> int:
+        try:
+            return self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            # The other end is gone, which is told by reading.
+            return len(data)
+
+    def _send_more(self) -> None:
+        del self._unsent[: self._send(self._unsent)]
+        if not self._unsent:
+            self._loop.remove_writer(self._sock)

@@ -1,0 +1,291 @@
+"""A child: runs one job at a time, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import ctypes
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
+
+from chancy_core.executors.base import StopReason, stopped_outcome, time_limit_s
+from chancy_core.executors.control import Control
+from chancy_core.executors.functions import Function, Functions, load
+from chancy_core.executors.outcomes import failed
+from chancy_core.executors.processes import memory
+from chancy_core.executors.processes.frames import (
+    Begin,
+    Broken,
+    Done,
+    FromChild,
+    Ready,
+    Run,
+    Started,
+    Stop,
+    Told,
+    decode_to_child,
+    encode_result,
+    frame,
+    read_frame,
+)
+from chancy_core.executors.processes.mainscript import RUN_AS, MainScript
+from chancy_core.executors.running import Runner
+from chancy_core.job import Outcome, Progress, QueuedJob
+from chancy_core.log import log
+from chancy_core.plugins import Around, Plugin
+
+PR_SET_PDEATHSIG: Final = 1
+# Of those that the kernel may kill when memory is short, rather a child than the worker or the database.
+OOM_SCORE_ADJ: Final = "500"
+
+
+class ChildSettings(NamedTuple):
+    """What a child has to know.
+
+    Attributes:
+        worker: the worker's name, for the record of an error.
+        result_limit_bytes: the largest result that is kept.
+        allowed: patterns of names that may be run; None: any.
+        around: the plugins that put something round each run.
+        initializer: the importable name of a function to call first.
+        script: the script that the worker runs, for jobs whose function is in it.
+    """
+
+    worker: str
+    result_limit_bytes: int
+    allowed: tuple[str, ...] | None
+    around: tuple[Plugin, ...]
+    initializer: str | None
+    script: MainScript
+
+
+def main(sock: socket.socket) -> None:
+    """Serve the worker at the other end of `sock`, until that is closed."""
+    with suppress(OSError):
+        os.setpgid(0, 0)
+    _end_with_parent()
+    _heed_no_signals()
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE_ADJ, "ascii")
+    for stream in (sys.stdout, sys.stderr):
+        # What a job has printed is not to be lost when it is killed.
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    Child(sock).serve()
+    # Whatever registered itself for the end has its turn. Taking the interpreter apart would copy, page by page, what a
+    # forked child shares with the others; only to be thrown away.
+    atexit._run_exitfuncs()  # noqa: SLF001 -- as multiprocessing's own finalizers are
+    _flush()
+    os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """Let the kernel kill this process when its parent ends, even if it hangs in C code. Linux only."""
+    if sys.platform.startswith("linux"):
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _heed_no_signals() -> None:
+    """Ctrl-C and SIGTERM may reach every process of a group or service: the worker decides what is to end.
+
+    A handler, not SIG_IGN, which programs that a job starts would inherit. Forks of a job end as anybody would.
+    """
+    own = os.getpid()
+
+    def heed_not(number: int, _: object) -> None:
+        if os.getpid() != own:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, heed_not)
+
+
+class _Going:
+    """The run that goes on."""
+
+    def __init__(self, number: int, control: Control) -> None:
+        self.number = number
+        self.control = control
+        self.reason: StopReason | None = None
+        # Of a coroutine function: where it runs.
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.task: asyncio.Task[Any] | None = None
+
+    def stop(self, reason: StopReason) -> None:
+        """Called in the reading thread."""
+        self.reason = reason
+        self.control.stop(reason.value)
+        if self.loop is not None and self.task is not None:
+            # The loop may have been closed this very moment.
+            with suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self.task.cancel)
+
+    def stopped(self, job: QueuedJob) -> Outcome | None:
+        """The outcome, if it was told to stop."""
+        return None if self.reason is None else stopped_outcome(job, self.reason)
+
+
+class Child:
+    """Runs jobs in the main thread; another reads, so that a job can be told to stop."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._inode = os.fstat(sock.fileno()).st_ino
+        self._pid = os.getpid()
+        self._inbox: SimpleQueue[Begin | Run | None] = SimpleQueue()
+        self._sending = threading.Lock()
+        self._peak = memory.OwnPeak()
+        self._loop = asyncio.Runner()
+        self._going: _Going | None = None
+        self._last_stop: Stop | None = None
+        # Which run was asked for last, and which has ended last.
+        self._asked = self._ended = 0
+
+    def serve(self) -> None:
+        """Set up, and run what comes."""
+        threading.Thread(target=self._read, name="chancy-child", daemon=True).start()
+        # A fork of a job must not hold this end open.
+        os.register_at_fork(after_in_child=self._sock.close)
+        begin = self._inbox.get()
+        if not isinstance(begin, Begin) or not self._set_up(begin):
+            return
+        with self._loop:
+            while isinstance(message := self._inbox.get(), Run):
+                self._run(message)
+
+    def _set_up(self, begin: Begin) -> bool:
+        sys.path[:] = begin.sys_path
+        what = "its settings"
+        try:
+            settings: ChildSettings = pickle.loads(begin.settings)  # noqa: S301 -- from the worker itself
+            self._settings = settings
+            self._functions = Functions(settings.allowed)
+            self._runner = Runner(settings.worker, settings.result_limit_bytes, Around(settings.around))
+            what = f"the initializer {settings.initializer}"
+            if settings.initializer:
+                load(settings.initializer)()
+        except BaseException as error:  # noqa: BLE001 -- the worker is to know
+            log.error("child_not_set_up", pid=self._pid, problem=what, exc_info=error)
+            self._say(Broken(f"{what} raised {type(error).__name__}: {error}"))
+            return False
+        self._say(Ready(memory.rss_bytes(self._pid) or 0))
+        return True
+
+    # -- the reading thread ----------------------------------------------------------------
+
+    def _read(self) -> None:
+        while (body := self._next()) is not None:
+            message = decode_to_child(body)
+            if isinstance(message, Stop):
+                self._stop(message)
+                continue
+            if isinstance(message, Run):
+                self._asked = message.number
+            self._inbox.put(message)
+        if self._asked != self._ended:
+            # Nobody waits for this run any more, and it may hang.
+            os._exit(1)
+        self._inbox.put(None)
+
+    def _next(self) -> bytes | None:
+        try:
+            return read_frame(self._sock)
+        except OSError:
+            return None
+
+    def _stop(self, message: Stop) -> None:
+        self._last_stop = message
+        self._heed_stop()
+
+    def _heed_stop(self) -> None:
+        going, stop = self._going, self._last_stop
+        # A stop that comes too late names a run that has ended; one that comes early, a run that has yet to begin.
+        if going is not None and stop is not None and going.number == stop.number:
+            going.stop(StopReason[stop.reason])
+
+    # -- the main thread -------------------------------------------------------------------
+
+    def _run(self, run: Run) -> None:
+        try:
+            job: QueuedJob = pickle.loads(run.job)  # noqa: S301 -- from the worker itself
+        except BaseException as error:  # noqa: BLE001 -- the worker is to know
+            self._say(Broken(f"the job cannot be read in a child process: {type(error).__name__}: {error}"))
+            self._ended = run.number
+            return
+
+        def report(progress: Progress) -> None:
+            self._say(Told(run.number, progress.fraction, progress.note))
+
+        going = self._going = _Going(run.number, Control(report, time_limit_s(job) if job.limits else None))
+        self._heed_stop()
+        self._peak.restart()
+        outcome = self._outcome(job, going)
+        if os.getpid() != self._pid:
+            # A fork that the job made, and let return.
+            os._exit(0)
+        _flush()
+        if not self._line_holds():
+            # The job closed what is not its own. What it came to cannot be told, but that it ended can.
+            os._exit(1)
+        outcome = replace(outcome, peak_bytes=self._peak.read())
+        self._going = None
+        self._ended = run.number
+        self._say(Done(run.number, encode_result(outcome), memory.rss_bytes(self._pid) or 0))
+
+    def _line_holds(self) -> bool:
+        """Whether the descriptor is the socket still, and not a file that was opened when it had been closed."""
+        try:
+            return os.fstat(self._sock.fileno()).st_ino == self._inode
+        except OSError:
+            return False
+
+    def _outcome(self, job: QueuedJob, going: _Going) -> Outcome:
+        try:
+            function = self._find(job)
+            if going.control.limit_s is not None:
+                self._say(Started(going.number, time.monotonic()))
+            # What a job puts into context variables is not there for the next one.
+            context = contextvars.copy_context()
+            if not function.is_async:
+                return context.run(self._runner.run_sync, job, function, going.control, going.stopped)
+            # One loop for all of them, as on the worker's own, so that connections which a module keeps stay good.
+            return self._loop.run(self._run_async(job, function, going), context=context)
+        except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
+            return going.stopped(job) or failed(job, error, worker=self._settings.worker, run_s=going.control.used_s)
+
+    async def _run_async(self, job: QueuedJob, function: Function, going: _Going) -> Outcome:
+        going.loop, going.task = asyncio.get_running_loop(), asyncio.current_task()
+        if going.reason is not None:
+            going.stop(going.reason)
+        return await self._runner.run_async(job, function, going.control, going.stopped)
+
+    def _find(self, job: QueuedJob) -> Function:
+        if job.func.startswith("__main__.") and RUN_AS not in sys.modules:
+            self._settings.script.load()
+        return self._functions.find(job)
+
+    def _say(self, message: FromChild) -> None:
+        # A worker that is gone is noticed by the reading thread.
+        with self._sending, suppress(OSError):
+            self._sock.sendall(frame(message))
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        # A job may have closed it, or put something of its own there.
+        with suppress(Exception):
+            stream.flush()

@@ -1,0 +1,190 @@
+"""What a worker, its nursery and its children say to each other: frames of a length and msgpack.
+
+The length takes four bytes, big-endian. Jobs, and what a child has to know, travel pickled inside, because both come
+from the worker's own memory and arguments have to arrive as they are. What comes out of a child is never pickled.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from msgspec.structs import fields
+
+from chancy_core.job import Outcome
+
+HEADER_BYTES: Final = 4
+# The outcome without its job, which the worker has.
+RunResult: Any = msgspec.defstruct(
+    "RunResult",
+    [(one.name, one.type, one.default) if not one.required else (one.name, one.type) for one in fields(Outcome)
+     if one.name != "job"],
+    kw_only=True,
+)  # fmt: skip
+
+
+# -- worker to child -----------------------------------------------------------------------
+
+
+class Begin(msgspec.Struct, tag="begin"):
+    """The first message: where modules are found, and what else has to be known, pickled."""
+
+    sys_path: list[str]
+    settings: bytes
+
+
+class Run(msgspec.Struct, tag="run"):
+    """Run this job (pickled). `number` names the run until it is done."""
+
+    number: int
+    job: bytes
+
+
+class Stop(msgspec.Struct, tag="stop"):
+    """Stop that run, for a `StopReason` of this name, if it still goes on."""
+
+    number: int
+    reason: str
+
+
+ToChild: TypeAlias = Begin | Run | Stop
+
+
+# -- child to worker -----------------------------------------------------------------------
+
+
+class Ready(msgspec.Struct, tag="ready"):
+    """It is set up, and so large."""
+
+    rss_bytes: int
+
+
+class Broken(msgspec.Struct, tag="broken"):
+    """It cannot be set up, or not understand its job: why."""
+
+    problem: str
+
+
+class Started(msgspec.Struct, tag="started"):
+    """The function of that run starts, at this moment of the machine's monotonic clock."""
+
+    number: int
+    at: float
+
+
+class Told(msgspec.Struct, tag="told"):
+    """The run tells how far it is."""
+
+    number: int
+    fraction: float
+    note: str | None
+
+
+class Done(msgspec.Struct, tag="done"):
+    """The run has ended: its `RunResult` (msgpack), and how large the child is now."""
+
+    number: int
+    result: bytes
+    rss_bytes: int
+
+
+FromChild: TypeAlias = Ready | Broken | Started | Told | Done
+
+
+# -- worker to nursery, and back -----------------------------------------------------------
+
+
+class Bear(msgspec.Struct, tag="bear"):
+    """Start a child, at the socket that comes with this message."""
+
+    serial: int
+
+
+class Kill(msgspec.Struct, tag="kill"):
+    """Kill that child and what it started, if it lives."""
+
+    serial: int
+
+
+class Born(msgspec.Struct, tag="born"):
+    """A child has started."""
+
+    serial: int
+    pid: int
+
+
+class Gone(msgspec.Struct, tag="gone"):
+    """A child has ended: its exit code, or minus the number of the signal; or why it never began."""
+
+    serial: int
+    code: int | None
+    problem: str | None = None
+
+
+ToNursery: TypeAlias = Bear | Kill
+FromNursery: TypeAlias = Born | Gone
+
+encode: Final = msgspec.msgpack.Encoder().encode
+decode_to_child: Final = msgspec.msgpack.Decoder(ToChild).decode
+decode_from_child: Final = msgspec.msgpack.Decoder(FromChild).decode
+decode_to_nursery: Final = msgspec.msgpack.Decoder(ToNursery).decode
+decode_from_nursery: Final = msgspec.msgpack.Decoder(FromNursery).decode
+_decode_result: Final = msgspec.msgpack.Decoder(RunResult).decode
+
+
+def frame(message: Any) -> bytes:
+    """A message as it is sent."""
+    return raw_frame(encode(message))
+
+
+def raw_frame(body: bytes) -> bytes:
+    """Any bytes as a frame."""
+    return len(body).to_bytes(HEADER_BYTES, "big") + body
+
+
+def encode_result(outcome: Outcome) -> bytes:
+    """An outcome without its job."""
+    return encode(RunResult(**{name: getattr(outcome, name) for name in RunResult.__struct_fields__}))
+
+
+def decode_result(data: bytes, job: Any) -> Outcome:
+    """The outcome of a run of `job`. Raises ValueError (msgspec's) if it is none."""
+    result = _decode_result(data)
+    return Outcome(job=job, **{name: getattr(result, name) for name in RunResult.__struct_fields__})
+
+
+class Frames:
+    """Puts together the frames of a stream."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The bodies of the frames that `data` completes."""
+        self._buffer += data
+        while len(self._buffer) >= HEADER_BYTES:
+            end = HEADER_BYTES + int.from_bytes(self._buffer[:HEADER_BYTES], "big")
+            if len(self._buffer) < end:
+                return
+            body = bytes(self._buffer[HEADER_BYTES:end])
+            del self._buffer[:end]
+            yield body
+
+
+def read_frame(sock: socket.socket) -> bytes | None:
+    """The next frame's body from a blocking socket; None at its end."""
+    header = _read(sock, HEADER_BYTES)
+    return None if header is None else _read(sock, int.from_bytes(header, "big"))
+
+
+def _read(sock: socket.socket, size: int) -> bytes | None:
+    data = sock.recv(size, socket.MSG_WAITALL) if size else b""
+    while len(data) < size:
+        # MSG_WAITALL may be cut short by a signal.
+        more = sock.recv(size - len(data))
+        if not more:
+            return None
+        data += more
+    return data

@@ -1,0 +1,81 @@
+"""How much memory a process holds: resident, because what is only reserved costs nobody anything."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import Final
+
+LINUX: Final = sys.platform.startswith("linux")
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+# Written to clear_refs, it makes the kernel forget the peak so far (proc(5)).
+_FORGET_PEAK: Final = b"5"
+
+
+def can_measure() -> bool:
+    """Whether the memory of another process can be seen here."""
+    if LINUX:
+        return True
+    try:
+        import psutil  # noqa: F401, PLC0415 -- needed where there is no /proc
+    except ImportError:
+        return False
+    return True
+
+
+def rss_bytes(pid: int) -> int | None:
+    """What a process holds now; None if there is no such process."""
+    if LINUX:
+        try:
+            with open(f"/proc/{pid}/statm", "rb", buffering=0) as file:  # noqa: PTH123 -- read every few milliseconds
+                return int(file.read(128).split()[1]) * _PAGE_BYTES
+        except (OSError, IndexError):
+            return None
+    import psutil  # noqa: PLC0415
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None
+
+
+def peak_bytes(pid: int) -> int | None:
+    """The most that a process has held, as far as the kernel tells; None where it does not."""
+    try:
+        return _peak_in(Path(f"/proc/{pid}/status").read_bytes())
+    except OSError:
+        return None
+
+
+class OwnPeak:
+    """The peak of this process, from a moment on.
+
+    Where the kernel cannot forget the peak so far, it is that since the process began.
+    """
+
+    def __init__(self) -> None:
+        self._status = self._clear = -1
+        if LINUX:
+            self._status = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+            self._clear = os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+
+    def restart(self) -> None:
+        """Forget the peak so far."""
+        if self._clear >= 0:
+            os.pwrite(self._clear, _FORGET_PEAK, 0)
+
+    def read(self) -> int:
+        """The peak, in bytes."""
+        if self._status >= 0:
+            found = _peak_in(os.pread(self._status, 4096, 0))
+            if found is not None:
+                return found
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else most * 1024
+
+
+def _peak_in(status: bytes) -> int | None:
+    _, found, rest = status.partition(b"VmHWM:")
+    return int(rest.split(maxsplit=1)[0]) * 1024 if found else None
