@@ -126,6 +126,15 @@ class Database:
     def promote(self, limit: int = 1000) -> int:
         return len(self.ask("promote_jobs", limit=limit))
 
+    def cancel(self, ids: list[uuid.UUID]) -> dict[uuid.UUID, str]:
+        return run_sync(self.connection, self.store.cancel(ids, "why"))
+
+    def sweep(self, limit: int = 1000) -> list[uuid.UUID]:
+        return [id_ for id_, _, _ in self.ask("sweep_jobs", limit=limit)]
+
+    def retry(self, ids: list[uuid.UUID]) -> list[uuid.UUID]:
+        return run_sync(self.connection, self.store.retry(ids))
+
     def renew(self, worker: str) -> None:
         """As the heartbeat: renew, and register again if the worker is not known any more."""
         if not self.ask("renew_lease", worker=worker, lease_s=3600.0):
@@ -171,6 +180,7 @@ class Known(NamedTuple):
     max_attempts: int
     claims: int
     worker: str | None = None
+    cancel: bool = False
 
 
 class Model(RuleBasedStateMachine):
@@ -204,7 +214,7 @@ class Model(RuleBasedStateMachine):
         for run in runs:
             job = self.jobs[run.id]
             # A claim takes what is pending, spends an attempt, and raises `claims`.
-            assert (job.state, run.claims) == ("pending", job.claims + 1)
+            assert (job.state, run.claims, job.cancel) == ("pending", job.claims + 1, False)
             self.jobs[run.id] = job._replace(
                 state="running", attempts=job.attempts + 1, claims=run.claims, worker=worker
             )
@@ -270,6 +280,42 @@ class Model(RuleBasedStateMachine):
             assert state == ("failed" if job.attempts == job.max_attempts else "pending")
             self.outcomes[id_] += state == "failed"
             self.jobs[id_] = job._replace(state=state, worker=None)
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        ids = data.draw(st.lists(st.sampled_from(sorted(self.jobs)), min_size=1, max_size=3, unique=True))
+        found = self.database.cancel(ids)
+        assert found.keys() == set(ids)
+        for id_, what in found.items():
+            job = self.jobs[id_]
+            if job.state not in LIVE_STATES:
+                assert what == "finished"
+            elif job.state == "running":
+                assert what == "stopping"
+                self.jobs[id_] = job._replace(cancel=True)
+            else:
+                assert what == "cancelled"
+                self.outcomes[id_] += 1
+                self.jobs[id_] = job._replace(state="cancelled", cancel=False)
+
+    @rule()
+    def sweep(self) -> None:
+        over = {id_ for id_, job in self.jobs.items() if job.cancel and job.state in LIVE_STATES - {"running"}}
+        assert set(self.database.sweep()) == over
+        for id_ in over:
+            self.outcomes[id_] += 1
+            self.jobs[id_] = self.jobs[id_]._replace(state="cancelled", cancel=False)
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def retry(self, data: st.DataObject) -> None:
+        ids = data.draw(st.lists(st.sampled_from(sorted(self.jobs)), min_size=1, max_size=3, unique=True))
+        over = {id_ for id_ in ids if self.jobs[id_].state not in LIVE_STATES}
+        assert set(self.database.retry(ids)) == over
+        for id_ in over:
+            self.outcomes[id_] -= 1
+            self.jobs[id_] = self.jobs[id_]._replace(state="pending", attempts=0, cancel=False)
 
     @rule(worker=st.sampled_from(WORKERS))
     def expire(self, worker: str) -> None:
@@ -349,6 +395,7 @@ class Actor(threading.Thread):
         self.claimed: list[Run] = []
         self.accepted: list[Run] = []
         self.rescued_as_failed: list[uuid.UUID] = []
+        self.cancelled: list[uuid.UUID] = []
         self.done: Counter[str] = Counter()
         self.error: BaseException | None = None
 
@@ -356,7 +403,10 @@ class Actor(threading.Thread):
         try:
             while time.monotonic() < self.until_at:
                 act = self.dice.choice(
-                    ["push", "claim", "claim", "finish", "finish", "release", "promote", "rescue", "lease", "forget"]
+                    [
+                        *("push", "claim", "claim", "finish", "finish", "release", "promote", "rescue", "lease"),
+                        *("forget", "cancel", "sweep"),
+                    ]
                 )
                 self.done[act] += 1
                 getattr(self, act)()
@@ -397,6 +447,14 @@ class Actor(threading.Thread):
         rescued = self.database.rescue(self.dice.randint(1, 50))
         self.rescued_as_failed += [id_ for id_, state in rescued.items() if state == "failed"]
 
+    def cancel(self) -> None:
+        some = self.dice.sample(self.pushed, min(len(self.pushed), 2)) + [run.id for run in self.some()[:2]]
+        found = self.database.cancel(list(set(some)))
+        self.cancelled += [id_ for id_, what in found.items() if what == "cancelled"]
+
+    def sweep(self) -> None:
+        self.cancelled += self.database.sweep(self.dice.randint(1, 50))
+
     def lease(self) -> None:
         # Anybody's, because a lease may run out at any moment.
         if self.dice.random() < 0.5:
@@ -409,7 +467,8 @@ class Actor(threading.Thread):
 
 
 def test_workers_at_the_same_time_break_no_fence(dsn, database):
-    """Three workers at once, whose leases may run out at any moment: one outcome a job, one claim a run, no deadlock.
+    """Three workers at once, whose leases may run out at any moment: one outcome a job, one claim a run, no deadlock;
+    cancelled by others at any moment as well.
 
     The outcome is that of the last run.
     """
@@ -437,7 +496,8 @@ def test_workers_at_the_same_time_break_no_fence(dsn, database):
     # Each outcome was accepted from one worker, once, or was the rescuers'.
     accepted = [run for actor in actors for run in actor.accepted]
     failed = [id_ for actor in actors for id_ in actor.rescued_as_failed]
-    assert Counter([*(run.id for run in accepted), *failed]) == Counter(list(finished))
+    cancelled = [id_ for actor in actors for id_ in actor.cancelled]
+    assert Counter([*(run.id for run in accepted), *failed, *cancelled]) == Counter(list(finished))
     assert [run for run in accepted if finished[run.id][2] != run.claims] == []
     # No run was handed out twice.
     claimed = Counter(run for actor in actors for run in actor.claimed)
@@ -453,6 +513,7 @@ def test_workers_at_the_same_time_break_no_fence(dsn, database):
     assert len(finished) > 100
     assert sum(claims > 1 for _, _, claims in finished.values()) > 10
     assert any(actor.rescued_as_failed for actor in actors)
+    assert len(cancelled) > 10
 
 
 # -- rescue against a late finish ----------------------------------------------------------
