@@ -32,6 +32,7 @@ from chancy_core.store.connect import callers_connection, connect, connect_sync
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.migrate import applied, kernel_migrations, migrate, problem
 from chancy_core.waiting import Waiter, wait_sync
+from chancy_core.workerinfo import WorkerInfo
 
 T = TypeVar("T")
 Pushable = Job | JobFunction[..., Any]
@@ -631,6 +632,14 @@ class Chancy:
     def sync_count_jobs(self) -> dict[str, dict[str, int]]:
         """As `count_jobs`, for code without asyncio."""
         return self._run_sync(self.store.count_live)
+
+    async def get_workers(self) -> list[WorkerInfo]:
+        """The workers of this schema by name, lost ones until they are forgotten; with how their plugins do."""
+        return await self._run(self.store.get_workers)
+
+    def sync_get_workers(self) -> list[WorkerInfo]:
+        """As `get_workers`, for code without asyncio."""
+        return self._run_sync(self.store.get_workers)
 
     def sync_declare(self, queue: Queue, *, upsert: bool = False) -> Queue:
         """As `declare`, for code without asyncio."""

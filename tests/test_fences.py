@@ -137,7 +137,7 @@ class Database:
 
     def renew(self, worker: str) -> None:
         """As the heartbeat: renew, and register again if the worker is not known any more."""
-        if not self.ask("renew_lease", worker=worker, lease_s=3600.0):
+        if not self.ask("renew_lease", worker=worker, lease_s=3600.0, status=None, status_age_s=0.0):
             self.ask("register_worker", worker=worker, tags=[], lease_s=3600.0)
 
     def expire(self, worker: str) -> None:

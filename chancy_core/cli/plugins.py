@@ -1,31 +1,88 @@
-"""`chancy plugins`, and the commands that plugins bring."""
+"""`chancy plugins`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from chancy_core.app import Chancy
+from chancy_core.errors import ChancyError
+from chancy_core.workerinfo import PluginStatus, WorkerInfo
+
+MINUTE_S: Final = 60
+HOUR_S: Final = 3600
+DAY_S: Final = 86_400
 
 
 @click.command()
 @click.pass_obj
 def plugins(new_chancy: Callable[[], Chancy]) -> None:
-    """The plugins in force, in the order in which their hooks are called."""
-    host = new_chancy().plugins
-    if not host.loaded:
+    """The plugins in force here, in the order in which their hooks are called, and how they do in running workers."""
+    found = new_chancy()
+    console = Console(soft_wrap=True)
+    if found.plugins.loaded:
+        console.print(_installed(found))
+    else:
         click.echo('No plugin is installed. The usual ones: pip install "chancy-core[standard]"')
+    console.print()
+    try:
+        with found as chancy:
+            workers = chancy.sync_get_workers()
+    except ChancyError as error:
+        # What is installed is known without a database.
+        console.print(f"How they do in running workers is not known: {escape(str(error))}")
         return
-    table = Table("plugin", "from", "hooks", "every", "on the leader only", box=None)
-    for loaded in host.loaded:
+    console.print(_running(workers) if workers else "No worker runs.")
+
+
+def _installed(chancy: Chancy) -> Table:
+    table = Table("order", "plugin", "from", "hooks", "every", "on the leader only", box=None)
+    for number, loaded in enumerate(chancy.plugins.loaded, 1):
         table.add_row(
-            loaded.name,
-            loaded.origin,
-            " ".join(host.implemented(loaded.name)) or "none",
+            str(number),
+            escape(loaded.name),
+            escape(loaded.origin),
+            " ".join(chancy.plugins.implemented(loaded.name)) or "none",
             f"{loaded.plugin.interval:g} s" if loaded.plugin.interval else "",
             "yes" if loaded.plugin.leader_only else "",
         )
-    Console(soft_wrap=True).print(table)
+    return table
+
+
+def _running(workers: list[WorkerInfo]) -> Table:
+    table = Table("worker", "leads", "plugin", "ticks", "last tick", "failures", "last error", box=None)
+    for worker in workers:
+        name, leads = escape(worker.name), _leads(worker)
+        if worker.status is None or not worker.status.plugins:
+            table.add_row(name, leads, "" if worker.status else "has not said", "", "", "", "")
+            continue
+        for plugin in worker.status.plugins:
+            table.add_row(name, leads, *_cells(plugin))
+    return table
+
+
+def _leads(worker: WorkerInfo) -> str:
+    if not worker.alive:
+        return f"lost, seen {_ago(worker.seen_s_ago)}"
+    if worker.status is None:
+        return ""
+    return {True: "yes", False: "no", None: "no election"}[worker.status.leads]
+
+
+def _cells(plugin: PluginStatus) -> tuple[str, ...]:
+    error = "" if plugin.error is None else f"{_ago(plugin.failed_s_ago)}: {escape(plugin.error)}"
+    return (escape(plugin.name), f"{plugin.ticks:,}", _ago(plugin.ticked_s_ago), f"{plugin.failures:,}", error)
+
+
+def _ago(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    for unit_s, unit in ((DAY_S, "d"), (HOUR_S, "h"), (MINUTE_S, "min")):
+        if seconds >= unit_s:
+            return f"{seconds / unit_s:.0f} {unit} ago"
+    return f"{max(seconds, 0):.0f} s ago"

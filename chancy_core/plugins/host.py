@@ -25,6 +25,7 @@ from chancy_core.plugins.load import Loaded
 from chancy_core.plugins.tick import Tick
 from chancy_core.queue import Queue
 from chancy_core.store import Migration
+from chancy_core.workerinfo import PluginStatus, WorkerStatus
 
 T = TypeVar("T")
 
@@ -33,6 +34,8 @@ ON_COMPLETE_S: Final = 5.0
 CLAIM_BUDGET_S: Final = 2.0
 ON_START_S: Final = 30.0
 ON_STOP_S: Final = 10.0
+# How much of an error is shown in a plugin's status; the log has all of it.
+ERROR_SHOWN: Final = 200
 # A hook that fails at every batch is reported so often, with the count of what was not reported.
 REPORT_EVERY_S: Final = 60.0
 
@@ -57,6 +60,7 @@ class PluginHost:
         failures: how often each (plugin, hook) has failed.
         last_error: what each plugin raised last.
         last_tick_at: when each plugin last ticked, by the database's clock.
+        ticks: how often each plugin has ticked.
     """
 
     def __init__(self, loaded: Sequence[Loaded]) -> None:
@@ -65,6 +69,9 @@ class PluginHost:
         self.failures: Final[Counter[tuple[str, str]]] = Counter()
         self.last_error: Final[dict[str, str]] = {}
         self.last_tick_at: Final[dict[str, Any]] = {}
+        self.ticks: Final[Counter[str]] = Counter()
+        self._ticked_at: Final[dict[str, float]] = {}
+        self._failed_at: Final[dict[str, float]] = {}
         self._reported: dict[tuple[str, str], tuple[float, int]] = {}
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
@@ -80,6 +87,24 @@ class PluginHost:
     def implemented(self, plugin: str) -> list[str]:
         """The hooks that a plugin implements."""
         return [hook for hook, calls in self._hooks.items() if any(call.plugin == plugin for call in calls)]
+
+    def status(self) -> WorkerStatus:
+        """How the plugins do, for people to look at."""
+        return WorkerStatus(
+            leads=self.is_leader() if self.has("is_leader") else None,
+            plugins=[self._status(one.name) for one in self.loaded],
+        )
+
+    def _status(self, plugin: str) -> PluginStatus:
+        error = self.last_error.get(plugin)
+        return PluginStatus(
+            name=plugin,
+            ticks=self.ticks[plugin],
+            ticked_s_ago=_age_s(self._ticked_at.get(plugin)),
+            failures=sum(count for (name, _), count in dict(self.failures).items() if name == plugin),
+            error=None if error is None else _printable(error),
+            failed_s_ago=_age_s(self._failed_at.get(plugin)),
+        )
 
     # -- batches ---------------------------------------------------------------------------
 
@@ -230,6 +255,8 @@ class PluginHost:
         """Let one plugin tick. Returns whether that went well."""
         one = next(one for one in self._hooks["on_tick"] if one.plugin == plugin.name)
         self.last_tick_at[plugin.name] = tick.now
+        self.ticks[plugin.name] += 1
+        self._ticked_at[plugin.name] = time.monotonic()
         return await self._contained(plugin.name, "on_tick", lambda: _call(one, tick=tick), plugin.tick_timeout_s)
 
     def is_leader(self) -> bool:
@@ -292,6 +319,7 @@ class PluginHost:
     def _count(self, plugin: str, hook: str, error: BaseException) -> None:
         self.failures[plugin, hook] += 1
         self.last_error[plugin] = f"{hook}: {_told(error)}"
+        self._failed_at[plugin] = time.monotonic()
 
     def _failed(self, plugin: str, hook: str, error: BaseException) -> None:
         self._count(plugin, hook, error)
@@ -337,6 +365,15 @@ def _told(error: BaseException) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "it took too long"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _age_s(moment: float | None) -> float | None:
+    return None if moment is None else time.monotonic() - moment
+
+
+def _printable(text: str) -> str:
+    """One line that any terminal and any database takes."""
+    return "".join(char if char.isprintable() else " " for char in text[:ERROR_SHOWN])
 
 
 def _same_length(changed: Any, jobs: list[Job]) -> list[Job]:

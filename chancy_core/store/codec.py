@@ -12,6 +12,7 @@ from chancy_core.errors import InvalidJob
 from chancy_core.job import Backoff, Job, JobError, Limit, Progress, QueuedJob, State
 from chancy_core.jsonvalue import decode, encode_checked
 from chancy_core.queue import Queue, QueueState
+from chancy_core.workerinfo import WorkerInfo, WorkerStatus, aged
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ class _Options(msgspec.Struct, frozen=True, omit_defaults=True):
     give_up_on: tuple[str, ...] = ()
 
 
+_decode_status: Final = msgspec.json.Decoder(WorkerStatus).decode
 _decode_options: Final = msgspec.json.Decoder(_Options).decode
 _decode_progress: Final = msgspec.json.Decoder(Progress).decode
 _decode_limits: Final = msgspec.json.Decoder(list[Limit]).decode
@@ -260,6 +262,32 @@ def queue_of(row: Sequence[Any]) -> Queue:
         resume_at,
         *limits,
     )
+
+
+def status_text(status: WorkerStatus) -> str:
+    """What a worker says of itself, as JSON."""
+    return _encode(status).decode()
+
+
+def worker_info(row: Sequence[Any]) -> WorkerInfo:
+    """The worker in a row of `get_workers`."""
+    name, tags, started_at, seen_s_ago, alive, said, said_s_ago = row
+    return WorkerInfo(
+        name=name,
+        tags=list(tags),
+        started_at=started_at,
+        seen_s_ago=seen_s_ago,
+        alive=alive,
+        status=None if said is None else _status(said, said_s_ago or 0.0),
+    )
+
+
+def _status(said: str, age_s: float) -> WorkerStatus | None:
+    try:
+        return aged(_decode_status(said), age_s)
+    except msgspec.DecodeError:
+        # Of another version, or written by hand; it is only for looking at.
+        return None
 
 
 _DEFAULT_OPTIONS: Final = _Options()

@@ -11,9 +11,18 @@ import msgspec
 from chancy_core.errors import ChancyError, InvalidQueue, UnknownQueue, nearest
 from chancy_core.job import Cancellation, QueuedJob
 from chancy_core.queue import DEFAULT_QUEUE, Queue
-from chancy_core.store.codec import JobRow, copy_data, insert_one_params, insert_params, queue_of, stored_job
+from chancy_core.store.codec import (
+    JobRow,
+    copy_data,
+    insert_one_params,
+    insert_params,
+    queue_of,
+    stored_job,
+    worker_info,
+)
 from chancy_core.store.flow import CopyIn, Flow, Query
 from chancy_core.store.statements import check_schema, statement
+from chancy_core.workerinfo import WorkerInfo
 
 # Each round of a unique push that finds neither room nor holder means that a holder finished in between.
 UNIQUE_ROUNDS: Final = 20
@@ -185,6 +194,11 @@ class Store:
         if not found:
             yield from self.check_queues([name])
         return found[0]
+
+    def get_workers(self) -> Flow[list[WorkerInfo]]:
+        """The workers that have not been forgotten, by name."""
+        rows = yield self.query("get_workers")
+        return [worker_info(row) for row in rows]
 
     def set_queue_state(self, name: str, state: str, resume_at: Any) -> Flow[None]:
         """Pause or resume a queue, and tell the workers. Raises UnknownQueue."""

@@ -14,9 +14,11 @@ import psycopg
 from chancy_core.errors import ChancyError
 from chancy_core.log import log
 from chancy_core.store import Store, run_sync
+from chancy_core.store.codec import status_text
 from chancy_core.store.connect import connect_sync
 from chancy_core.store.flow import Connection, Flow
 from chancy_core.worker.lease import Lease
+from chancy_core.workerinfo import WorkerStatus
 
 # Two renewals may fail before the lease is in danger.
 RENEWALS_PER_LEASE: Final = 3
@@ -53,12 +55,20 @@ class Heartbeat:
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
         self._connection: Connection | None = None
+        # What the worker says of itself, and since when, by the monotonic clock; and which of it has been written. Each
+        # has one writer: the loop, and the thread.
+        self._said: tuple[str, float] | None = None
+        self._written: tuple[str, float] | None = None
         # A daemon, because it may hang in a connection to a server that is gone.
         self._thread = threading.Thread(target=self._beat, name="chancy-heartbeat", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    def say(self, status: WorkerStatus) -> None:
+        """What the worker says of itself from now on; it is written with the next renewal."""
+        self._said = status_text(status), time.monotonic()
 
     async def stop(self) -> None:
         """Stop the thread; waits for a renewal in flight, but not for one that hangs."""
@@ -95,10 +105,20 @@ class Heartbeat:
                 self._connection,
                 register(self._store, self._worker, self._tags, self._lease.lease_s),
             )
+            self._written = None
         self._tell(self._lease.renewed, sent_at)
 
     def _renewal(self) -> Flow[bool]:
-        rows = yield self._store.query("renew_lease", worker=self._worker, lease_s=self._lease.lease_s)
+        said = self._said
+        status, since = (None, 0.0) if said is None or said is self._written else said
+        rows = yield self._store.query(
+            "renew_lease",
+            worker=self._worker,
+            lease_s=self._lease.lease_s,
+            status=status,
+            status_age_s=time.monotonic() - since,
+        )
+        self._written = said
         return bool(rows)
 
     def _tell(self, call: Callable[..., None], *arguments: float) -> None:

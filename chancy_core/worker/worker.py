@@ -36,6 +36,7 @@ from chancy_core.worker.promote import Promoter
 from chancy_core.worker.queues import Lanes
 from chancy_core.worker.rescue import Rescuer
 from chancy_core.worker.room import Room
+from chancy_core.worker.status import StatusTeller
 from chancy_core.worker.tick import Ticker
 
 # Every worker has this tag, so that a queue for all of them can say so.
@@ -184,6 +185,8 @@ class Worker:
             raise
         self._keep("finish", self._finisher.run)
         self._keep("lease", self._lease.watch)
+        if self._chancy.plugins.loaded:
+            self._keep("status", StatusTeller(self._chancy.plugins, self._heartbeat.say).run)
         self._keep("queues", self._lanes.run)
         self._keep("promote", self._promoter.run)
         self._keep("rescue", self._rescuer.run)

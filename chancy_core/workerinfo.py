@@ -1,0 +1,78 @@
+"""What the database knows of a worker, for people to look at."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class PluginStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How one plugin does in a worker's process.
+
+    Attributes:
+        name: the plugin's name.
+        ticks: how often it has ticked.
+        ticked_s_ago: when its last tick began, in seconds ago; None: it has not ticked.
+        failures: how often one of its hooks has failed.
+        error: the last of these failures, shortened; None: there was none.
+        failed_s_ago: when that was, in seconds ago.
+    """
+
+    name: str
+    ticks: int = 0
+    ticked_s_ago: float | None = None
+    failures: int = 0
+    error: str | None = None
+    failed_s_ago: float | None = None
+
+
+class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker says of itself, every few seconds, when something has changed.
+
+    Attributes:
+        leads: whether it leads; None: nothing elects a leader.
+        plugins: its plugins, in the order in which their hooks are called.
+    """
+
+    leads: bool | None = None
+    plugins: list[PluginStatus] = []
+
+
+class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker, as the database has it.
+
+    Attributes:
+        name: its name.
+        tags: what the tags of queues are matched with.
+        started_at: when it registered.
+        seen_s_ago: when it renewed its lease last, in seconds ago.
+        alive: whether its lease has not run out.
+        status: what it says of itself; None: nothing yet.
+    """
+
+    name: str
+    tags: list[str]
+    started_at: datetime
+    seen_s_ago: float
+    alive: bool
+    status: WorkerStatus | None
+
+
+def aged(status: WorkerStatus, seconds: float) -> WorkerStatus:
+    """The same, told so many seconds later."""
+    return WorkerStatus(
+        leads=status.leads,
+        plugins=[
+            msgspec.structs.replace(
+                plugin,
+                ticked_s_ago=_later(plugin.ticked_s_ago, seconds),
+                failed_s_ago=_later(plugin.failed_s_ago, seconds),
+            )
+            for plugin in status.plugins
+        ],
+    )
+
+
+def _later(age_s: float | None, seconds: float) -> float | None:
+    return None if age_s is None else age_s + seconds
