@@ -1,0 +1,276 @@
+"""Store jobs: one, or many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from itertools import islice
+from typing import Any, Final, Self
+
+import uuid_utils
+
+from chancy_core.app.callers import run_on, savepoint, savepoint_sync, sync_connection
+from chancy_core.app.jobs import Jobs
+from chancy_core.errors import InvalidJob
+from chancy_core.job import Job, JobFunction, as_job
+from chancy_core.pushing import payload, payloads
+from chancy_core.reference import Reference, References
+from chancy_core.store import run_sync
+from chancy_core.store.codec import JobRow, job_row
+
+Pushable = Job | JobFunction[..., Any]
+
+# Jobs of a bulk push are encoded and sent so many at a time; that bounds the memory it takes.
+CHUNK: Final = 5000
+# And encoded so many at a step, which takes about a millisecond.
+PART: Final = 500
+
+
+class Pushes(Jobs):
+    """How jobs come into the database."""
+
+    async def push(
+        self,
+        queue: str | Pushable | None = None,
+        job: Pushable | None = None,
+        *,
+        connection: Any = None,
+    ) -> Reference:
+        """Store a job: `push("default", job)`, or `push(job)` to the job's own queue.
+
+        Returns after the commit. Pushes that run at the same time are written together.
+
+        Args:
+            queue: the queue, instead of the job's own.
+            job: a `Job`, or a function decorated with `@job`.
+            connection: a psycopg connection or cursor, async or sync, of your own. The job is
+                written in its transaction, and exists if and only if that commits.
+
+        Returns:
+            The handle of the job. Its `created` is False if the job's unique key was taken; then it
+            is the handle of the job that holds the key.
+
+        Raises:
+            InvalidJob: it cannot be stored as it is; nothing was written.
+            UnknownQueue: nobody declared the queue; nothing was written.
+        """
+        row = self._row(*_named(queue, job))
+        if connection is None:
+            if self._pusher is None or self._pool is None:
+                self.pool  # noqa: B018 -- raises
+                raise AssertionError
+            holder = await self._pusher.push(row)
+        else:
+            flow = self.store.insert([row], self._payloads([row]))
+            holder = (await run_on(connection, flow)).get(row.id)
+        return self._reference(row, holder)
+
+    def sync_push(
+        self,
+        queue: str | Pushable | None = None,
+        job: Pushable | None = None,
+        *,
+        connection: Any = None,
+    ) -> Reference:
+        """As `push`, for code without asyncio. `connection` must be a sync one."""
+        row = self._row(*_named(queue, job))
+        tell = self._payloads([row])
+        if connection is None:
+            taken = self.sync_pool.run(
+                lambda: self.store.insert([row], tell), lambda: self.store.insert_again([row], tell)
+            )
+        else:
+            taken = run_sync(sync_connection(connection), self.store.insert([row], tell))
+        return self._reference(row, taken.get(row.id))
+
+    async def push_many(
+        self,
+        *jobs: str | Pushable | Iterable[Pushable] | AsyncIterable[Pushable],
+        connection: Any = None,
+    ) -> References:
+        """Store many jobs, all or none: `push_many("default", a, b)`, `push_many("default", jobs)`.
+
+        Without a queue's name first, each job goes to its own queue. An iterable may have any
+        length: it is read as it is sent, in one transaction.
+
+        Args:
+            jobs: a queue's name, if all go to one; then jobs, or one iterable of jobs.
+            connection: as for `push`.
+
+        Returns:
+            The handles, in the order of the jobs: a sequence.
+
+        Raises:
+            InvalidJob: as `push`; the message says which of the jobs.
+            UnknownQueue: as `push`.
+        """
+        queue, given = _spread(jobs)
+        references = References(self)
+        async with self._transaction(connection) as own:
+            tell: set[str] = set()
+            start = 0
+            async with _OneAtATime() as writing:
+                async for chunk in _chunks(given):
+                    rows: list[JobRow] = []
+                    for part in self._rows(queue, chunk, start):
+                        rows += part
+                        # The loop has other things to do, and the server is to be kept fed.
+                        await asyncio.sleep(0)
+                    tell.update(self._payloads(rows))
+                    start += len(rows)
+                    # While the server takes this chunk, the next one is made.
+                    await writing.next(self._stored(own, rows, references))
+            if tell:
+                await run_on(own, self.store.notify(sorted(tell)))
+        return references
+
+    async def _stored(self, connection: Any, rows: list[JobRow], references: References) -> None:
+        taken = await run_on(connection, self.store.insert_many(rows))
+        references.extend([row.id for row in rows], taken)
+
+    def sync_push_many(self, *jobs: str | Pushable | Iterable[Pushable], connection: Any = None) -> References:
+        """As `push_many`, for code without asyncio. `connection` must be a sync one."""
+        queue, given = _spread(jobs)
+        if isinstance(given, AsyncIterable):
+            raise TypeError("sync_push_many cannot read an async iterable: give a plain one, or use push_many.")
+        references = References(self)
+        holder = self.sync_pool.connection() if connection is None else nullcontext(sync_connection(connection))
+        with holder as own, savepoint_sync(own):
+            tell: set[str] = set()
+            start = 0
+            for chunk in _chunks_sync(given):
+                rows = [row for part in self._rows(queue, chunk, start) for row in part]
+                taken = run_sync(own, self.store.insert_many(rows))
+                references.extend([row.id for row in rows], taken)
+                tell.update(self._payloads(rows))
+                start += len(rows)
+            if tell:
+                run_sync(own, self.store.notify(sorted(tell)))
+        return references
+
+    def _transaction(self, connection: Any) -> AbstractAsyncContextManager[Any]:
+        if connection is None:
+            return self.pool.transaction()
+        return savepoint(connection)
+
+    def _row(self, queue: str | None, job: Pushable) -> JobRow:
+        self.check_schema()
+        job = as_job(job)
+        if queue is not None:
+            job = job.with_queue(queue)
+        if self.plugins.has("on_push"):
+            (job,) = self.plugins.on_push([job])
+        return job_row(job, job.queue, str(uuid_utils.uuid7()), self.settings.payload_limit_bytes)
+
+    def _rows(self, queue: str | None, jobs: Sequence[Pushable], start: int) -> Iterator[list[JobRow]]:
+        """The rows of a chunk, some at a time."""
+        self.check_schema()
+        new_id, limit = uuid_utils.uuid7, self.settings.payload_limit_bytes
+        if self.plugins.has("on_push"):
+            prepared = [as_job(job) for job in jobs]
+            jobs = self.plugins.on_push([job.with_queue(queue) for job in prepared] if queue else prepared)
+            queue = None
+        for first in range(0, len(jobs), PART):
+            rows: list[JobRow] = []
+            try:
+                for job in jobs[first : first + PART]:
+                    if not isinstance(job, Job):
+                        job = as_job(job)  # noqa: PLW2901
+                    rows.append(job_row(job, queue or job.queue, str(new_id()), limit))
+            except InvalidJob as error:
+                number = start + first + len(rows)
+                raise InvalidJob(f"Job {number} of push_many: {error} None of them was stored.") from None
+            yield rows
+
+    def _payloads(self, rows: list[JobRow]) -> list[str]:
+        if not self.settings.notifications:
+            return []
+        if len(rows) == 1:
+            text = payload(rows[0])
+            return [text] if text else []
+        return payloads(rows)
+
+    def _reference(self, row: JobRow, holder: uuid.UUID | None) -> Reference:
+        return Reference(holder or row.id, self, created=holder is None)
+
+
+def _named(queue: str | Pushable | None, job: Pushable | None) -> tuple[str | None, Pushable]:
+    if job is None:
+        if queue is None or isinstance(queue, str):
+            raise InvalidJob(f"push({queue!r}) names no job: push(job), or push('queue', job).")
+        return None, queue
+    if queue is not None and not isinstance(queue, str):
+        raise InvalidJob(f"push({queue!r}, …): the queue's name comes first, then the job.")
+    return queue, job
+
+
+def _spread(
+    jobs: Sequence[str | Pushable | Iterable[Pushable] | AsyncIterable[Pushable]],
+) -> tuple[str | None, Iterable[Pushable] | AsyncIterable[Pushable]]:
+    """The queue's name, if it comes first, and the jobs, given one by one or as one iterable."""
+    queue: str | None = None
+    rest: Any = jobs
+    if jobs and isinstance(jobs[0], str):
+        queue, rest = jobs[0], jobs[1:]
+    if len(rest) == 1 and not isinstance(rest[0], Job) and not hasattr(rest[0], "job"):
+        rest = rest[0]
+    if not isinstance(rest, Iterable | AsyncIterable) or isinstance(rest, str):
+        as_job(rest)
+    return queue, rest
+
+
+async def _chunks(
+    jobs: Iterable[Pushable] | AsyncIterable[Pushable],
+) -> AsyncIterator[list[Pushable]]:
+    if isinstance(jobs, AsyncIterable):
+        chunk: list[Pushable] = []
+        async for job in jobs:
+            chunk.append(job)
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+        return
+    for chunk in _chunks_sync(jobs):
+        yield chunk
+
+
+def _chunks_sync(jobs: Iterable[Pushable]) -> Iterator[list[Pushable]]:
+    iterator = iter(jobs)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
+
+
+class _OneAtATime:
+    """Runs one coroutine at a time in the background; none is left running at the block's end."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def next(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for the one before it, and start this one. Raises what the one before it raised."""
+        before, self._task = self._task, None
+        try:
+            if before is not None:
+                await before
+        except BaseException:
+            work.close()
+            raise
+        self._task = asyncio.create_task(work)
+        # So that it begins before its caller goes on computing.
+        await asyncio.sleep(0)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        if self._task is None:
+            return
+        if kind is None:
+            await self._task
+        else:
+            self._task.cancel()
+            await asyncio.wait([self._task])
