@@ -19,6 +19,5 @@ WITH stored AS (
     ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING
     RETURNING id
 )
-SELECT id, pg_notify(%(channel)s, payload)
+SELECT id, CASE WHEN %(payload)s::text IS NOT NULL THEN pg_notify(%(channel)s, %(payload)s) END
 FROM stored
-LEFT JOIN (SELECT %(payload)s::text AS payload) AS told ON payload IS NOT NULL
