@@ -1,10 +1,12 @@
 """Chancy: a job queue on PostgreSQL. What users import; all of it lives in `chancy_core`."""
 
 from chancy_core.app import Chancy
+from chancy_core.backoff import Backoff
+from chancy_core.decorating import job
 from chancy_core.errors import ChancyError, JobStopped
 from chancy_core.executors import JobContext
 from chancy_core.hookspecs import hookimpl
-from chancy_core.job import Backoff, Cancellation, Job, JobError, Limit, Outcome, Progress, QueuedJob, State, job
+from chancy_core.job import Cancellation, Job, JobError, Limit, Outcome, Progress, QueuedJob, State
 from chancy_core.plugins import Budget, Plugin, Tick
 from chancy_core.queue import Queue
 from chancy_core.reference import Reference

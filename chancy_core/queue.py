@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from chancy_core.errors import InvalidJob, InvalidQueue
-from chancy_core.job import moment_problem
+from chancy_core.fields import moment_problem
 from chancy_core.jsonvalue import encode_checked
 
 DEFAULT_QUEUE: Final = "default"

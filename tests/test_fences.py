@@ -25,7 +25,8 @@ from hypothesis.stateful import (
 )
 
 from chancy_core.app import Chancy
-from chancy_core.job import PRIORITY_MAX, PRIORITY_MIN, Job
+from chancy_core.fields import PRIORITY_MAX, PRIORITY_MIN
+from chancy_core.job import Job
 from chancy_core.store import Store, run_sync
 from chancy_core.store.codec import claimed_job, job_row
 from chancy_core.worker.floors import LOWEST_ID

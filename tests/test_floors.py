@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from chancy import QueuedJob, State
-from chancy_core.job import PRIORITY_MAX, PRIORITY_MIN
+from chancy_core.fields import PRIORITY_MAX, PRIORITY_MIN
 from chancy_core.worker.floors import DEAR_S, EVERYTHING, LOWEST_ID, PRIORITIES_MAX, SPACING, Floors, Ranges
 
 QUICK_S = 0.001

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chancy import Backoff, Job, Limit, QueuedJob, State, job
 from chancy_core.errors import InvalidJob
-from chancy_core.job import PRIORITY_MAX, PRIORITY_MIN
+from chancy_core.fields import PRIORITY_MAX, PRIORITY_MIN
 from chancy_core.jsonvalue import decode, encode_checked
 from chancy_core.store.codec import claimed_job, copy_data, job_row
 

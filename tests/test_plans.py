@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from chancy import Chancy, Job
-from chancy_core.job import PRIORITY_MAX, PRIORITY_MIN
+from chancy_core.fields import PRIORITY_MAX, PRIORITY_MIN
 from chancy_core.store.connect import PINNED, WorkerConnection
 from chancy_core.store.flow import Query
 from chancy_core.worker.floors import LOWEST_ID

@@ -17,7 +17,7 @@ from seed_jobs import greet
 from support import until
 
 from chancy import Chancy, Job, Limit, Worker
-from chancy_core.job import Backoff
+from chancy_core.backoff import Backoff
 
 
 @pytest.fixture(autouse=True)

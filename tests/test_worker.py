@@ -20,11 +20,12 @@ from children import nursery
 from support import captured_events, until
 
 from chancy_core.app import Chancy
+from chancy_core.backoff import Backoff
 from chancy_core.errors import DatabaseUnavailable
 from chancy_core.executors import Executor, ExecutorSettings, StopReason
 from chancy_core.executors.asyncio import AsyncExecutor
 from chancy_core.executors.functions import Functions
-from chancy_core.job import Backoff, Job, Limit, QueuedJob, State
+from chancy_core.job import Job, Limit, QueuedJob, State
 from chancy_core.queue import Executor as Executors
 from chancy_core.queue import Queue
 from chancy_core.worker import Stopped, Worker, promote, worker

@@ -13,8 +13,9 @@ import uuid_utils
 
 from chancy_core.app.callers import run_on, savepoint, savepoint_sync, sync_connection
 from chancy_core.app.jobs import Jobs
+from chancy_core.decorating import JobFunction, as_job
 from chancy_core.errors import InvalidJob
-from chancy_core.job import Job, JobFunction, as_job
+from chancy_core.job import Job
 from chancy_core.pushing import payload, payloads
 from chancy_core.reference import Reference, References
 from chancy_core.store import run_sync

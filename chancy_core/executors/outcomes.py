@@ -6,8 +6,9 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from chancy_core.backoff import DEFAULT_BACKOFF
 from chancy_core.errors import CannotRun, InvalidJob
-from chancy_core.job import DEFAULT_BACKOFF, JobError, Outcome, QueuedJob, State
+from chancy_core.job import JobError, Outcome, QueuedJob, State
 from chancy_core.jsonvalue import encode_checked
 from chancy_core.verdicts import Cancel, Retry, Snooze
 

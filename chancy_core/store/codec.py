@@ -8,8 +8,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from chancy_core.backoff import Backoff
 from chancy_core.errors import InvalidJob
-from chancy_core.job import Backoff, Job, JobError, Limit, Progress, QueuedJob, State
+from chancy_core.job import Job, JobError, Limit, Progress, QueuedJob, State
 from chancy_core.jsonvalue import decode, encode_checked
 from chancy_core.queue import Queue, QueueState
 from chancy_core.workerinfo import WorkerInfo, WorkerStatus, aged
