@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -58,13 +59,16 @@ class OwnPeak:
     def __init__(self) -> None:
         self._status = self._clear = -1
         if LINUX:
-            self._status = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
-            self._clear = os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+            # Some containers have one of them, or neither.
+            with suppress(OSError):
+                self._clear = os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+                self._status = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
 
     def restart(self) -> None:
         """Forget the peak so far."""
         if self._clear >= 0:
-            os.pwrite(self._clear, _FORGET_PEAK, 0)
+            with suppress(OSError):
+                os.pwrite(self._clear, _FORGET_PEAK, 0)
 
     def read(self) -> int:
         """The peak, in bytes."""
