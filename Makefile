@@ -32,17 +32,21 @@ format: $(READY) ## Rewrite the code the way `make check` wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## Measure; prints ratios against bare psycopg loops in the same run
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.bench ## Measure this beside other queues; ARGS="--help" says what it takes
+	$(BIN)/python -m benchmarks --plots docs/explanation $(ARGS)
 
-bench-quick: $(READY) ## The same, smaller
-	$(BIN)/python -m benchmarks --quick
+bench-quick: $(READY) ## The same, smaller, and beside fewer
+	$(BIN)/python -m benchmarks --quick $(ARGS)
 
 wheels: $(READY) ## Build the distributions into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . $(addprefix ./,$(PLUGINS))
 
 clean:           ## Remove what the other targets made
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) benchmarks/.peers dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+$(VENV)/.bench: $(READY)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[bench]"
+	@touch $@
 
 $(READY): pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Chancy needs Python 3.11 or newer; $(PYTHON) is %d.%d. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" % v[:2])'

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print the table, keep the raw numbers."""
+"""`python -m benchmarks`: measure, print the tables, keep the raw numbers, draw the plots."""
 
 from __future__ import annotations
 
@@ -8,46 +8,90 @@ import importlib
 import sys
 import time
 import traceback
+from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks import report
 from benchmarks.database import Bench, server
 from benchmarks.frame import Measured, measure
+from benchmarks.peers.catalog import EVERY, catalog
 
-SCENARIOS = ("drain", "plugins", "workers", "snapshot", "growth", "bulk_push", "many_pushers", "single_push", "start")
+QUICK = ("drain", "plugins", "workers", "snapshot", "growth", "bulk_push", "many_pushers", "single_push", "start")
+SCENARIOS = (*QUICK, "cost", "footprint", "idle", "sustained")
+# Enough for a glance, and little to wait for.
+QUICK_PEERS = ("pgqueuer",)
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Options:
+    """What was asked for on the command line."""
+
+    scenarios: tuple[str, ...]
+    peers: tuple[str, ...]
+    quick: bool
+    repeats: int | None
+    sustained_s: float
+    plots: Path | None
+
+
+def options(arguments: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"only these, of: {', '.join(SCENARIOS)}")
     parser.add_argument("--quick", action="store_true", help="smaller numbers, under three minutes")
     parser.add_argument("--repeats", type=int, help="how often each is measured")
-    given = parser.parse_args()
-    unknown = set(given.scenarios) - set(SCENARIOS)
-    if unknown:
-        parser.error(f"no such scenario: {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+    parser.add_argument("--peers", help=f"only these, of: {', '.join(EVERY)}; or none")
+    parser.add_argument("--sustained-minutes", type=float, default=2.0, help="how long `sustained` takes")
+    parser.add_argument("--plots", type=Path, help="draw plots of growth, snapshot and sustained into this folder")
+    given = parser.parse_args(arguments)
+    for what, names, known in (("scenario", given.scenarios, SCENARIOS), ("peer", _list(given.peers), EVERY)):
+        if unknown := set(names) - set(known):
+            parser.error(f"no such {what}: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return Options(
+        scenarios=tuple(given.scenarios) or (QUICK if given.quick else SCENARIOS),
+        peers=_list(given.peers) if given.peers else QUICK_PEERS if given.quick else EVERY,
+        quick=given.quick,
+        repeats=given.repeats,
+        sustained_s=given.sustained_minutes * 60,
+        plots=given.plots,
+    )
+
+
+def _list(names: str | None) -> tuple[str, ...]:
+    return tuple(names.split(",")) if names and names != "none" else ()
+
+
+def main() -> None:
+    given = options(sys.argv[1:])
     with server() as dsn:
-        asyncio.run(_run(dsn, given.scenarios or SCENARIOS, quick=given.quick, repeats=given.repeats))
+        asyncio.run(_run(dsn, given))
 
 
-async def _run(dsn: str, names: list[str] | tuple[str, ...], *, quick: bool, repeats: int | None) -> None:
+async def _run(dsn: str, given: Options) -> None:
     start = time.monotonic()
     measured: list[Measured] = []
     failed: list[str] = []
-    async with Bench.opened(dsn, quick=quick) as bench:
+    _progress("peers")
+    async with catalog(given.peers) as peers, Bench.opened(dsn, peers, quick=given.quick) as bench:
+        bench.sustained_s = given.sustained_s
         version = await bench.one("SHOW server_version")
-        for name in names:
+        for name in given.scenarios:
+            began = time.monotonic()
             scenario = importlib.import_module(f"benchmarks.scenarios.{name}").scenario(bench)
             try:
-                measured.append(await measure(scenario, repeats, _progress))
+                measured.append(await measure(scenario, given.repeats, _progress))
             except Exception:  # noqa: BLE001 -- the others are still worth knowing
                 failed.append(name)
                 traceback.print_exc()
-    _progress("")
-    print(report.table(measured))
-    for one in measured:
-        print(f"{one.scenario.name}: {one.scenario.how}")
-    path = report.save(measured, quick=quick, server=version)
+            _progress("")
+            sys.stderr.write(f"{name}: {time.monotonic() - began:.0f} s\n")
+    print(report.text(measured, peers))
+    path = report.save(measured, peers, quick=given.quick, server=version)
     print(f"PostgreSQL {version}, {time.monotonic() - start:.0f} s; every sample is in {path}")
+    if given.plots:
+        from benchmarks import plots  # noqa: PLC0415 -- only here is its library needed
+
+        for drawn in plots.draw(measured, given.plots):
+            print(f"Drawn: {drawn}")
     if failed:
         raise SystemExit(f"These broke: {', '.join(failed)}.")
 

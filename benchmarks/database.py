@@ -12,15 +12,31 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+from urllib.parse import quote
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
+from benchmarks.peers.catalog import Catalog
 from chancy import Chancy, Job, Plugin
 from chancy_core import embedded
 
 Connection = psycopg.AsyncConnection[Any]
 
 STOPS_WITHIN_S = 30.0
+
+
+# Room for fifty idle workers of anybody, memory that a server has, and checkpoints that do not fall into every second
+# drain. Statements are counted where a scenario says so, which costs, and nowhere else.
+SETTINGS = {
+    "max_connections": "1000",
+    "shared_buffers": "1GB",
+    "max_wal_size": "4GB",
+    "wal_keep_size": "2GB",
+    "shared_preload_libraries": "pg_stat_statements",
+    "pg_stat_statements.track": "none",
+}
 
 
 @contextmanager
@@ -32,7 +48,8 @@ def server() -> Iterator[str]:
         return
     directory = Path(tempfile.mkdtemp(prefix="chancy-bench-"))
     try:
-        with embedded.acquire(directory) as running:
+        # The embedded server is set up for development, and takes no settings of others.
+        with patch.dict("chancy_core.embedded.cluster._SETTINGS", SETTINGS), embedded.acquire(directory) as running:
             yield running.dsn
     finally:
         _remove(directory)
@@ -67,24 +84,44 @@ class Bench:
     Attributes:
         dsn: the database.
         quick: smaller numbers, so that all of it takes less than three minutes.
+        sustained_s: how long `sustained` pushes and runs at once.
         admin: an autocommitting connection for everything that is not measured.
+        peers: who is measured beside us.
     """
 
-    def __init__(self, dsn: str, admin: Connection, *, quick: bool) -> None:
+    def __init__(self, dsn: str, admin: Connection, peers: Catalog, *, quick: bool) -> None:
         self.dsn = dsn
         self.admin = admin
+        self.peers = peers
         self.quick = quick
+        self.sustained_s = 120.0
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, dsn: str, *, quick: bool) -> AsyncIterator[Bench]:
+    async def opened(cls, dsn: str, peers: Catalog, *, quick: bool) -> AsyncIterator[Bench]:
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as admin:
-            bench = cls(dsn, admin, quick=quick)
+            bench = cls(dsn, admin, peers, quick=quick)
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 if (value := await bench.one(f"SHOW {setting}")) != "on":
                     raise SystemExit(f"{setting} is {value}: numbers without durability compare with nothing.")
             await admin.execute("SET client_min_messages = error")
             yield bench
+
+    @property
+    def database(self) -> str:
+        """The name of the database that is ours."""
+        return str(conninfo_to_dict(self.dsn).get("dbname", "postgres"))
+
+    def url(self, database: str, host: str | None = None) -> str:
+        """The DSN of another database of this server, in the one form that every driver reads."""
+        parts = conninfo_to_dict(self.dsn)
+        user = quote(str(parts.get("user", "")), safe="")
+        if parts.get("password"):
+            user += ":" + quote(str(parts["password"]), safe="")
+        host, port = host or str(parts.get("host", "localhost")), str(parts.get("port", 5432))
+        if host.startswith("/"):
+            return f"postgresql://{user}@/{database}?host={host}&port={port}"
+        return f"postgresql://{user}@{host}:{port}/{database}"
 
     async def one(self, sql: str, params: Any = None) -> Any:
         row = await (await self.admin.execute(sql, params)).fetchone()

@@ -47,18 +47,18 @@ async def ours(
     async with AsyncExitStack() as stack:
         await chancy.resume_queue("default")
         workers = await _workers(stack, chancy, processes, plugins)
-        await _wait(bench, chancy, await _batch(bench, chancy, WARM_UP, take_pending=take_pending))
-        await _pause(bench, chancy)
+        await wait(bench, chancy, await _batch(bench, chancy, WARM_UP, take_pending=take_pending))
+        await pause(bench, chancy)
         batch = await _batch(bench, chancy, jobs, take_pending=take_pending)
         await bench.level(chancy)
         await stack.enter_async_context(beside())
         cpu_s = sum([await worker.cpu_s() for worker in workers])
         wal_bytes = await bench.wal_bytes()
         await chancy.resume_queue("default")
-        await _wait(bench, chancy, batch)
+        await wait(bench, chancy, batch)
         wal_bytes = await bench.wal_bytes() - wal_bytes
         cpu_s = sum([await worker.cpu_s() for worker in workers]) - cpu_s
-        await _pause(bench, chancy)
+        await pause(bench, chancy)
         return await _sample(bench, chancy, batch, cpu_s, wal_bytes)
 
 
@@ -102,22 +102,22 @@ async def _batch(bench: Bench, chancy: Chancy, jobs: int, *, take_pending: bool)
     return Batch(first, last, count)
 
 
-async def _wait(bench: Bench, chancy: Chancy, batch: Batch) -> None:
+async def wait(bench: Bench, chancy: Chancy, batch: Batch) -> None:
     schema = chancy.settings.schema
     # Two looks into indexes: the last of the jobs is finished, and then none is left.
     done = f"""
         SELECT EXISTS (SELECT FROM {schema}.finished_jobs WHERE id = %(last)s)
                AND NOT EXISTS (SELECT FROM {schema}.jobs WHERE id BETWEEN %(first)s AND %(last)s)
         """
-    await _until(bench, done, batch.ends)
+    await until(bench, done, batch.ends)
 
 
-async def _pause(bench: Bench, chancy: Chancy) -> None:
+async def pause(bench: Bench, chancy: Chancy) -> None:
     await chancy.pause_queue("default")
-    await _until(bench, f"SELECT NOT EXISTS (SELECT FROM {chancy.settings.schema}.jobs WHERE state = 'running')")
+    await until(bench, f"SELECT NOT EXISTS (SELECT FROM {chancy.settings.schema}.jobs WHERE state = 'running')")
 
 
-async def _until(bench: Bench, condition: str, params: Mapping[str, Any] | None = None) -> None:
+async def until(bench: Bench, condition: str, params: Mapping[str, Any] | None = None) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not await bench.one(condition, params):  # noqa: ASYNC110 -- the condition is the database's
             await asyncio.sleep(LOOK_EVERY_S)

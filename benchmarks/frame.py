@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -19,11 +20,12 @@ class Comparison:
     Attributes:
         what: the row's first column.
         subject: the name of what is judged …
-        baseline: … and of what it is measured against.
+        baseline: … and of what it is measured against; of several names the best one that was measured.
         metric: which number of their samples.
         at_least: the target for the ratio subject / baseline, if more is better.
         at_most: the target, if less is better.
         enough: a value of the metric that passes whatever the ratio is.
+        within: a value of the metric that it must not exceed, whatever the ratio is.
         baseline_metric: if the baseline's number has another name.
         paired: the ratio is the median of each turn's own, for small differences on a machine of many moods; otherwise
             that of the medians.
@@ -31,13 +33,29 @@ class Comparison:
 
     what: str
     subject: str
-    baseline: str
+    baseline: str | Sequence[str]
     metric: str = "jobs_s"
     at_least: float | None = None
     at_most: float | None = None
     enough: float | None = None
+    within: float | None = None
     baseline_metric: str | None = None
     paired: bool = False
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A line of a table whose columns are the subjects; less is better.
+
+    Attributes:
+        what: the first column.
+        metric: which number of the samples. A subject without it has an empty field.
+        judged: whether the first subject is to be below all others.
+    """
+
+    what: str
+    metric: str
+    judged: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,10 +65,14 @@ class Scenario:
     Attributes:
         name: for the command line and the raw numbers.
         how: one line: what is timed, from when to when.
-        subjects: what takes turns, by name; peers move in here.
-        comparisons: the rows of the table.
-        repeats: how often each subject is measured.
+        subjects: what takes turns, by name.
+        comparisons: the rows of the table; one is left out if what it compares was not measured.
+        repeats: how often each subject is measured …
+        every: … except those that are slow, which are measured in every so manieth turn.
+        budget_s: no further turn begins after this long, once there were two: slow machines measure less often.
         around: what is open while it is measured, such as tables that are filled once.
+        quantities: the lines of a table of its own.
+        series: what subjects saw over time, by name: rows of numbers, kept with the samples, for the plots.
     """
 
     name: str
@@ -59,6 +81,10 @@ class Scenario:
     comparisons: Sequence[Comparison]
     repeats: int
     around: AbstractAsyncContextManager[object]
+    every: Mapping[str, int] = field(default_factory=dict)
+    budget_s: float | None = None
+    quantities: Sequence[Quantity] = ()
+    series: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)
 
 
 @dataclass
@@ -69,14 +95,20 @@ class Measured:
     samples: dict[str, list[Sample]] = field(default_factory=dict)
 
     def values(self, subject: str, metric: str) -> list[float]:
-        return [sample[metric] for sample in self.samples[subject]]
+        return [sample[metric] for sample in self.samples.get(subject, ()) if metric in sample]
 
     def rows(self) -> Iterator[Row]:
         for comparison in self.scenario.comparisons:
+            metric = comparison.baseline_metric or comparison.metric
             ours = self.values(comparison.subject, comparison.metric)
-            base = self.values(comparison.baseline, comparison.baseline_metric or comparison.metric)
-            turns = [one / other for one, other in zip(ours, base, strict=True) if other]
-            yield Row(comparison, Spread.of(ours), Spread.of(base), turns)
+            names = [comparison.baseline] if isinstance(comparison.baseline, str) else comparison.baseline
+            found = {name: Spread.of(values) for name in names if (values := self.values(name, metric))}
+            if ours and found:
+                best = min if comparison.at_most is not None else max
+                name = best(found, key=lambda name: found[name].median)
+                pairs = zip(ours, self.values(name, metric), strict=False)
+                turns = [one / other for one, other in pairs if other]
+                yield Row(comparison, Spread.of(ours), found[name], name, turns)
 
 
 @dataclass(frozen=True)
@@ -100,6 +132,7 @@ class Row:
     comparison: Comparison
     ours: Spread
     base: Spread
+    beside: str
     turns: Sequence[float]
 
     @property
@@ -112,6 +145,8 @@ class Row:
     def passed(self) -> bool | None:
         """Whether the target is met; None if there is none."""
         target = self.comparison
+        if target.within is not None:
+            return self.ours.median <= target.within
         if target.enough is not None and self.ours.median >= target.enough:
             return True
         if target.at_least is not None:
@@ -125,9 +160,12 @@ async def measure(scenario: Scenario, repeats: int | None, say: Callable[[str], 
     """Let the subjects take turns, forwards and backwards in alternation."""
     measured = Measured(scenario, {name: [] for name in scenario.subjects})
     count = repeats or scenario.repeats
+    start = time.monotonic()
     async with scenario.around:
         for turn in range(count):
-            names = list(scenario.subjects)
+            if turn >= 2 and scenario.budget_s is not None and time.monotonic() - start > scenario.budget_s:
+                break
+            names = [name for name in scenario.subjects if turn % scenario.every.get(name, 1) == 0]
             for name in names if turn % 2 == 0 else reversed(names):
                 say(f"{scenario.name} {turn + 1}/{count}: {name}")
                 measured.samples[name].append(await scenario.subjects[name]())

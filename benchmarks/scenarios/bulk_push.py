@@ -6,11 +6,12 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import islice
 
 import uuid_utils
 
-from benchmarks import work
+from benchmarks import peering, work
 from benchmarks.database import Bench
 from benchmarks.frame import Comparison, Sample, Scenario
 from chancy import Chancy
@@ -65,11 +66,22 @@ def scenario(bench: Bench) -> Scenario:
     return Scenario(
         name="bulk_push",
         how=f"{len(jobs):,} Job objects; from push_many to its commit",
-        subjects={"chancy": ours, "bare": bare, "text": text},
+        subjects={
+            "chancy": ours,
+            "bare": bare,
+            "text": text,
+            **{
+                peer.label: partial(peering.pushes, bench, peer, f"bulk {peer.driver.JOBS}", peer.driver.JOBS)
+                for peer in bench.peers.all
+            },
+        },
         comparisons=[
-            Comparison("bulk push / bare COPY of rows", "chancy", "bare", at_least=0.5, enough=100_000),
+            Comparison("bulk push / bare COPY of rows", "chancy", "bare", at_least=0.75),
             Comparison("bulk push / COPY of ready text", "chancy", "text"),
+            *peering.beside(bench, "bulk push", at_least=2.0),
         ],
         repeats=3 if bench.quick else 9,
+        every=dict.fromkeys(bench.peers.names(), 3),
+        budget_s=15 if bench.quick else 100,
         around=around(),
     )

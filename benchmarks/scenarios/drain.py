@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
-from benchmarks import draining
+from benchmarks import draining, peering
 from benchmarks.database import Bench
 from benchmarks.frame import Comparison, Sample, Scenario
 from chancy import Chancy
@@ -32,8 +33,17 @@ def scenario(bench: Bench) -> Scenario:
     return Scenario(
         name="drain",
         how=f"{jobs:,} pushed before, worker warm; from the first started_at to the last finished_at in the database",
-        subjects={"chancy": ours, "bare": bare},
-        comparisons=[Comparison("drain, one worker process", "chancy", "bare", at_least=0.60)],
+        subjects={
+            "chancy": ours,
+            "bare": bare,
+            **{peer.label: partial(peering.drain, bench, peer) for peer in bench.peers.all},
+        },
+        comparisons=[
+            Comparison("drain, one worker process / bare loop", "chancy", "bare", at_least=0.75),
+            *peering.beside(bench, "drain, one worker process", at_least=2.0),
+        ],
         repeats=5 if bench.quick else 9,
+        every=dict.fromkeys(bench.peers.names(), 3),
+        budget_s=40 if bench.quick else 240,
         around=around(),
     )

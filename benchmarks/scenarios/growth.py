@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from benchmarks import draining, work
+from benchmarks import draining, peering, work
 from benchmarks.database import Bench
 from benchmarks.frame import Comparison, Sample, Scenario
+from benchmarks.peering import Place
+from benchmarks.peers.catalog import Peer
 from chancy import Chancy
 
 JOBS = 5000
+# Some peers take minutes for so many; their pace shows sooner.
+PATIENCE_S = 8.0
 
 # Ids of long ago, in order: a UUIDv7 begins with its time.
 _ID = "(lpad(to_hex(n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid"
@@ -51,6 +55,8 @@ WHAT = {
 def scenario(bench: Bench) -> Scenario:
     count = 300_000 if bench.quick else 1_000_000
     tables: dict[str, Chancy] = {}
+    places: dict[tuple[str, str], Place] = {}
+    peers = [] if bench.quick else [peer for peer in bench.peers.postgresql if peer.driver.FILLS]
 
     @asynccontextmanager
     async def around() -> AsyncIterator[None]:
@@ -62,18 +68,42 @@ def scenario(bench: Bench) -> Scenario:
                     await bench.admin.execute(fill.format(schema=schema), {"count": count})
                     await bench.admin.execute(f"VACUUM (ANALYZE) {schema}.finished_jobs")
                 tables[name] = chancy
+            for peer in peers:
+                for name in FILLS:
+                    where = await stack.enter_async_context(peering.place(bench, peer, f"_{name}"))
+                    places[peer.name, name] = where
+                    if name != "empty":
+                        await where.fill(name, count)
             yield
 
     async def drained(name: str) -> Sample:
         return await draining.ours(bench, tables[name], JOBS, take_pending=name == "backlog")
 
+    async def peer_drained(peer: Peer, name: str) -> Sample:
+        where = places[peer.name, name]
+        jobs = min(JOBS, peer.driver.JOBS)
+        async with peering.workers(where, 1) as workers:
+            if name != "backlog":
+                await peering.push(where, jobs)
+            return await peering.drained(where, workers, jobs, within_s=PATIENCE_S)
+
     return Scenario(
         name="growth",
         how=f"{JOBS:,} drained as in `drain`, tables filled before; beside it: the same on empty tables",
-        subjects={name: partial(drained, name) for name in FILLS},
+        subjects={
+            **{name: partial(drained, name) for name in FILLS},
+            **{f"{peer.label}, {name}": partial(peer_drained, peer, name) for peer in peers for name in FILLS},
+        },
         comparisons=[
             Comparison(f"drain beside {count:,} {what}", name, "empty", at_least=0.9) for name, what in WHAT.items()
+        ]
+        + [
+            Comparison(f"{peer.label}: beside {count:,} {what}", f"{peer.label}, {name}", f"{peer.label}, empty")
+            for peer in peers
+            for name, what in WHAT.items()
         ],
         repeats=7 if bench.quick else 9,
+        every={f"{peer.label}, {name}": 4 for peer in peers for name in FILLS},
+        budget_s=50 if bench.quick else 400,
         around=around(),
     )

@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
-from benchmarks import work
+from benchmarks import peering, work
 from benchmarks.database import Bench
 from benchmarks.frame import Comparison, Sample, Scenario
 from benchmarks.scenarios.single_push import bare_inserts
@@ -46,8 +47,20 @@ def scenario(bench: Bench) -> Scenario:
     return Scenario(
         name="many_pushers",
         how=f"{JOBS:,} single pushes from {TASKS} tasks; beside it: autocommitted INSERTs one after another",
-        subjects={"chancy": ours, "bare": bare},
-        comparisons=[Comparison(f"single pushes from {TASKS} tasks", "chancy", "bare")],
+        subjects={
+            "chancy": ours,
+            "bare": bare,
+            **{
+                peer.label: partial(peering.pushes, bench, peer, f"many {JOBS} {TASKS}", JOBS)
+                for peer in bench.peers.all
+            },
+        },
+        comparisons=[
+            Comparison(f"single pushes from {TASKS} tasks / bare INSERTs", "chancy", "bare"),
+            *peering.beside(bench, f"single pushes from {TASKS} tasks", at_least=8.0),
+        ],
         repeats=3 if bench.quick else 9,
+        every=dict.fromkeys(bench.peers.names(), 4),
+        budget_s=15 if bench.quick else 120,
         around=around(),
     )

@@ -10,7 +10,7 @@ from functools import partial
 
 import psycopg
 
-from benchmarks import work
+from benchmarks import peering, work
 from benchmarks.database import Bench
 from benchmarks.frame import Comparison, Sample, Scenario
 from chancy import Chancy
@@ -19,6 +19,7 @@ from chancy import Chancy
 def scenario(bench: Bench) -> Scenario:
     jobs = 500 if bench.quick else 2000
     tables: list[Chancy] = []
+    peers = [] if bench.quick else bench.peers.all
 
     @asynccontextmanager
     async def around() -> AsyncIterator[None]:
@@ -51,12 +52,16 @@ def scenario(bench: Bench) -> Scenario:
             "bare": bare,
             "chancy_sync": partial(without_loop, _sync_pushes),
             "bare_sync": partial(without_loop, _sync_inserts),
+            **{peer.label: partial(peering.pushes, bench, peer, "single 300", 300) for peer in peers},
         },
         comparisons=[
             Comparison("single pushes, one after another", "chancy", "bare", at_least=0.8),
             Comparison("single pushes, without asyncio", "chancy_sync", "bare_sync", at_least=0.8),
+            *(Comparison(f"single pushes, one after another / {peer.label}", "chancy", peer.label) for peer in peers),
         ],
         repeats=3 if bench.quick else 9,
+        every={peer.label: 3 for peer in peers},
+        budget_s=15 if bench.quick else 100,
         around=around(),
     )
 

@@ -16,6 +16,7 @@ from chancy import Chancy
 def scenario(bench: Bench) -> Scenario:
     jobs = 60_000 if bench.quick else 300_000
     tables: list[Chancy] = []
+    series: dict[str, list[tuple[float, ...]]] = {}
 
     @asynccontextmanager
     async def around() -> AsyncIterator[None]:
@@ -33,11 +34,15 @@ def scenario(bench: Bench) -> Scenario:
 
     async def none() -> Sample:
         await bench.clear(tables[0])
-        return await draining.ours(bench, tables[0], jobs)
+        sample = await draining.ours(bench, tables[0], jobs)
+        series["none"] = await _pace(bench, tables[0], jobs)
+        return sample
 
     async def snapshot() -> Sample:
         await bench.clear(tables[0])
-        return await draining.ours(bench, tables[0], jobs, beside=held)
+        sample = await draining.ours(bench, tables[0], jobs, beside=held)
+        series["snapshot"] = await _pace(bench, tables[0], jobs)
+        return sample
 
     return Scenario(
         name="snapshot",
@@ -51,4 +56,26 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=3 if bench.quick else 5,
         around=around(),
+        budget_s=40 if bench.quick else 160,
+        series=series,
     )
+
+
+async def _pace(bench: Bench, chancy: Chancy, jobs: int) -> list[tuple[float, ...]]:
+    """For each fiftieth of the jobs, in the order they finished: how many had, and at what pace these did."""
+    rows = await bench.admin.execute(
+        f"""
+        WITH finished AS (
+            SELECT finished_at, row_number() OVER (ORDER BY finished_at DESC) AS from_last
+            FROM {chancy.settings.schema}.finished_jobs
+        ),
+        part AS (
+            SELECT 50 - (from_last - 1) * 50 / %(jobs)s AS part, max(finished_at) AS at
+            FROM finished WHERE from_last <= %(jobs)s GROUP BY 1
+        )
+        SELECT part * %(jobs)s / 50, %(jobs)s / 50 / nullif(extract(epoch FROM at - lag(at) OVER (ORDER BY part)), 0)
+        FROM part ORDER BY part
+        """,
+        {"jobs": jobs},
+    )
+    return [(float(done), float(pace)) for done, pace in await rows.fetchall() if pace]

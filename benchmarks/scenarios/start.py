@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import statistics
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import uuid_utils
 
-from benchmarks import work
+from benchmarks import peering, work
 from benchmarks.children import child
 from benchmarks.database import Bench
 from benchmarks.frame import Comparison, Sample, Scenario
+from benchmarks.peers.catalog import Peer
 from chancy import Chancy, Job
 
 INSERT = """
@@ -25,10 +26,11 @@ WITH stored AS (
 SELECT pg_notify('bare', '') FROM stored
 """
 WARM_UP = 30
+PEER_JOBS = 150
 
 
 def scenario(bench: Bench) -> Scenario:
-    jobs = 200 if bench.quick else 1000
+    jobs = 200 if bench.quick else 500
     tables: list[Chancy] = []
 
     @asynccontextmanager
@@ -48,7 +50,7 @@ def scenario(bench: Bench) -> Scenario:
                 pushed = Job(func=work.STAMP, kwargs={"pushed_at": time.monotonic()})
                 reference = await chancy.push(pushed)
                 delays_s.append((await reference.wait(timeout=10)).result)
-        return _sample(delays_s[WARM_UP:])
+        return peering.milliseconds(delays_s[WARM_UP:])
 
     async def bare() -> Sample:
         chancy = tables[1]
@@ -63,27 +65,36 @@ def scenario(bench: Bench) -> Scenario:
                 await bench.admin.execute(insert, [str(uuid_utils.uuid7()), kwargs])
                 delays_s.append(float(await loop.hear()))
             await bench.admin.execute(insert, [str(uuid_utils.uuid7()), '{"pushed_at": -1}'])
-        return _sample(delays_s[WARM_UP:])
+        return peering.milliseconds(delays_s[WARM_UP:])
 
+    async def peers(peer: Peer) -> Sample:
+        return peering.milliseconds(await peering.starts(bench, peer, PEER_JOBS, WARM_UP, _pause))
+
+    names = [] if bench.quick else bench.peers.names(redis=False)
     return Scenario(
         name="start",
         how=f"{jobs:,} pushes, one at a time, a few ms apart; from the call of push to the first line of the job",
-        subjects={"chancy": ours, "bare": bare},
+        subjects={
+            "chancy": ours,
+            "bare": bare,
+            **{peer.label: partial(peers, peer) for peer in bench.peers.all if not bench.quick},
+        },
         comparisons=[
             Comparison("push to start, median", "chancy", "bare", "median_ms", at_most=3.0),
             Comparison("push to start, p99", "chancy", "bare", "p99_ms", at_most=3.0),
+            Comparison("push to start, median / best peer", "chancy", names, "median_ms", at_most=0.7),
+            Comparison("push to start, p99 / best peer", "chancy", names, "p99_ms", at_most=0.7),
+            *(
+                Comparison(f"push to start, median / {name}", "chancy", name, "median_ms")
+                for name in bench.peers.names()
+            ),
         ],
         repeats=3 if bench.quick else 5,
+        every=dict.fromkeys(bench.peers.names(), 2),
+        budget_s=25 if bench.quick else 170,
         around=around(),
     )
 
 
 async def _pause() -> None:
     await asyncio.sleep(random.uniform(0.005, 0.020))
-
-
-def _sample(delays_s: Sequence[float]) -> Sample:
-    return {
-        "median_ms": statistics.median(delays_s) * 1e3,
-        "p99_ms": statistics.quantiles(delays_s, n=100)[98] * 1e3,
-    }

@@ -1,0 +1,96 @@
+"""Celery on Redis, for orientation: jobs are functions on threads, because it runs no coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import threading
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+NAME = "Celery 5.7 + Redis"
+PACKAGES = ("celery[redis]==5.7.0", "hiredis==3.5.0")
+IMPORT = "from celery import Celery"
+# A drain of so many takes some seconds.
+JOBS = 1_500
+HOW = "threads, results kept in Redis, which appends each command to its file and syncs it"
+
+
+@functools.cache
+def _app(dsn: str) -> tuple[Any, Any]:
+    from celery import Celery
+    from peer_run import begin
+
+    app = Celery("bench", broker=dsn, backend=dsn, set_as_current=True)
+    app.conf.update(worker_prefetch_multiplier=10, broker_pool_limit=50, worker_hijack_root_logger=False)
+
+    @app.task(name="nothing")
+    def nothing(n: int, pushed_at: float) -> None:  # noqa: ARG001
+        begin(pushed_at)
+
+    app.finalize()
+    return app, nothing
+
+
+async def install(dsn: str) -> None:
+    """Nothing to do: Redis has no schema."""
+
+
+class Producer:
+    def __init__(self, app: Any, task: Any) -> None:
+        self._app = app
+        self._task = task
+
+    def jobs(self, numbers: Iterable[int]) -> list[Any]:
+        return list(numbers)
+
+    async def push(self, n: int, pushed_at: float) -> None:
+        await asyncio.to_thread(self._task.delay, n, pushed_at)
+
+    async def push_many(self, jobs: list[Any]) -> None:
+        def push() -> None:
+            with self._app.producer_pool.acquire(block=True) as producer:
+                for n in jobs:
+                    self._task.apply_async((n, 0.0), producer=producer)
+
+        await asyncio.to_thread(push)
+
+    async def left(self) -> int:
+        client = self._app.backend.client
+
+        def count() -> int:
+            return int(client.llen("celery")) + int(client.hlen("unacked"))
+
+        return await asyncio.to_thread(count)
+
+    async def clear(self) -> None:
+        await asyncio.to_thread(self._app.backend.client.flushdb)
+
+
+@contextlib.asynccontextmanager
+async def producer(dsn: str) -> AsyncIterator[Producer]:
+    yield Producer(*_app(dsn))
+
+
+@contextlib.asynccontextmanager
+async def worker(dsn: str, concurrency: int) -> AsyncIterator[None]:
+    logging.getLogger("celery").setLevel(logging.ERROR)
+    app, _ = _app(dsn)
+    ready = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    controller = app.WorkController(
+        concurrency=concurrency,
+        pool_cls="threads",
+        without_heartbeat=True,
+        without_mingle=True,
+        without_gossip=True,
+        ready_callback=lambda _: loop.call_soon_threadsafe(ready.set),
+        loglevel="ERROR",
+    )
+    thread = threading.Thread(target=controller.start, daemon=True)
+    thread.start()
+    await ready.wait()
+    yield
+    await asyncio.to_thread(controller.stop)

@@ -1,0 +1,142 @@
+"""A child in a peer's environment: drives one peer as told by lines on standard input, answering by lines of JSON.
+
+Arguments: the driver's name, `producer` or `worker`, the DSN, and for a worker its concurrency. Needs nothing but the
+standard library and what the driver imports. All that is timed here is timed in the same way for every peer.
+
+A producer answers: `bulk N`, `single N`, `many N TASKS` with seconds; `stamp` when the job is stored; `left` with a
+count. A worker says `ready` once it can begin, and answers: `go` when it works, `halt` when it has stopped, `count`
+with how many jobs it has begun, `cpu` with its processor seconds. Jobs that carry the time of their push say
+`{"delay_s": ...}` as they start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+begun = 0
+
+
+def say(answer: object) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def begin(pushed_at: float) -> None:
+    """What every job does: counts, and says how long ago it was pushed if it carries the time."""
+    global begun  # noqa: PLW0603 -- one worker a process
+    begun += 1
+    if pushed_at:
+        say({"delay_s": time.monotonic() - pushed_at})
+
+
+def load(name: str) -> Any:
+    """The driver. By its file and not by its name, which is often that of the library it drives."""
+    spec = importlib.util.spec_from_file_location("peer_driver", Path(__file__).parent / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Peers look up functions by module and name.
+    sys.modules["peer_driver"] = module
+    sys.modules["peer_run"] = sys.modules["__main__"]
+    spec.loader.exec_module(module)
+    return module
+
+
+async def commands() -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    return reader
+
+
+async def produce(driver: Any, dsn: str) -> None:
+    reader = await commands()
+    async with driver.producer(dsn) as producer:
+        say("ready")
+        while line := (await reader.readline()).decode().split():
+            name, *numbers = line
+            say(await globals()[f"do_{name}"](producer, *map(int, numbers)))
+
+
+async def do_bulk(producer: Any, count: int) -> dict[str, float]:
+    # What an application would hold when it begins to push: its arguments, or the library's own objects.
+    jobs = producer.jobs(range(count))
+    start = time.perf_counter()
+    await producer.push_many(jobs)
+    return {"seconds": time.perf_counter() - start}
+
+
+async def do_single(producer: Any, count: int) -> dict[str, float]:
+    await producer.push(0, 0.0)
+    start = time.perf_counter()
+    for n in range(count):
+        await producer.push(n, 0.0)
+    return {"seconds": time.perf_counter() - start}
+
+
+async def do_many(producer: Any, count: int, tasks: int) -> dict[str, float]:
+    await producer.push(0, 0.0)
+
+    async def some() -> None:
+        for n in range(count // tasks):
+            await producer.push(n, 0.0)
+
+    start = time.perf_counter()
+    await asyncio.gather(*(some() for _ in range(tasks)))
+    return {"seconds": time.perf_counter() - start}
+
+
+async def do_stamp(producer: Any) -> str:
+    await producer.push(0, time.monotonic())
+    return "pushed"
+
+
+async def do_left(producer: Any) -> int:
+    left: int = await producer.left()
+    return left
+
+
+async def do_clear(producer: Any) -> str:
+    await producer.clear()
+    return "cleared"
+
+
+async def work(driver: Any, dsn: str, concurrency: int) -> None:
+    reader = await commands()
+    async with contextlib.AsyncExitStack() as stack:
+        say("ready")
+        while line := (await reader.readline()).decode().strip():
+            if line == "go":
+                await stack.enter_async_context(driver.worker(dsn, concurrency))
+                say("working")
+            elif line == "halt":
+                await stack.aclose()
+                say("halted")
+            elif line == "count":
+                say(begun)
+            elif line == "cpu":
+                say(time.process_time())
+
+
+def main(name: str, role: str, dsn: str, concurrency: str = "100") -> None:
+    driver = load(name)
+    if role == "install":
+        asyncio.run(driver.install(dsn))
+        return
+    loop_factory = None
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        loop_factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(produce(driver, dsn) if role == "producer" else work(driver, dsn, int(concurrency)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
