@@ -1,4 +1,5 @@
-"""What the plugin costs: one worker drains no-op jobs with it and without, in turns; and one look at a large table.
+"""What the plugin costs: counting full batches; one worker that drains no-op jobs with it and without, in turns; and one
+look at a large table.
 
     python plugins/metrics/benchmarks/drain.py [--jobs 20000] [--repeats 7] [--backlog 1000000]
 
@@ -16,19 +17,23 @@ import statistics
 import sys
 import tempfile
 import time
+import timeit
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import bench_jobs
 import psycopg
 
-from chancy import Chancy, Job, Worker
+from chancy import Chancy, Job, Outcome, QueuedJob, State, Worker
 from chancy.plugins.metrics import Metrics
 from chancy_core import embedded
 from chancy_metrics.database import Reader
 
 SCHEMA = "bench_metrics"
+BATCH = 500
 TOOK = "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float, count(*) FROM {}.finished_jobs"
 
 
@@ -75,6 +80,26 @@ async def drain(dsn: str, jobs: int, *, with_plugin: bool) -> tuple[float, float
     return jobs / took_s, cpu_s / jobs * 1e6
 
 
+def count() -> None:
+    """How long it takes to count a full batch, with nothing else going on."""
+    metrics, now = Metrics(), datetime.now(UTC)
+    jobs = [
+        QueuedJob(
+            id=uuid.uuid4(),
+            func=f"{bench_jobs.__name__}.nothing",
+            state=State.RUNNING,
+            claims=1,
+            created_at=now - timedelta(seconds=n / 100),
+            started_at=now,
+        )
+        for n in range(BATCH)
+    ]
+    outcomes = [Outcome(job=job, state=State.SUCCEEDED, run_s=n / 1e6) for n, job in enumerate(jobs)]
+    for name, call in (("claim", lambda: metrics.on_claim(jobs)), ("end", lambda: metrics.on_recorded(outcomes))):
+        best_s = min(timeit.repeat(call, number=1, repeat=200))
+        print(f"counting at the {name}: {best_s / BATCH * 1e6:.2f} us a job, in a batch of {BATCH} (best of 200)")
+
+
 async def look(dsn: str, backlog: int) -> None:
     """How long one look takes with that many jobs waiting."""
     async with (
@@ -106,6 +131,7 @@ async def look(dsn: str, backlog: int) -> None:
 
 async def main(dsn: str, jobs: int, repeats: int, backlog: int) -> None:
     """Measure, and print."""
+    count()
     samples: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     for turn in range(repeats + 1 if repeats else 0):
         for with_plugin in (True, False) if turn % 2 else (False, True):
