@@ -1,5 +1,4 @@
-"""What the plugin costs: counting full batches; one worker that drains no-op jobs with it and without, in turns; and one
-look at a large table.
+"""What the plugin costs: counting; a drain of no-op jobs with it and without, in turns; one look at a large table.
 
     python plugins/metrics/benchmarks/drain.py [--jobs 20000] [--repeats 7] [--backlog 1000000]
 
