@@ -16,7 +16,7 @@ from benchmarks import work
 from benchmarks.children import Child, child
 from benchmarks.database import Batch, Bench, push
 from benchmarks.frame import Sample
-from chancy import Chancy
+from chancy import Chancy, Job
 
 WARM_UP = 2000
 LOOK_EVERY_S = 0.02
@@ -34,6 +34,7 @@ async def ours(
     plugins: Sequence[str] = (),
     beside: Beside = nullcontext,
     take_pending: bool = False,
+    job: Callable[[int], Job] = work.nothing_job,
 ) -> Sample:
     """Drain with worker processes of Chancy.
 
@@ -43,13 +44,14 @@ async def ours(
         plugins: the names of those that they load.
         beside: what goes on during the drain; entered when the jobs lie ready.
         take_pending: push none, drain the first of those that lie there already.
+        job: makes the jobs.
     """
     async with AsyncExitStack() as stack:
         await chancy.resume_queue("default")
         workers = await _workers(stack, chancy, processes, plugins)
-        await wait(bench, chancy, await _batch(bench, chancy, WARM_UP, take_pending=take_pending))
+        await wait(bench, chancy, await _batch(bench, chancy, WARM_UP, job, take_pending=take_pending))
         await pause(bench, chancy)
-        batch = await _batch(bench, chancy, jobs, take_pending=take_pending)
+        batch = await _batch(bench, chancy, jobs, job, take_pending=take_pending)
         await bench.level(chancy)
         await stack.enter_async_context(beside())
         cpu_s = sum([await worker.cpu_s() for worker in workers])
@@ -68,7 +70,7 @@ async def bare(bench: Bench, chancy: Chancy, jobs: int, *, beside: Beside = null
     async with AsyncExitStack() as stack:
         loop = await stack.enter_async_context(child("benchmarks.bare", "drain", chancy.dsn, chancy.settings.schema))
         await loop.hear()
-        batch = await _batch(bench, chancy, jobs, take_pending=False)
+        batch = await _batch(bench, chancy, jobs, work.nothing_job, take_pending=False)
         await bench.level(chancy)
         await stack.enter_async_context(beside())
         cpu_s = await loop.cpu_s()
@@ -86,9 +88,9 @@ async def _workers(stack: AsyncExitStack, chancy: Chancy, processes: int, plugin
     return workers
 
 
-async def _batch(bench: Bench, chancy: Chancy, jobs: int, *, take_pending: bool) -> Batch:
+async def _batch(bench: Bench, chancy: Chancy, jobs: int, job: Callable[[int], Job], *, take_pending: bool) -> Batch:
     if not take_pending:
-        return await push(chancy, work.nothings(jobs))
+        return await push(chancy, [job(n) for n in range(jobs)])
     first, last, count = await bench.row(
         f"""
         SELECT (array_agg(id ORDER BY id))[1], (array_agg(id ORDER BY id DESC))[1], count(*)

@@ -16,12 +16,17 @@ async def nothing(*, n: int) -> None:
     """Does nothing, with a small argument."""
 
 
+def nothing_sync(*, n: int) -> None:
+    """The same, for a thread."""
+
+
 async def stamp(*, pushed_at: float) -> float:
     """Seconds from the push to this start. The monotonic clock is one for all processes of a Linux machine."""
     return time.monotonic() - pushed_at
 
 
 NOTHING = f"{__name__}.nothing"
+NOTHING_SYNC = f"{__name__}.nothing_sync"
 STAMP = f"{__name__}.stamp"
 
 
@@ -41,6 +46,10 @@ def plugins(names: Sequence[str]) -> list[Plugin]:
     """The installed plugins of these names."""
     points = importlib_metadata.entry_points(group="chancy")
     return [points[name].load()(**SETTINGS.get(name, {})) for name in names]
+
+
+def nothing_sync_job(n: int) -> Job:
+    return Job(func=NOTHING_SYNC, kwargs={"n": n})
 
 
 # The same job, as an application without a queue would store it.

@@ -12,6 +12,8 @@ import threading
 import time
 from pathlib import Path
 
+from chancy import JobContext
+
 
 def pid() -> int:
     return os.getpid()
@@ -181,3 +183,22 @@ def signals_ignored() -> list[str]:
     status = subprocess.run(["cat", "/proc/self/status"], capture_output=True, text=True, check=True).stdout
     mask = int(next(line for line in status.splitlines() if line.startswith("SigIgn:")).split()[1], 16)
     return [signal.Signals(n).name for n in (signal.SIGINT, signal.SIGTERM) if mask >> (n - 1) & 1]
+
+
+def tells(path: str, *, context: JobContext) -> int:
+    """Tells how far it is, changes its meta, and waits for a file."""
+    context.progress(0.25, "begun")
+    context.meta["pid"] = os.getpid()
+    while not Path(path).exists():
+        time.sleep(0.01)
+    return context.attempt
+
+
+def heeds(path: str, *, context: JobContext) -> None:
+    """Stops at a checkpoint, and cleans up."""
+    try:
+        while True:
+            context.checkpoint()
+            time.sleep(0.01)
+    finally:
+        Path(path).write_text("cleaned up")

@@ -220,6 +220,31 @@ async def test_a_job_that_blocks_the_loop_keeps_its_lease(chancy, new_child):
     assert "jobs_rescued" not in rescuer.said()
 
 
+async def test_who_blocks_the_loop_is_named(chancy):
+    """A job that blocks the loop is named while it does, with how long and where, and the end of it is told."""
+    with captured_events() as events:
+        async with Worker(chancy):
+            innocent = Job.from_func(jobs.sleep, kwargs={"seconds": 0.1})
+            guilty = Job.from_func(hard_jobs.blocks_loop, kwargs={"seconds": 2.6})
+            pushed = await chancy.push_many("default", innocent, guilty)
+            await chancy.wait_for_jobs(pushed, timeout=20)
+            await until(lambda: any(e["event"] == "loop_unblocked" for e in events))
+    blocked = [e for e in events if e["event"] == "loop_blocked"]
+    assert {(e["job"], e["func"]) for e in blocked} == {(str(pushed[1].identifier), "hard_jobs.blocks_loop")}
+    assert 1 <= blocked[0]["blocked_s"] < 2.6
+    assert "hard_jobs.py" in blocked[0]["where"]
+    assert blocked[0]["where"].endswith("in blocks_loop")
+
+
+async def test_a_loop_that_answers_blocks_nobody(chancy):
+    """Jobs that wait and compute for less than a second are never named."""
+    with captured_events() as events:
+        async with Worker(chancy):
+            pushed = await chancy.push_many("default", [Job.from_func(jobs.sleep, kwargs={"seconds": 1.5})] * 3)
+            await chancy.wait_for_jobs(pushed, timeout=20)
+    assert not [e for e in events if e["event"] in ("loop_blocked", "loop_unblocked")]
+
+
 # -- limits --------------------------------------------------------------------------------
 
 

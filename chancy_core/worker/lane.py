@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections import deque
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from chancy_core.executors import Executor, StopReason
 from chancy_core.executors.outcomes import cancelled, handed_back
@@ -59,6 +59,10 @@ class Lane:
     def known(self) -> set[tuple[uuid.UUID, int]]:
         """The runs that go on here, or wait for a slot."""
         return self._running.keys() | {(job.id, job.claims) for job, _ in self._waiting}
+
+    def job_of(self, task: asyncio.Task[Any]) -> QueuedJob | None:
+        """The job that a task runs here. Also from another thread, while the loop is blocked."""
+        return next((run.job for run in list(self._running.values()) if run.task is task), None)
 
     @property
     def running(self) -> int:

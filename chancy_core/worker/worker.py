@@ -11,14 +11,14 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from chancy_core.app import Chancy
 from chancy_core.errors import ConfigError, NotOpen
 from chancy_core.executors import ExecutorSettings, StopReason
 from chancy_core.executors.functions import Functions
 from chancy_core.executors.outcomes import handed_back
-from chancy_core.job import Outcome
+from chancy_core.job import Outcome, QueuedJob
 from chancy_core.log import log
 from chancy_core.queue import Queue
 from chancy_core.store.connect import WITH_PLUGINS, WorkerConnection
@@ -38,6 +38,7 @@ from chancy_core.worker.rescue import Rescuer
 from chancy_core.worker.room import Room
 from chancy_core.worker.status import StatusTeller
 from chancy_core.worker.tick import Ticker
+from chancy_core.worker.watchdog import Watchdog
 
 # Every worker has this tag, so that a queue for all of them can say so.
 EVERY_WORKER: Final = "*"
@@ -176,6 +177,8 @@ class Worker:
         await claims.run(register(store, self.name, sorted(self._tags), self._lease_s))
         self._lease.renewed(sent_at)
         self._heartbeat.start()
+        self._watchdog = Watchdog(self._job_of)
+        self._watchdog.start()
         self._open = True
         try:
             await self._chancy.plugins.on_start(self)
@@ -333,6 +336,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._duties, return_exceptions=True)
         await self._heartbeat.stop()
+        self._watchdog.stop()
         try:
             async with asyncio.timeout(STOP_JOBS_WITHIN_S):
                 await self._chancy.pool.run(lambda: self._chancy.store.resign(self.name))
@@ -377,6 +381,10 @@ class Worker:
             self._auditor.suspect,
             self._chancy.plugins,
         )
+
+    def _job_of(self, task: asyncio.Task[Any]) -> QueuedJob | None:
+        found = (lane.job_of(task) for lane in list(self._lanes.lanes.values()))
+        return next((job for job in found if job is not None), None)
 
     def _known_runs(self) -> set[tuple[uuid.UUID, int]]:
         return self._finisher.known().union(*(lane.known() for lane in self._lanes.lanes.values()))

@@ -144,7 +144,10 @@ class Child:
         going = self._going
         if going is not None and (going.job.id, going.job.claims) == (job.id, job.claims):
             self.channel.send(Stop(going.number, reason.name))
-            self._guard.kill_at(going.watch, time.monotonic() + going.terms.grace_s, Verdict.STOPPED)
+            # Told again, it has no more time than it was given when it was told first.
+            if going.watch.kill_for is not Verdict.STOPPED:
+                at = min(going.watch.kill_at, time.monotonic() + going.terms.grace_s)
+                self._guard.kill_at(going.watch, at, Verdict.STOPPED)
 
     def kill(self) -> None:
         """Have it killed. From any thread."""

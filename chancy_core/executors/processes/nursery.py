@@ -87,8 +87,7 @@ class Nursery:
                     self._woken.recv(RECV_BYTES)
                 self._reap()
             if self._control in readable:
-                data, fds, _, _ = socket.recv_fds(self._control, RECV_BYTES, RECV_FDS)
-                self._fds += fds
+                data = self._receive()
                 if not data:
                     break
                 for body in self._frames.feed(data):
@@ -98,6 +97,15 @@ class Nursery:
         for serial in self._pids:
             self._kill(serial)
         return None
+
+    def _receive(self) -> bytes:
+        try:
+            data, fds, _, _ = socket.recv_fds(self._control, RECV_BYTES, RECV_FDS)
+        except ConnectionError:
+            # A worker that ends without having heard everything.
+            return b""
+        self._fds += fds
+        return data
 
     def _heed(self, body: bytes) -> int | None:
         match decode_to_nursery(body):
