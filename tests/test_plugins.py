@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from support import captured_events, until
 
-from chancy import Backoff, Chancy, Job, Migration, Plugin, State, Worker, hookimpl
+from chancy import Backoff, Chancy, Job, Limit, Migration, Plugin, State, Worker, hookimpl
 from chancy_core.errors import ConfigError, PluginError
 from chancy_core.plugins.check import SPECS
 from chancy_core.plugins.load import load
@@ -701,6 +701,27 @@ async def test_around_job_that_raises_fails_only_what_it_should(new_chancy, wher
     else:
         assert (job.state, job.errors[0].type) == ("failed", "PluginError")
         assert "'bad' failed in around_job" in job.errors[0].message
+
+
+async def test_around_job_sees_that_the_time_limit_was_exceeded(new_chancy):
+    """The context is left with the very error that the job's record has, not with how it was stopped."""
+    seen = []
+
+    @contextmanager
+    def noted():
+        try:
+            yield
+        except BaseException as error:
+            seen.append((type(error).__name__, str(error)))
+            raise
+
+    def around_job(self, job):
+        return noted()
+
+    async with new_chancy(plugins=[plugin("a", around_job=around_job)]) as chancy:
+        limits = [Limit(Limit.Type.TIME, 0.05)]
+        job = await run_one(chancy, Job(func="jobs.sleep", kwargs={"seconds": 30}, limits=limits))
+    assert seen == [("TimeLimitExceeded", job.errors[0].message)]
 
 
 async def test_around_job_sees_the_jobs_error_and_cannot_swallow_it(new_chancy):

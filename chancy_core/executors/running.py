@@ -63,7 +63,7 @@ class Runner(NamedTuple):
                 if control.limit_s is None:
                     value = await function.call(**run.kwargs)
                 else:
-                    value = await _within(control.limit_s, function.call(**run.kwargs))
+                    value = await run.within(control.limit_s, function.call(**run.kwargs))
         except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
             return run.raised(error, stopped)
         return run.returned(value)
@@ -85,6 +85,17 @@ class _Run:
             self._meta = _meta(context)
             self.kwargs = {**job.kwargs, **dict.fromkeys(function.context, context)}
 
+    async def within(self, limit_s: float, call: Coroutine[Any, Any, Any]) -> Any:
+        """Await `call` for at most `limit_s` seconds.
+
+        Raises:
+            TimeLimitExceeded: it was cancelled for that. Raised here, so that what plugins put round the run learns it.
+        """
+        try:
+            return await _within(limit_s, call)
+        except _OverTime:
+            raise over_time(self.job, self._control.used_s, limit_s) from None
+
     def returned(self, value: Any) -> Outcome:
         """The outcome of a run that returned."""
         run_s = self._control.used_s
@@ -97,9 +108,6 @@ class _Run:
 
     def raised(self, error: BaseException, stopped: Stopped) -> Outcome:
         """The outcome of a run that raised `error`."""
-        limit_s = self._control.limit_s
-        if isinstance(error, _OverTime) and limit_s is not None:
-            error = over_time(self.job, self._control.used_s, limit_s)
         return self._kept(stopped(self.job) or self._failed(error))
 
     def _failed(self, error: BaseException) -> Outcome:
