@@ -85,10 +85,10 @@ async def claim_budget(queue: Queue, wanted: int, connection: psycopg.AsyncConne
     Queues without limits are claimed from as if this hook did not exist.
 
     Called at READ COMMITTED, so each statement sees what was committed before it began. Locks that it takes on
-    `connection` are held until the claim has committed; make them the queue's own, and rather answer `Budget(0, 0.01)`
-    than wait for one, because a worker's claims from limited queues take turns. It must neither commit nor roll back,
-    and has two seconds. The transaction ends with nothing claimed if it lies idle for three seconds, as that of a
-    process that was stopped does.
+    `connection` are held until the claim has committed; make them the queue's own. Because a worker's claims from
+    limited queues take turns, waiting for a lock ends after a quarter of a second, with LockNotAvailable of psycopg;
+    `Budget(0, 0.05)` is the answer to that. It must neither commit nor roll back, and has two seconds. The transaction
+    ends with nothing claimed if it lies idle for three seconds, as that of a process that was stopped does.
 
     Args:
         queue: the queue, as the worker knows it.
@@ -98,7 +98,7 @@ async def claim_budget(queue: Queue, wanted: int, connection: psycopg.AsyncConne
     Returns:
         How many jobs may be claimed now, 0 or more, or a `Budget`, which can also say when to ask again, and wants to
         be told how many were taken. None is no opinion, which a plugin that enforces a limit of this queue may not
-        have. The smallest answer counts; after a 0, nobody else is asked.
+        have. The smallest answer counts; after a 0, which may leave the transaction failed, nobody else is asked.
 
     If it raises, takes too long or returns anything else, that is logged and counted, and counts as 0: a limit that
     cannot be checked must not be exceeded. So does, for the whole claim, a `Budget.taken` that fails.

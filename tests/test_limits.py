@@ -314,6 +314,27 @@ async def test_a_limit_that_cannot_be_checked_is_not_exceeded(new_chancy, wrong,
     assert not [e for e in events if e["event"] in {"database_lost", "duty_failed"}]
 
 
+async def test_an_answer_of_0_may_leave_the_transaction_failed(new_chancy):
+    """A lock that could not be had is no failure: the worker asks again as soon as it was told."""
+
+    async def no_lock(wanted: int, connection: Any) -> Budget:
+        try:
+            await connection.execute("SELECT 1 / 0")
+        except psycopg.Error:
+            return Budget(0, again_in_s=0.01)
+        raise AssertionError
+
+    keeps = keeper(no_lock)
+    async with new_chancy(plugins=[keeps]) as chancy, Worker(chancy):
+        await chancy.declare(Queue("api", rate_limit=5, polling_interval=60))
+        reference = await chancy.push("api", ECHO)
+        await until(lambda: len(keeps.asked) > 3)
+        assert (await reference.get()).state is State.PENDING
+        keeps.answer = lambda wanted, _: wanted
+        await reference.wait(timeout=10)
+        assert not chancy.plugins.failures
+
+
 async def test_what_taken_writes_commits_with_the_claim(new_chancy, query, schema):
     """It is told the number that was claimed, not the one that was allowed; without jobs it is told nothing."""
 

@@ -31,13 +31,13 @@ class Grant(msgspec.Struct, frozen=True):
         count: how many jobs may be claimed.
         again_in_s: as in `Budget`.
         tell: each plugin that wants to be told, and its `taken`.
-        failed: whether the answer is a plugin's failure; then the transaction is to be rolled back.
+        roll_back: whether the transaction is to be rolled back, because something in it failed.
     """
 
     count: int
     again_in_s: float | None
     tell: tuple[tuple[str, Callable[[int], Awaitable[None]]], ...] = ()
-    failed: bool = False
+    roll_back: bool = False
 
 
 def as_budget(answer: object) -> Budget:

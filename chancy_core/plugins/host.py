@@ -169,7 +169,7 @@ class PluginHost:
         for one in self._hooks["claim_budget"]:
             well, budget = await self._budget_of(one, queue, wanted, connection)
             if not well:
-                return Grant(0, None, failed=True)
+                return Grant(0, None, roll_back=True)
             if budget is None:
                 continue
             if budget.taken is not None:
@@ -178,12 +178,18 @@ class PluginHost:
                 smallest = budget
             if budget.count == 0:
                 break
-        return Grant(smallest.count, smallest.again_in_s, tuple(tell))
+        failed = connection.info.transaction_status is TransactionStatus.INERROR
+        return Grant(smallest.count, smallest.again_in_s, tuple(tell), roll_back=failed)
 
     async def tell_taken(self, grant: Grant, count: int, connection: psycopg.AsyncConnection[Any]) -> bool:
         """Tell those who want to know how many jobs were claimed. Returns False if that failed: nothing may be."""
         for plugin, taken in grant.tell:
-            if not await self._in_claim(plugin, lambda taken=taken: taken(count), connection):  # type: ignore[misc]
+
+            async def tell(taken: Callable[[int], Awaitable[None]] = taken) -> None:
+                await taken(count)
+                _check_in_transaction(connection)
+
+            if not await self._in_claim(plugin, tell, connection):
                 return False
         return True
 
@@ -199,6 +205,7 @@ class PluginHost:
             if answer is None and promised:
                 raise TypeError(f"it enforces {', '.join(sorted(promised))}, and gave no number")
             budget = None if answer is None else as_budget(answer)
+            _check_in_transaction(connection, may_have_failed=budget is not None and budget.count == 0)
 
         return await self._in_claim(one.plugin, ask, connection), budget
 
@@ -212,7 +219,6 @@ class PluginHost:
         try:
             async with asyncio.timeout(CLAIM_BUDGET_S):
                 await call()
-            _check_in_transaction(connection)
         except BaseException as error:
             if _is_ours(error):
                 raise
@@ -350,9 +356,9 @@ def _call(one: Implementation, **values: Any) -> Any:
     return one.call(**{name: values[name] for name in one.arguments})
 
 
-def _check_in_transaction(connection: psycopg.AsyncConnection[Any]) -> None:
+def _check_in_transaction(connection: psycopg.AsyncConnection[Any], *, may_have_failed: bool = False) -> None:
     status = connection.info.transaction_status
-    if status is not TransactionStatus.INTRANS:
+    if status is not TransactionStatus.INTRANS and not (may_have_failed and status is TransactionStatus.INERROR):
         raise PluginError(f"it must leave the transaction of the claim as it is, and left it {status.name}")
 
 

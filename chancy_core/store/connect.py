@@ -39,8 +39,9 @@ PINNED: Final = {
 }
 
 # What a worker sets where plugins take part in a claim. A worker that was stopped in the middle holds what they locked:
-# the server ends its session after a time that every hook, whatever it waits for, stays within.
-WITH_PLUGINS: Final = {"idle_in_transaction_session_timeout": "3s", "lock_timeout": "1s"}
+# the server ends its session after a time that every hook, whatever it waits for, stays within. And claims from all
+# limited queues of a worker take turns, so that none of them may wait for a lock for long.
+WITH_PLUGINS: Final = {"idle_in_transaction_session_timeout": "3s", "lock_timeout": "250ms"}
 
 
 def conninfo(dsn: str, *, application_name: str) -> str:

@@ -179,16 +179,16 @@ class Claimer:
         with suppress(psycopg.Rollback):
             async with self._limited.transaction() as connection:
                 grant = await self._plugins.claim_budget(self._lane.queue, wanted, connection)
-                if grant.failed:
+                again_in_s = grant.again_in_s
+                if grant.roll_back:
                     raise psycopg.Rollback
                 if grant.count:
                     found, everywhere = await self._look(grant.count, partial(run, connection))
                     used_up = len(found) >= grant.count < wanted
                 if found and not await self._plugins.tell_taken(grant, len(found), connection):
-                    found, used_up = [], True
+                    found, used_up, again_in_s = [], True, None
                     self._floors.sweep_now()
                     raise psycopg.Rollback
-                again_in_s = grant.again_in_s
         return Claimed(self._readable(found), len(found) >= wanted, everywhere, used_up, again_in_s)
 
     async def _look(self, wanted: int, run_flow: Callable[[Flow[Found]], Awaitable[Found]]) -> tuple[Found, bool]:

@@ -1,0 +1,85 @@
+"""`Limits`: the plugin."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from chancy import Budget, Migration, Plugin, Queue, Tick, Worker, hookimpl, read_migrations, statement
+from chancy_limits.room import Room
+
+NAME: Final = "limits"
+SQL: Final = "chancy_limits.sql"
+# A claim holds a queue's lock for a few milliseconds. If a worker has waited in vain for much longer, its holder was
+# stopped, or there is a crowd: it lets its other queues have their turn.
+BUSY_PAUSE_S: Final = 0.05
+
+
+class Limits(Plugin):
+    """Enforces `rate_limit` and `global_concurrency`, exactly, whatever the number of workers.
+
+    Claims from one limited queue follow each other: each holds the queue's lock from asking to its commit. Other queues
+    have other locks.
+
+    Attributes:
+        interval: seconds between two sweeps of starts that no longer count.
+    """
+
+    name = NAME
+    enforces: ClassVar[frozenset[str]] = frozenset({"rate_limit", "global_concurrency"})
+    leader_only = True
+
+    interval: float | None = 600.0
+
+    def __post_init__(self) -> None:
+        """Check the interval."""
+        if self.interval is None or not self.interval > 0:
+            raise ValueError(f"interval is {self.interval!r}: give seconds above 0.")
+        self._schema = ""
+
+    @hookimpl
+    async def on_start(self, worker: Worker) -> None:
+        """Learn the schema."""
+        schema = worker.chancy.settings.schema
+        if self._schema not in ("", schema):
+            raise ValueError("one Limits object serves two Chancy objects: give each its own.")
+        self._schema = schema
+
+    @hookimpl
+    async def claim_budget(self, queue: Queue, wanted: int, connection: psycopg.AsyncConnection[Any]) -> Budget:
+        """What the queue's limits leave now, under the queue's lock."""
+        try:
+            await self._run(connection, "lock_queue", lock=f"chancy.limits {self._schema} {queue.name}")
+        except psycopg.errors.LockNotAvailable:
+            return Budget(0, again_in_s=BUSY_PAUSE_S)
+        rows = await self._run(connection, "read_room", queue=queue.name)
+        if not rows:
+            # It was deleted just now; the worker will hear of it.
+            return Budget(0)
+        room = Room(*rows[0])
+        budget = room.budget(wanted)
+        if room.may_start is None:
+            return budget
+
+        async def taken(count: int) -> None:
+            await self._run(connection, "record_starts", queue=queue.name, count=count)
+
+        return Budget(budget.count, budget.again_in_s, taken)
+
+    @hookimpl
+    async def on_tick(self, tick: Tick) -> None:
+        """Forget starts that no longer count."""
+        async with tick.connection() as connection:
+            await connection.execute(statement("sweep_starts", tick.schema, SQL))
+
+    @hookimpl
+    def migrations(self) -> list[Migration]:
+        """The table of starts."""
+        return read_migrations(NAME, "chancy_limits.migrations")
+
+    async def _run(self, connection: psycopg.AsyncConnection[Any], name: str, **params: Any) -> list[tuple[Any, ...]]:
+        async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
+            await cursor.execute(statement(name, self._schema, SQL), params)
+            return await cursor.fetchall() if cursor.description else []
