@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -72,7 +73,8 @@ class Pusher:
         answer: asyncio.Future[uuid.UUID | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(row, answer))
         if self._writer is None:
-            self._writer = asyncio.create_task(self._write(), name="chancy.push")
+            # In a context of its own: it writes for everybody, not for whoever came first.
+            self._writer = asyncio.create_task(self._write(), name="chancy.push", context=Context())
         return await answer
 
     async def close(self) -> None:
@@ -173,7 +175,7 @@ class Pusher:
             else:
                 self._late.add(text)
         if self._late and self._late_task is None:
-            self._late_task = asyncio.create_task(self._tell_late(), name="chancy.notify")
+            self._late_task = asyncio.create_task(self._tell_late(), name="chancy.notify", context=Context())
         return tell
 
     async def _tell_late(self) -> None:

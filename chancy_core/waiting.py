@@ -6,6 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Sequence
+from contextvars import Context
 from typing import Final
 
 from chancy_core.errors import WaitTimeout
@@ -55,7 +56,7 @@ class Waiter:
             self._pause_s = FIRST_PAUSE_S
         self._waiters[identifier] = self._waiters.get(identifier, 0) + 1
         if self._task is None:
-            self._task = asyncio.create_task(self._watch(), name="chancy.wait")
+            self._task = asyncio.create_task(self._watch(), name="chancy.wait", context=Context())
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.shield(future)

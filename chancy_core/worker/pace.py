@@ -13,7 +13,7 @@ import time
 from typing import Final
 
 # Claimed ahead is what starts within this time at the present pace, slots that are free by then not counted.
-AHEAD_S: Final = 0.02
+AHEAD_S: Final = 0.04
 # And at most so many jobs for each slot beyond the first: those of a killed worker have spent an attempt, begun or not.
 AHEAD_PER_SLOT: Final = 4
 # The pace is the slower one of two spans of at least so long, because jobs that began together end together, and one
