@@ -421,8 +421,8 @@ def children_of(pid: int) -> list[int]:
 @pytest.mark.timeout(240)
 async def test_many_jobs_with_a_time_limit_of_which_a_third_hang(new_executor):
     """Of 500 jobs with a limit of 1 s a third hang: those fail, on time, the others succeed, in children used again."""
-    executor = new_executor()
-    slots = asyncio.Semaphore(100)
+    executor = new_executor(grace_s=0.5)
+    slots = asyncio.Semaphore(40)
     late: list[float] = []
     pids: Counter[int] = Counter()
 
@@ -434,15 +434,27 @@ async def test_many_jobs_with_a_time_limit_of_which_a_third_hang(new_executor):
         if outcome.state == "succeeded":
             pids[int(outcome.result)] += 1
         else:
-            late.append(outcome.run_s - 2)
+            late.append(outcome.run_s - 1.5)
         return hangs, outcome.error.type if outcome.error else outcome.state
 
     ends = Counter(await asyncio.gather(*map(one, range(500))))
     assert ends == {(True, "TimeLimitExceeded"): 167, (False, "succeeded"): 333}
     assert pids.most_common(1)[0][1] > 1
-    # A second of limit and one of grace.
+    # Never before their time; and later than that by what a busy machine takes, not by what others before them took.
     assert min(late) >= 0
-    assert max(late) < 1.0
+    assert max(late) < 2.0
+
+
+@pytest.mark.parametrize(
+    ("func", "line"),
+    [(hostile_jobs.hangs, "time.sleep(1)"), (hostile_jobs.ignores_cancellation, "await asyncio.sleep(3600)")],
+)
+async def test_a_job_that_was_killed_for_its_time_says_where_it_was(new_executor, func, line):
+    """The traceback of the error shows the line at which it hung, of a coroutine function too."""
+    outcome = await end_of(new_executor(grace_s=2), queued(func, within(0.3)))
+    told = outcome.error.traceback
+    assert f"in {func.__name__}\n    {line}" in told
+    assert "chancy_core/" not in told
 
 
 async def test_the_time_limit_counts_from_the_start_of_the_job_itself(new_executor, tmp_path, monkeypatch):

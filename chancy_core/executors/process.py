@@ -298,10 +298,13 @@ def _memory_limit(job: QueuedJob) -> float | None:
 def _error(job: QueuedJob, terms: Terms, child: Child, death: Death) -> Exception:
     match death.verdict:
         case Verdict.TIME:
-            return TimeLimitExceeded(
+            error = TimeLimitExceeded(
                 f"{job.func} ran for {death.used_s:.3f} s: its time limit is {terms.time_s:g} s. It went on for "
                 f"{terms.grace_s:g} s more, and its process was killed."
             )
+            if death.stack:
+                error.add_note(f"Where it was when its time was over:\n{death.stack}")
+            return error
         case Verdict.MEMORY:
             return MemoryLimitExceeded(
                 f"{job.func} held {_mib(death.peak_bytes)}: its memory limit is {_mib(terms.memory_bytes or 0)}. Its "

@@ -30,17 +30,20 @@ from chancy_core.executors.processes.frames import (
     Broken,
     Done,
     FromChild,
+    Here,
     Ready,
     Run,
     Started,
     Stop,
     Told,
+    Where,
     decode_to_child,
     encode_result,
     frame,
     read_frame,
 )
 from chancy_core.executors.processes.mainscript import RUN_AS, MainScript
+from chancy_core.executors.processes.whereabouts import whereabouts
 from chancy_core.executors.running import Runner
 from chancy_core.job import Outcome, Progress, QueuedJob
 from chancy_core.log import log
@@ -146,6 +149,7 @@ class Child:
         self._sock = sock
         self._inode = os.fstat(sock.fileno()).st_ino
         self._pid = os.getpid()
+        self._main = threading.get_ident()
         self._inbox: SimpleQueue[Begin | Run | None] = SimpleQueue()
         self._sending = threading.Lock()
         self._peak = memory.OwnPeak()
@@ -193,6 +197,9 @@ class Child:
             if isinstance(message, Stop):
                 self._stop(message)
                 continue
+            if isinstance(message, Where):
+                self._tell_where(message)
+                continue
             if isinstance(message, Run):
                 self._asked = message.number
             self._inbox.put(message)
@@ -216,6 +223,11 @@ class Child:
         # A stop that comes too late names a run that has ended; one that comes early, a run that has yet to begin.
         if going is not None and stop is not None and going.number == stop.number:
             going.stop(StopReason[stop.reason])
+
+    def _tell_where(self, message: Where) -> None:
+        going = self._going
+        if going is not None and going.number == message.number:
+            self._say(Here(message.number, whereabouts(self._main, going.task)))
 
     # -- the main thread -------------------------------------------------------------------
 

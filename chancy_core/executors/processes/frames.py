@@ -49,7 +49,13 @@ class Stop(msgspec.Struct, tag="stop"):
     reason: str
 
 
-ToChild: TypeAlias = Begin | Run | Stop
+class Where(msgspec.Struct, tag="where"):
+    """Say where in its code that run is."""
+
+    number: int
+
+
+ToChild: TypeAlias = Begin | Run | Stop | Where
 
 
 # -- child to worker -----------------------------------------------------------------------
@@ -82,6 +88,13 @@ class Told(msgspec.Struct, tag="told"):
     note: str | None
 
 
+class Here(msgspec.Struct, tag="here"):
+    """That run is here: its stack, as a traceback shows one."""
+
+    number: int
+    stack: str
+
+
 class Done(msgspec.Struct, tag="done"):
     """The run has ended: its `RunResult` (msgpack), and how large the child is now."""
 
@@ -90,7 +103,7 @@ class Done(msgspec.Struct, tag="done"):
     rss_bytes: int
 
 
-FromChild: TypeAlias = Ready | Broken | Started | Told | Done
+FromChild: TypeAlias = Ready | Broken | Started | Told | Here | Done
 
 
 # -- worker to nursery, and back -----------------------------------------------------------

@@ -38,14 +38,28 @@ class Watch:
         peak_bytes: the most it was seen to hold.
         verdict: why it was killed; None if it was not.
         killed_at: when, by the monotonic clock.
+        ask_at: when it is asked where it is, should it still go on.
     """
 
-    __slots__ = ("_kill", "kill_at", "kill_for", "killed_at", "limit_bytes", "look_at", "peak_bytes", "pid", "verdict")
+    __slots__ = (
+        "_ask",
+        "_kill",
+        "ask_at",
+        "kill_at",
+        "kill_for",
+        "killed_at",
+        "limit_bytes",
+        "look_at",
+        "peak_bytes",
+        "pid",
+        "verdict",
+    )
 
-    def __init__(self, kill: Callable[[], None], pid: int | None) -> None:
+    def __init__(self, kill: Callable[[], None], ask: Callable[[], None], pid: int | None) -> None:
         self._kill = kill
+        self._ask = ask
         self.pid = pid
-        self.kill_at = NEVER
+        self.kill_at = self.ask_at = NEVER
         self.kill_for = Verdict.TIME
         self.limit_bytes: float | None = None
         self.look_at = NEVER
@@ -55,7 +69,7 @@ class Watch:
 
     def next_at(self) -> float:
         """When there is something to do."""
-        return min(self.kill_at, self.look_at)
+        return min(self.kill_at, self.look_at, self.ask_at)
 
     def check(self, now: float) -> None:
         """Look at it, and kill it if it must be."""
@@ -63,6 +77,9 @@ class Watch:
             self._look(now)
         if self.verdict is None and self.kill_at <= now:
             self._condemn(self.kill_for)
+        if self.ask_at <= now:
+            self.ask_at = NEVER
+            self._ask()
 
     def _look(self, now: float) -> None:
         rss = None if self.pid is None else memory.rss_bytes(self.pid)
@@ -78,7 +95,9 @@ class Watch:
 
     def _condemn(self, verdict: Verdict) -> None:
         self.verdict = verdict
-        self.kill_at = self.look_at = NEVER
+        self.kill_at = self.look_at = self.ask_at = NEVER
+        if self.pid is not None:
+            self.peak_bytes = max(self.peak_bytes, memory.peak_bytes(self.pid) or 0)
         self.killed_at = time.monotonic()
         self._kill()
 
@@ -104,10 +123,17 @@ class Guard:
             self._watches.add(watch)
             self._wake()
 
-    def kill_at(self, watch: Watch, at: float, verdict: Verdict) -> None:
-        """Kill a run's child at a moment of the monotonic clock, unless it is released before."""
+    def kill_at(self, watch: Watch, at: float, verdict: Verdict, *, ask_at: float = NEVER) -> None:
+        """Kill a run's child at a moment of the monotonic clock, unless it is released before.
+
+        Args:
+            watch: the run's.
+            at: the moment.
+            verdict: what for.
+            ask_at: when it is asked where it is, before.
+        """
         with self._changed:
-            watch.kill_at, watch.kill_for = at, verdict
+            watch.kill_at, watch.kill_for, watch.ask_at = at, verdict, ask_at
             self._watches.add(watch)
             self._wake()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
@@ -14,11 +15,13 @@ from chancy_core.executors.processes.channel import Channel
 from chancy_core.executors.processes.frames import (
     Broken,
     Done,
+    Here,
     Ready,
     Run,
     Started,
     Stop,
     Told,
+    Where,
     decode_from_child,
     decode_result,
 )
@@ -54,6 +57,7 @@ class Death(NamedTuple):
         used_s: how long the run took, from the start of its function, as far as that is known, until it was killed.
         peak_bytes: the most memory that it was seen to hold.
         problem: what else there is to say.
+        stack: where it was when its time was over, if it could tell.
     """
 
     code: int | None
@@ -61,6 +65,7 @@ class Death(NamedTuple):
     used_s: float
     peak_bytes: int
     problem: str | None
+    stack: str
 
 
 class _Going:
@@ -70,6 +75,7 @@ class _Going:
         self.terms = terms
         self.watch = watch
         self.began_at = time.monotonic()
+        self.stack = ""
         self.ended: asyncio.Future[Outcome | Death] = asyncio.get_running_loop().create_future()
 
 
@@ -102,6 +108,7 @@ class Child:
         self.idle_since = 0.0
         self.usable = True
         self.gone = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._guard = guard
         self._kill = kill
         self._report = report
@@ -122,7 +129,7 @@ class Child:
     async def run(self, job: QueuedJob, payload: bytes, terms: Terms) -> Outcome | Death:
         """Run a job (and the same pickled)."""
         self.runs += 1
-        watch = Watch(self.kill, self.pid)
+        watch = Watch(self.kill, self._ask_soon, self.pid)
         going = self._going = _Going(self.runs, job, terms, watch)
         if terms.memory_bytes is not None:
             self._guard.watch(watch, limit_bytes=terms.memory_bytes)
@@ -185,6 +192,7 @@ class Child:
                     (watch.killed_at or time.monotonic()) - going.began_at,
                     watch.peak_bytes,
                     problem or self._problem,
+                    going.stack,
                 )
             )
 
@@ -203,6 +211,9 @@ class Child:
                 going = self._going
                 if going is not None and going.number == number:
                     self._report(going.job, Progress(fraction, note))
+            case Here(number, stack):
+                if self._going is not None and self._going.number == number:
+                    self._going.stack = stack
             case Done():
                 self._done(message)
 
@@ -226,8 +237,18 @@ class Child:
             # One clock for all processes of a machine; a child cannot have started in the future.
             going.began_at = min(max(at, going.began_at), time.monotonic())
             if going.watch.kill_for is not Verdict.STOPPED:
-                kill_at = going.began_at + going.terms.time_s + going.terms.grace_s
-                self._guard.kill_at(going.watch, kill_at, Verdict.TIME)
+                over_at = going.began_at + going.terms.time_s
+                self._guard.kill_at(going.watch, over_at + going.terms.grace_s, Verdict.TIME, ask_at=over_at)
+
+    def _ask_soon(self) -> None:
+        """Called by the guard, in its thread."""
+        # The loop may have been closed.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._ask)
+
+    def _ask(self) -> None:
+        if self._going is not None:
+            self.channel.send(Where(self._going.number))
 
     def _done(self, message: Done) -> None:
         going = self._going
