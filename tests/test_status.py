@@ -126,7 +126,7 @@ def shown(dsn, schema, monkeypatch):
 
     def run(*plugins, dsn=dsn):
         chancy = plugins_command.Chancy(dsn, schema=schema, discover=False, plugins=plugins)
-        result = CliRunner().invoke(plugins_command.plugins, obj=lambda: chancy)
+        result = CliRunner().invoke(plugins_command.plugins, obj=lambda **_: chancy)
         assert result.exit_code == 0, result.output
         return [line.split() for line in result.output.splitlines() if line.strip()]
 
@@ -182,8 +182,12 @@ def test_the_command_takes_a_status_that_it_cannot_read(new_chancy, shown, query
     assert lines[-3:] == [["a", "has", "not", "said"], ["b", "has", "not", "said"], ["c", "no", "election"]]
 
 
-def test_the_command_is_there(schema, dsn):
-    """It is a command of `chancy`, and says so when no worker runs."""
-    result = CliRunner().invoke(command, ["plugins"], env={"CHANCY_DSN": dsn, "CHANCY_SCHEMA": schema})
+def test_the_command_is_there(schema, dsn, query):
+    """It is a command of `chancy`; it says so when no worker runs, and makes no tables."""
+    environment = {"CHANCY_DSN": dsn, "CHANCY_SCHEMA": schema}
+    result = CliRunner().invoke(command, ["plugins"], env=environment)
     assert "No plugin is installed" in result.output
-    assert "No worker runs." in result.output
+    assert "chancy migrate" in result.output
+    assert query("SELECT to_regclass('{s}.jobs')") == [(None,)]
+    CliRunner().invoke(command, ["migrate"], env=environment)
+    assert "No worker runs." in CliRunner().invoke(command, ["plugins"], env=environment).output

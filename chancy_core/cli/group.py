@@ -57,7 +57,7 @@ def chancy(ctx: click.Context, dsn: str | None, schema: str | None, config: str 
     # Functions are found as `python -m` would find them: from here.
     if os.getcwd() not in sys.path:  # noqa: PTH109 -- sys.path holds strings
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
-    ctx.obj = lambda: Chancy(dsn, schema=schema, config=config)
+    ctx.obj = lambda **settings: Chancy(dsn, schema=schema, config=config, **settings)
 
 
 for command in (worker.worker, migrate.migrate, queues.queue, jobs.job, jobs.push, settings.config, plugins.plugins):

@@ -21,9 +21,10 @@ DAY_S: Final = 86_400
 
 @click.command()
 @click.pass_obj
-def plugins(new_chancy: Callable[[], Chancy]) -> None:
+def plugins(new_chancy: Callable[..., Chancy]) -> None:
     """The plugins in force here, in the order in which their hooks are called, and how they do in running workers."""
-    found = new_chancy()
+    # To look at plugins makes no tables.
+    found = new_chancy(auto_migrate=False)
     console = Console(soft_wrap=True)
     if found.plugins.loaded:
         console.print(_installed(found))
