@@ -16,18 +16,20 @@ STOPS_WITHIN_S = 40
 
 
 class Pair:
-    """Two workers, `w0` and `w1`; one that is killed is started again."""
+    """Two workers, `w0` and `w1`; one that is killed is started again. What they say is in `log`."""
 
-    def __init__(self, *arguments: object) -> None:
+    def __init__(self, log: Path, *arguments: object) -> None:
+        self.log = log
         self._arguments = [str(argument) for argument in arguments]
         self.kills = 0
         self._processes = {name: self._start(name) for name in ("w0", "w1")}
 
     def _start(self, name: str) -> subprocess.Popen[bytes]:
         dsn, schema, count, *lease = self._arguments
-        return subprocess.Popen(
-            [sys.executable, str(CHILD), dsn, schema, count, name, *lease], cwd=CHILD.parent, stderr=subprocess.DEVNULL
-        )
+        with self.log.open("ab") as stderr:
+            return subprocess.Popen(
+                [sys.executable, str(CHILD), dsn, schema, count, name, *lease], cwd=CHILD.parent, stderr=stderr
+            )
 
     def kill(self, name: str) -> None:
         """Kill one with SIGKILL, and start it again."""
@@ -49,9 +51,9 @@ class Pair:
 
 
 @contextmanager
-def pair(dsn: str, schema: str, schedules: int, *lease_s: float) -> Iterator[Pair]:
+def pair(log: Path, dsn: str, schema: str, schedules: int, *lease_s: float) -> Iterator[Pair]:
     """Two workers for the length of the block."""
-    workers = Pair(dsn, schema, schedules, *lease_s)
+    workers = Pair(log, dsn, schema, schedules, *lease_s)
     try:
         yield workers
     finally:

@@ -21,9 +21,9 @@ LEASE_S = 0.5
 pytestmark = pytest.mark.timeout(120 + KILLS * 10)
 
 
-async def test_workers_that_are_killed_fire_each_second_once(chancy, dsn, schema, query, until):
+async def test_workers_that_are_killed_fire_each_second_once(chancy, tmp_path, dsn, schema, query, until):
     """Two workers, one of them killed again and again: no second is fired twice, none is left out."""
-    with pair(dsn, schema, SCHEDULES) as workers:
+    with pair(tmp_path / "log", dsn, schema, SCHEDULES) as workers:
         await until(lambda: query("SELECT count(*) > 0 FROM {s}.cron_fires")[0][0])
         for _ in range(KILLS):
             await asyncio.sleep(random.uniform(*PAUSE_S))
@@ -32,13 +32,13 @@ async def test_workers_that_are_killed_fire_each_second_once(chancy, dsn, schema
     check_the_books(query, SCHEDULES)
 
 
-async def test_leaders_that_are_killed_fire_each_second_once(new_chancy, dsn, schema, query, until):
+async def test_leaders_that_are_killed_fire_each_second_once(new_chancy, tmp_path, dsn, schema, query, until):
     """Two workers that elect a leader, which is killed again and again: every fire exactly once."""
     leadership = pytest.importorskip("chancy_leadership")
     async with new_chancy(*_plugins(leadership)):
         pass
     started = time.monotonic()
-    with pair(dsn, schema, SCHEDULES, LEASE_S) as workers:
+    with pair(tmp_path / "log", dsn, schema, SCHEDULES, LEASE_S) as workers:
         await until(lambda: query("SELECT count(*) > 0 FROM {s}.cron_fires")[0][0])
         terms = set()
         while workers.kills < KILLS:

@@ -1,0 +1,108 @@
+"""Await a plugin's coroutine so that it can neither outlast its time nor hold whoever waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+import types
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Final, TypeVar
+
+import psycopg
+
+T = TypeVar("T")
+
+# How long what was cancelled may take to notice. psycopg asks the server to end the statement, and waits for that.
+LETS_GO_WITHIN_S: Final = 5.0
+
+# The loop itself holds tasks weakly.
+_abandoned: Final[set[asyncio.Task[Any]]] = set()
+
+
+class HookAbandoned(TimeoutError):
+    """A hook's time was over, it was cancelled, and it goes on all the same: nobody waits for it any longer."""
+
+
+async def within(seconds: float, call: Callable[[], Awaitable[T]], held: Callable[[float], None]) -> T:
+    """Await `call()`, in a task of its own, for so many seconds.
+
+    Args:
+        seconds: after so many it is cancelled.
+        call: makes what is awaited.
+        held: told of the longest time for which it held the event loop, in seconds.
+
+    Raises:
+        HookAbandoned: it goes on although it was cancelled, because its time was over, or because the caller was.
+        TimeoutError: it took too long.
+        BaseException: what it raised itself, SystemExit and KeyboardInterrupt included.
+    """
+    task = asyncio.ensure_future(_caught(call, held))
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    finally:
+        in_time = task.done()
+        if not in_time:
+            await _let_go(task)
+    result, error = task.result()
+    if not in_time:
+        raise TimeoutError from error
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]  # without an error it is what the call returned
+
+
+async def _let_go(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.wait({task}, timeout=LETS_GO_WITHIN_S)
+    if not task.done():
+        _abandoned.add(task)
+        task.add_done_callback(_abandoned.discard)
+        raise HookAbandoned("it took too long, and goes on although it was cancelled")
+
+
+async def _caught(call: Callable[[], Awaitable[T]], held: Callable[[float], None]) -> tuple[T | None, BaseException | None]:
+    """What a call returned, or raised: a task that raises SystemExit would end the loop."""
+    try:
+        return await _stepped(call(), held), None
+    except BaseException as error:  # noqa: BLE001 -- raised again where it can do no harm
+        return None, error
+
+
+@types.coroutine
+def _stepped(call: Awaitable[T], held: Callable[[float], None]) -> Generator[Any, Any, T]:
+    """Await, and tell how long the longest step took: while a step runs, nothing else on the loop does."""
+    steps = call.__await__()
+    longest_s, thrown = 0.0, None
+    try:
+        while True:
+            start = time.monotonic()
+            try:
+                waits_for = steps.send(None) if thrown is None else steps.throw(thrown)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            finally:
+                longest_s = max(longest_s, time.monotonic() - start)
+            thrown = None
+            try:
+                yield waits_for
+            except BaseException as error:  # noqa: BLE001 -- it is meant for the call
+                thrown = error
+    finally:
+        held(longest_s)
+
+
+def cut(connection: psycopg.AsyncConnection[Any]) -> None:
+    """End a connection that an abandoned hook may still use: for both sides it is lost, and its transaction undone.
+
+    It is shut down rather than closed, so that whoever waits on it wakes up, and its number is not given to another
+    connection meanwhile.
+    """
+    try:
+        with socket.socket(fileno=os.dup(connection.fileno())) as shared:
+            shared.shutdown(socket.SHUT_RDWR)
+    except (OSError, psycopg.Error):
+        # It is closed already.
+        return
