@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -23,6 +24,9 @@ Push = Callable[..., Awaitable[Reference]]
 BATCH: Final = 100
 # Jobs after which a transaction takes on no further schedule, so that making up for missed times ends in time.
 JOBS_MAX: Final = 1000
+# Seconds after which it does neither. What a killed worker had not committed is done again, so on a slow machine, with
+# workers that are often killed, long transactions would never get anywhere.
+TAKES_ON_FOR_S: Final = 0.25
 # Until a schedule that could not be fired, its queue deleted or its push refused, is tried again.
 RETRY_S: Final = 30.0
 ERROR_LENGTH_MAX: Final = 500
@@ -50,6 +54,7 @@ async def _fire_batch(
     rows = await store.lock_due(BATCH)
     pushed = 0
     done: list[Advanced] = []
+    enough_at = time.monotonic() + TAKES_ON_FOR_S
     for row in rows:
         try:
             # A savepoint for each: a schedule that cannot be fired takes nothing away from the others.
@@ -61,7 +66,7 @@ async def _fire_batch(
             advanced, count = _failed(row, error), 0
         done.append(advanced)
         pushed += count
-        if pushed >= JOBS_MAX:
+        if pushed >= JOBS_MAX or time.monotonic() >= enough_at:
             break
     if done:
         await store.advance(done)
@@ -97,12 +102,12 @@ async def _fire(store: CronStore, connection: Connection, push: Push, row: Row, 
         )
     fresh = await store.record_fires(schedule.name, times) if times else []
     job_id, pushed = None, 0
-    for time in fresh:
-        reference = await push(job_for(schedule, time), connection=connection)
+    for fire_at in fresh:
+        reference = await push(job_for(schedule, fire_at), connection=connection)
         pushed += reference.created
         job_id = str(reference) if reference.created else None
         if not reference.created:
-            log.info("fire_skipped", schedule=schedule.name, fire_at=time.isoformat(), unfinished_job=str(reference))
+            log.info("fire_skipped", schedule=schedule.name, fire_at=fire_at.isoformat(), unfinished_job=str(reference))
     return Advanced(schedule.name, next_at, next_at, fresh[-1] if fresh else None, job_id), pushed
 
 
