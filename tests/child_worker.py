@@ -6,14 +6,19 @@ It prints its name once signals reach it, and exits with how it stopped. What it
 import asyncio
 import json
 import logging
+import pkgutil
 import sys
+from collections.abc import Sequence
 
 from chancy_core.app import Chancy
 from chancy_core.worker import Stopped, Worker
 
 
-async def main(dsn: str, schema: str, *, worker: dict[str, object], **settings: object) -> Stopped:
-    chancy = Chancy(dsn, schema=schema, discover=False, **settings)
+async def main(
+    dsn: str, schema: str, *, worker: dict[str, object], plugins: Sequence[str] = (), **settings: object
+) -> Stopped:
+    made = [pkgutil.resolve_name(name)() for name in plugins]
+    chancy = Chancy(dsn, schema=schema, discover=False, plugins=made, **settings)
     async with chancy, Worker(chancy, **worker) as running:
         stopped = asyncio.create_task(running.wait_for_shutdown())
         await asyncio.sleep(0)

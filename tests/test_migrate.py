@@ -153,7 +153,7 @@ async def test_a_migration_that_fails_leaves_nothing_of_itself(new_chancy, admin
             Migration("p", 3, "SELECT 1 / 0"),
         ]
         async with chancy.pool.connection() as connection:
-            with pytest.raises(psycopg.errors.DivisionByZero):
+            with pytest.raises(SchemaError, match=r"Migration 3 of the plugin 'p' failed, .*division by zero"):
                 await run(connection, migrate(schema, wanted))
             found = admin.execute("SELECT to_regclass(%s)", [f"{schema}.one"]).fetchone()
             assert found == (None,)

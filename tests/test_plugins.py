@@ -16,7 +16,7 @@ import pytest
 from support import captured_events, until
 
 from chancy import Backoff, Chancy, Job, Limit, Migration, Plugin, State, Worker, hookimpl
-from chancy_core.errors import ConfigError, PluginError
+from chancy_core.errors import ConfigError, PluginError, SchemaError
 from chancy_core.plugins.check import SPECS
 from chancy_core.plugins.load import load
 from chancy_core.store.connect import WorkerConnection
@@ -616,10 +616,15 @@ async def test_migrations_of_plugins_run_with_the_kernels(new_chancy, schema):
         assert await run_query(without, "SELECT count(*) FROM {schema}.notes") == [(0,)]
 
 
-async def test_a_migration_that_fails_changes_nothing(new_chancy, schema):
-    """All migrations are one transaction: a plugin's wrong one leaves no schema behind."""
-    wrong = Migration("wrong", 1, "CREATE TABLE {schema}.a (id uuid); SELECT nonsense")
-    with pytest.raises(psycopg.errors.UndefinedColumn):
+@pytest.mark.parametrize(
+    ("rest", "problem"), [("SELECT nonsense", "UndefinedColumn"), ("COMMIT; SELECT nonsense", "FeatureNotSupported")]
+)
+async def test_a_migration_that_fails_changes_nothing(new_chancy, schema, rest, problem):
+    """All migrations are one transaction, which a plugin cannot end: its wrong one is named, and leaves no schema."""
+    wrong = Migration("wrong", 1, f"CREATE TABLE {{schema}}.a (id uuid); {rest}")
+    with pytest.raises(
+        SchemaError, match=r"Migration 1 of the plugin 'wrong' failed, and nothing was changed: " + problem
+    ):
         await new_chancy(plugins=[plugin("wrong", migrations=lambda self: [wrong])]).open()
     async with new_chancy() as chancy:
         assert {m.owner for m in chancy.migrated} == {"kernel"}

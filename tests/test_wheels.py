@@ -277,10 +277,10 @@ async def test_the_template_is_a_plugin_once_it_is_installed(environment, chancy
     try:
         readme = (TEMPLATE / "README.md").read_text()
         chancy.config.write_text(readme.partition("```toml\n")[2].partition("```")[0].replace('"billing"', '"default"'))
+        assert "applied failures 1" in chancy("migrate")
         listed = chancy("plugins")
         for name in project(TEMPLATE)["project"]["entry-points"]["chancy"]:
             assert name in listed
-        assert "applied failures 1" in chancy("migrate")
         worker = chancy.work()
         said = chancy.refuses("push", "work.note", "--kwargs", f'{{"text": "{"x" * 3000}"}}')
         assert "'size_limit' refused the push" in said

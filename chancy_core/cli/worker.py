@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import sys
+import threading
+import time
 from collections.abc import Callable
+from typing import Final
 
 import click
 
 from chancy_core.app import Chancy
+from chancy_core.log import log
 from chancy_core.worker import Stopped, Worker
+
+# The worker has stopped, and all is written: what is left are tasks that swallow their cancellation, and threads.
+ENDS_WITHIN_S: Final = 10.0
 
 
 @click.command()
@@ -39,8 +48,25 @@ def worker(
             return await running.wait_for_shutdown()
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        how = runner.run(work())
+        try:
+            how = runner.run(work())
+        except BaseException as error:
+            _end_within(ENDS_WITHIN_S, code=1, reason=str(error) or type(error).__name__)
+            raise
+        _end_within(ENDS_WITHIN_S, code=how, reason=f"stopped: {how.name.lower()}")
     sys.exit(how)
+
+
+def _end_within(seconds: float, *, code: int, reason: str) -> None:
+    """End the process after so many seconds, if something that ignores being told to stop keeps it from ending."""
+
+    def end() -> None:
+        time.sleep(seconds)
+        log.error("exit_forced", code=code, reason=reason, hint="A task or a thread of a job or a plugin did not end.")
+        logging.shutdown()
+        os._exit(code)
+
+    threading.Thread(target=end, name="chancy-end", daemon=True).start()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

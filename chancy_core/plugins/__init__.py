@@ -3,6 +3,7 @@
 from chancy_core.plugins.around import Around
 from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.budget import Budget, Grant
+from chancy_core.plugins.calling import HookAbandoned
 from chancy_core.plugins.enforced import check_configured, check_limits
 from chancy_core.plugins.host import PluginHost
 from chancy_core.plugins.load import Loaded, load
@@ -12,6 +13,7 @@ __all__ = [
     "Around",
     "Budget",
     "Grant",
+    "HookAbandoned",
     "Loaded",
     "Plugin",
     "PluginHost",

@@ -18,10 +18,10 @@ T = TypeVar("T")
 LETS_GO_WITHIN_S: Final = 5.0
 
 # The loop itself holds tasks weakly.
-_abandoned: Final[set[asyncio.Task[Any]]] = set()
+_left: Final[set[asyncio.Task[Any]]] = set()
 
 
-class HookAbandoned(TimeoutError):
+class HookAbandoned(TimeoutError):  # noqa: N818 -- it says what happened
     """A hook's time was over, it was cancelled, and it goes on all the same: nobody waits for it any longer."""
 
 
@@ -54,15 +54,17 @@ async def within(seconds: float, call: Callable[[], Awaitable[T]], held: Callabl
 
 
 async def _let_go(task: asyncio.Task[Any]) -> None:
+    _left.add(task)
+    task.add_done_callback(_left.discard)
     task.cancel()
     await asyncio.wait({task}, timeout=LETS_GO_WITHIN_S)
     if not task.done():
-        _abandoned.add(task)
-        task.add_done_callback(_abandoned.discard)
         raise HookAbandoned("it took too long, and goes on although it was cancelled")
 
 
-async def _caught(call: Callable[[], Awaitable[T]], held: Callable[[float], None]) -> tuple[T | None, BaseException | None]:
+async def _caught(
+    call: Callable[[], Awaitable[T]], held: Callable[[float], None]
+) -> tuple[T | None, BaseException | None]:
     """What a call returned, or raised: a task that raises SystemExit would end the loop."""
     try:
         return await _stepped(call(), held), None
@@ -94,15 +96,18 @@ def _stepped(call: Awaitable[T], held: Callable[[float], None]) -> Generator[Any
         held(longest_s)
 
 
-def cut(connection: psycopg.AsyncConnection[Any]) -> None:
+async def cut(connection: psycopg.AsyncConnection[Any]) -> None:
     """End a connection that an abandoned hook may still use: for both sides it is lost, and its transaction undone.
 
     It is shut down rather than closed, so that whoever waits on it wakes up, and its number is not given to another
-    connection meanwhile.
+    connection meanwhile. The server notices when its statement ends, so it is asked to end that.
     """
     try:
+        statement = connection.pgconn.get_cancel()
         with socket.socket(fileno=os.dup(connection.fileno())) as shared:
             shared.shutdown(socket.SHUT_RDWR)
+        async with asyncio.timeout(LETS_GO_WITHIN_S):
+            await asyncio.to_thread(statement.cancel)
     except (OSError, psycopg.Error):
-        # It is closed already.
+        # It is closed already, or the server does not answer: its locks hold until it notices.
         return

@@ -19,6 +19,7 @@ from chancy_core.log import log
 from chancy_core.plugins.around import Around
 from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.budget import Budget, Grant, as_budget
+from chancy_core.plugins.calling import HookAbandoned, cut, within
 from chancy_core.plugins.check import SPECS
 from chancy_core.plugins.enforced import enforced_by
 from chancy_core.plugins.load import Loaded
@@ -38,6 +39,8 @@ ON_STOP_S: Final = 10.0
 ERROR_SHOWN: Final = 200
 # A hook that fails at every batch is reported so often, with the count of what was not reported.
 REPORT_EVERY_S: Final = 60.0
+# A hook that holds the event loop for longer holds up every job and duty of the worker.
+HELD_MAX_S: Final = 1.0
 
 
 class Implementation(NamedTuple):
@@ -73,16 +76,18 @@ class PluginHost:
         self._ticked_at: Final[dict[str, float]] = {}
         self._failed_at: Final[dict[str, float]] = {}
         self._reported: dict[tuple[str, str], tuple[float, int]] = {}
+        self._budgets_off: set[str] = set()
+        self._told_held: dict[tuple[str, str], float] = {}
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
         # pluggy calls the last one registered first.
         for one in reversed(self.loaded):
             manager.register(one.plugin, one.name)
-        self._hooks: Final = {name: _ordered(manager, name) for name in SPECS}
+        self._hooks: Final[dict[str, list[Implementation]]] = {name: _ordered(manager, name) for name in SPECS}
 
-    def has(self, hook: str) -> bool:
-        """Whether anybody implements a hook."""
-        return bool(self._hooks[hook])
+    def has(self, hook: str, plugin: str | None = None) -> bool:
+        """Whether anybody implements a hook, or that plugin does, and it has not been switched off."""
+        return any(plugin in (None, one.plugin) for one in self._hooks[hook])
 
     def implemented(self, plugin: str) -> list[str]:
         """The hooks that a plugin implements."""
@@ -112,7 +117,7 @@ class PluginHost:
         """The jobs to be stored. Raises PluginError, naming the plugin."""
         for one in self._hooks["on_push"]:
             try:
-                changed = _call(one, jobs=list(jobs))
+                changed = self._timed(one, "on_push", jobs=list(jobs))
                 jobs = _same_length(changed, jobs)
             except BaseException as error:
                 # Whoever pushes learns it from the error; it may be a refusal that is meant.
@@ -124,7 +129,7 @@ class PluginHost:
         """The jobs to be run."""
         for one in self._hooks["on_claim"]:
             try:
-                jobs = _same_runs(_call(one, jobs=list(jobs), worker=worker), jobs)
+                jobs = _same_runs(self._timed(one, "on_claim", jobs=list(jobs), worker=worker), jobs)
             except BaseException as error:  # noqa: BLE001 -- the jobs run as they were claimed
                 self._failed(one.plugin, "on_claim", error)
         return jobs
@@ -138,20 +143,37 @@ class PluginHost:
         )
 
     async def on_complete(self, outcomes: Sequence[Outcome], connection: psycopg.AsyncConnection[Any]) -> None:
-        """Tell each plugin, in a savepoint of its own. Raises only if the transaction itself is beyond saving."""
+        """Tell each plugin, in a savepoint of its own.
+
+        Raises:
+            HookAbandoned: one goes on although its time is over. It may still use the connection, which is cut.
+        """
         for one in self._hooks["on_complete"]:
-
-            async def in_savepoint(one: Implementation = one) -> None:
+            try:
                 async with connection.transaction():
-                    await _call(one, outcomes=outcomes, connection=connection)
+                    await self._tell(one, outcomes, connection)
+            except BaseException as error:
+                if not self.has("on_complete", one.plugin):
+                    # Whatever the broken transaction says on top of that.
+                    raise _cancelled_or(HookAbandoned(f"the plugin {one.plugin!r} still has the connection")) from error
+                if _is_ours(error):
+                    raise
+                self._failed(one.plugin, "on_complete", error)
 
-            await self._contained(one.plugin, "on_complete", in_savepoint, ON_COMPLETE_S)
+    async def _tell(
+        self, one: Implementation, outcomes: Sequence[Outcome], connection: psycopg.AsyncConnection[Any]
+    ) -> None:
+        try:
+            await self._within(ON_COMPLETE_S, one, "on_complete", outcomes=outcomes, connection=connection)
+        except HookAbandoned:
+            await cut(connection)
+            raise
 
     def on_recorded(self, outcomes: Sequence[Outcome], worker: Any) -> None:
         """Tell each plugin what has been recorded."""
         for one in self._hooks["on_recorded"]:
             try:
-                _call(one, outcomes=outcomes, worker=worker)
+                self._timed(one, "on_recorded", outcomes=outcomes, worker=worker)
             except BaseException as error:  # noqa: BLE001 -- the outcomes are recorded, and others want to know too
                 self._failed(one.plugin, "on_recorded", error)
 
@@ -216,9 +238,16 @@ class PluginHost:
         self, plugin: str, call: Callable[[], Awaitable[Any]], connection: psycopg.AsyncConnection[Any]
     ) -> bool:
         """Call a plugin in a claim's transaction, which it must leave open. Returns whether that went well."""
+        if plugin in self._budgets_off:
+            return False
         try:
-            async with asyncio.timeout(CLAIM_BUDGET_S):
-                await call()
+            await within(CLAIM_BUDGET_S, call, lambda held_s: self._held(plugin, "claim_budget", held_s))
+        except HookAbandoned as error:
+            # Not called again, and not forgotten either: without its word nothing may be claimed.
+            self._budgets_off.add(plugin)
+            self._tell_off(plugin, "claim_budget", error)
+            await cut(connection)
+            raise _cancelled_or(psycopg.OperationalError(f"the connection was cut in claim_budget: {error}")) from error
         except BaseException as error:
             if _is_ours(error):
                 raise
@@ -235,22 +264,18 @@ class PluginHost:
         """Let each plugin start. Raises PluginError, naming the one that would not."""
         for one in self._hooks["on_start"]:
             try:
-                async with asyncio.timeout(ON_START_S):
-                    await _call(one, worker=worker)
+                await self._within(ON_START_S, one, "on_start", worker=worker)
             except BaseException as error:
                 if _is_ours(error):
                     raise
-                self._failed(one.plugin, "on_start", error)
+                if not isinstance(error, HookAbandoned):
+                    self._failed(one.plugin, "on_start", error)
                 raise PluginError(f"The plugin {one.plugin!r} did not start: {_told(error)}") from error
 
     async def on_stop(self, worker: Any) -> None:
         """Let each plugin stop, in the opposite order."""
         for one in reversed(self._hooks["on_stop"]):
-
-            async def stop(one: Implementation = one) -> None:
-                await _call(one, worker=worker)
-
-            await self._contained(one.plugin, "on_stop", stop, ON_STOP_S)
+            await self._contained(ON_STOP_S, one, "on_stop", worker=worker)
 
     def ticking(self) -> list[Plugin]:
         """The plugins that want to tick."""
@@ -259,17 +284,19 @@ class PluginHost:
 
     async def on_tick(self, plugin: Plugin, tick: Tick) -> bool:
         """Let one plugin tick. Returns whether that went well."""
-        one = next(one for one in self._hooks["on_tick"] if one.plugin == plugin.name)
+        one = next((one for one in self._hooks["on_tick"] if one.plugin == plugin.name), None)
+        if one is None:
+            return True
         self.last_tick_at[plugin.name] = tick.now
         self.ticks[plugin.name] += 1
         self._ticked_at[plugin.name] = time.monotonic()
-        return await self._contained(plugin.name, "on_tick", lambda: _call(one, tick=tick), plugin.tick_timeout_s)
+        return await self._contained(plugin.tick_timeout_s, one, "on_tick", tick=tick)
 
     def is_leader(self) -> bool:
         """Whether this worker leads; True where nobody has an opinion."""
         for one in self._hooks["is_leader"]:
             try:
-                answer = _call(one)
+                answer = self._timed(one, "is_leader")
             except BaseException as error:  # noqa: BLE001 -- whoever cannot say does not lead
                 self._failed(one.plugin, "is_leader", error)
                 return False
@@ -310,17 +337,61 @@ class PluginHost:
 
     # -- containment -----------------------------------------------------------------------
 
-    async def _contained(self, plugin: str, hook: str, call: Callable[[], Awaitable[Any]], within_s: float) -> bool:
+    async def _contained(self, seconds: float, one: Implementation, hook: str, **values: Any) -> bool:
         try:
-            async with asyncio.timeout(within_s):
-                await call()
+            await self._within(seconds, one, hook, **values)
+        except HookAbandoned as error:
+            if _is_cancelled():
+                raise asyncio.CancelledError from error
+            return False
         except BaseException as error:
             # Only a cancellation that was asked of this very task is the kernel's own.
             if _is_ours(error):
                 raise
-            self._failed(plugin, hook, error)
+            self._failed(one.plugin, hook, error)
             return False
         return True
+
+    async def _within(self, seconds: float, one: Implementation, hook: str, **values: Any) -> None:
+        """Call a coroutine hook. One that goes on although it was cancelled is switched off."""
+        try:
+            await within(seconds, lambda: _call(one, **values), lambda held_s: self._held(one.plugin, hook, held_s))
+        except HookAbandoned as error:
+            self._switch_off(one.plugin, hook, error)
+            raise
+
+    def _switch_off(self, plugin: str, hook: str, error: HookAbandoned) -> None:
+        self._hooks[hook] = [one for one in self._hooks[hook] if one.plugin != plugin]
+        self._tell_off(plugin, hook, error)
+
+    def _tell_off(self, plugin: str, hook: str, error: HookAbandoned) -> None:
+        self._count(plugin, hook, error)
+        log.error(
+            "hook_switched_off",
+            plugin=plugin,
+            hook=hook,
+            reason=_told(error),
+            hint="This process does not call it again. It must let CancelledError pass.",
+        )
+
+    def _timed(self, one: Implementation, hook: str, **values: Any) -> Any:
+        start = time.monotonic()
+        try:
+            return _call(one, **values)
+        finally:
+            self._held(one.plugin, hook, time.monotonic() - start)
+
+    def _held(self, plugin: str, hook: str, held_s: float) -> None:
+        now = time.monotonic()
+        if held_s > HELD_MAX_S and now - self._told_held.get((plugin, hook), float("-inf")) >= REPORT_EVERY_S:
+            self._told_held[plugin, hook] = now
+            log.warning(
+                "hook_blocked",
+                plugin=plugin,
+                hook=hook,
+                held_s=round(held_s, 3),
+                hint="Nothing else ran meanwhile: a hook must not block.",
+            )
 
     def _count(self, plugin: str, hook: str, error: BaseException) -> None:
         self.failures[plugin, hook] += 1
@@ -363,8 +434,16 @@ def _check_in_transaction(connection: psycopg.AsyncConnection[Any], *, may_have_
 
 
 def _is_ours(error: BaseException) -> bool:
+    return isinstance(error, asyncio.CancelledError) and _is_cancelled()
+
+
+def _is_cancelled() -> bool:
     task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    return task is not None and task.cancelling() > 0
+
+
+def _cancelled_or(error: Exception) -> BaseException:
+    return asyncio.CancelledError() if _is_cancelled() else error
 
 
 def _told(error: BaseException) -> str:

@@ -141,7 +141,10 @@ def _apply_missing(schema: str, wanted: Sequence[Migration]) -> Flow[list[Migrat
     done = []
     for migration in wanted:
         if migration.version > versions.get(migration.owner, 0):
-            yield Query(_filled(migration.sql, schema))
+            try:
+                yield Query(_filled(_text(migration), schema))
+            except psycopg.Error as error:
+                raise _explained(schema, error, migration) from error
             yield Query(
                 f"INSERT INTO {_quoted(schema)}.migrations (owner, version) "
                 f"VALUES ({_literal(migration.owner)}, {migration.version})".encode()
@@ -166,11 +169,18 @@ def _quoted(schema: str) -> str:
     return Identifier(schema).as_string(None)
 
 
+def _text(migration: Migration) -> str:
+    if migration.owner == KERNEL:
+        return migration.sql
+    # A plugin's COMMIT would leave half of everything behind. In here the server refuses it.
+    return f"DO LANGUAGE plpgsql {_literal(f'BEGIN EXECUTE {_literal(migration.sql)}; END')}"
+
+
 def _literal(text: str) -> str:
     return Literal(text).as_string(None)
 
 
-def _explained(schema: str, error: psycopg.Error) -> BaseException:
+def _explained(schema: str, error: psycopg.Error, migration: Migration | None = None) -> BaseException:
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return SchemaError(
             f"No permission to set up the schema {schema!r}: {error.diag.message_primary}. Let an administrator "
@@ -180,5 +190,11 @@ def _explained(schema: str, error: psycopg.Error) -> BaseException:
         return SchemaError(
             f"The migration of schema {schema!r} waited {LOCK_TIMEOUT} for a lock and gave up, so that nobody has "
             "to wait behind it; nothing was changed. Look for long transactions in pg_stat_activity and run it again."
+        )
+    if migration is not None and migration.owner != KERNEL and not isinstance(error, psycopg.OperationalError):
+        return SchemaError(
+            f"Migration {migration.version} of the plugin {migration.owner!r} failed, and nothing was changed: "
+            f"{type(error).__name__}: {error.diag.message_primary or error}. Repair or uninstall the plugin (or set "
+            f"enabled = false in [plugins.{migration.owner}]), and run `chancy migrate` again."
         )
     return error

@@ -15,7 +15,7 @@ import psycopg
 
 from chancy_core.job import Outcome, State
 from chancy_core.log import log
-from chancy_core.plugins import PluginHost
+from chancy_core.plugins import HookAbandoned, PluginHost
 from chancy_core.store import Store, run
 from chancy_core.store.codec import encode_errors, plain_array, sparse_array
 from chancy_core.store.connect import WorkerConnection, lost
@@ -35,6 +35,10 @@ CONGESTED_AT: Final = 4000
 ERRORS_KEPT: Final = 20
 # How often a batch is tried with the plugins in its transaction, once one of them may have spoilt it.
 TELLINGS_MAX: Final = 3
+# A plugin's statement ends on the server after so many milliseconds, a little more than plugins have. The server looks
+# for its client only between statements: without this, a worker that is killed meanwhile would leave its jobs locked.
+_BEFORE_TELLING: Final = b"SAVEPOINT chancy_outcomes; SET LOCAL statement_timeout = 6000"
+_AFTER_TELLING: Final = b"RELEASE SAVEPOINT chancy_outcomes; SET LOCAL statement_timeout TO DEFAULT"
 
 
 class Finisher:
@@ -213,16 +217,24 @@ class Finisher:
         closing the connection, cannot be told from a lost database; after a few tries the batch is written without.
         """
         telling = False
+        abandoned: HookAbandoned | None = None
         try:
             async with self._connection.transaction() as connection:
                 accepted = await self._record(connection, ended, back)
                 telling = True
-                await connection.execute(b"SAVEPOINT chancy_outcomes")
-                await self._plugins.on_complete([o for o in batch if o.job.id in accepted], connection)
+                await connection.execute(_BEFORE_TELLING, prepare=False)
+                try:
+                    await self._plugins.on_complete([o for o in batch if o.job.id in accepted], connection)
+                except HookAbandoned as error:
+                    abandoned = error
+                    raise
                 # Proof that the transaction is still the one that recorded the outcomes: psycopg would leave a
                 # transaction that a plugin has rolled back, or a connection that it has closed, without a word.
-                await connection.execute(b"RELEASE SAVEPOINT chancy_outcomes")
+                await connection.execute(_AFTER_TELLING, prepare=False)
         except Exception as error:
+            if abandoned is not None:
+                # Whose fault it is, is known, and that plugin is not told of the next try.
+                raise abandoned from error
             if telling:
                 self._failed_tellings += 1
                 self._plugins.blame("on_complete", error)

@@ -27,11 +27,11 @@ class Ticker:
         self._worker = worker
 
     async def run(self) -> None:
-        """Tick, for ever."""
+        """Tick, until the plugin's ticks are switched off."""
         loop = asyncio.get_running_loop()
         interval_s = self._plugin.interval or LONGEST_PAUSE_S
         backoff = 1
-        while True:
+        while self._chancy.plugins.has("on_tick", self._plugin.name):
             leads = await self._turn()
             start = loop.time()
             try:

@@ -60,7 +60,7 @@ def pair(log: Path, dsn: str, schema: str, schedules: int, *lease_s: float) -> I
         workers.stop()
 
 
-async def all_in_time(query: Callable[..., list[Any]], within_s: float = 60.0) -> None:
+async def all_in_time(query: Callable[..., list[Any]], within_s: float = 180.0) -> None:
     """Wait until every schedule has been fired up to now. Looks now and then: the workers need the machine."""
     deadline = time.monotonic() + within_s
     while True:
