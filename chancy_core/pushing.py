@@ -26,6 +26,8 @@ NOTIFY_GAP_S: Final = 0.005
 NOTIFY_LATE_S: Final = 0.008
 # Steps of the loop to wait for the next push before the connection goes back to the pool: waking the caller takes two.
 LINGER_STEPS: Final = 3
+# And how long it may stay away altogether, however many pushes follow each other: others wait for it, if it is the last.
+KEEP_S: Final = 0.05
 # Workers look at what is due every few seconds anyway; only what is due sooner is worth waking them.
 NOTIFY_DUE_WITHIN: Final = timedelta(seconds=60)
 
@@ -87,11 +89,12 @@ class Pusher:
         try:
             while batch := self._next_batch():
                 try:
-                    # One connection for as long as pushes follow each other.
+                    # One connection while pushes follow each other.
                     async with self._pool.connection() as connection:
+                        until = time.monotonic() + KEEP_S
                         while batch:
                             await self._write_batch(batch, connection)
-                            batch = await self._next_batch_soon()
+                            batch = await self._next_batch_soon() if time.monotonic() < until else []
                 except psycopg.OperationalError:
                     await self._write_again(batch)
                 except BaseException as error:

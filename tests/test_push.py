@@ -300,6 +300,26 @@ async def test_push_many_costs_a_round_trip_a_chunk(chancy, monkeypatch):
     assert len(steps) <= 4
 
 
+async def test_pushes_without_end_leave_the_connections_to_others_too(new_chancy):
+    """With a single connection, a look at a job gets its turn although pushes never pause."""
+    async with new_chancy(pool_max_size=1) as chancy:
+        await chancy.migrate()
+        reference = await chancy.push(ECHO)
+
+        async def pushes():
+            while True:
+                await chancy.push(ECHO)
+
+        tasks = [asyncio.create_task(pushes()) for _ in range(5)]
+        try:
+            async with asyncio.timeout(10):
+                assert (await reference.get()).state == "pending"
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+
 async def test_a_push_cancelled_while_it_is_written_disturbs_nobody(chancy):
     """A push that is cancelled in the middle of its write stores its job or not; its neighbours return theirs."""
     for _ in range(20):
