@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import tracemalloc
 from collections.abc import AsyncIterator
 
@@ -356,6 +357,31 @@ async def test_the_job_exists_if_and_only_if_the_transaction_commits(chancy, dsn
             if not commit:
                 connection.rollback()
     assert await count(chancy) == (4 if commit else 0)
+
+
+async def test_a_bulk_push_cancelled_as_it_begins_to_write_leaves_the_transaction_usable(chancy, dsn, query):
+    """What the caller wrote before it can be committed, without any of its jobs."""
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        before = await chancy.push(ECHO, connection=connection)
+        task = asyncio.create_task(chancy.push_many([ECHO] * 3, connection=connection))
+
+        def copies():
+            # While the loop stands still, the server has time to answer.
+            time.sleep(0.003)
+            found = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND query LIKE 'COPY%%' AND state = 'active'"
+            return query(found, connection.info.backend_pid)
+
+        for _ in range(200):
+            if copies():
+                break
+            await asyncio.sleep(0)
+        assert copies()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await connection.commit()
+        assert await before.get()
+        assert await count(chancy) == 1
 
 
 @pytest.mark.parametrize("commit", [True, False])

@@ -7,10 +7,13 @@ worker's connection and on the caller's transaction, with asyncio and without.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import psycopg
+from psycopg.copy import AsyncLibpqWriter
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
 T = TypeVar("T")
@@ -73,11 +76,22 @@ def run_sync(connection: Connection, flow: Flow[T]) -> T:
 
 async def _answer(cursor: psycopg.AsyncCursor[TupleRow], step: Step) -> list[TupleRow]:
     if isinstance(step, CopyIn):
-        async with cursor.copy(step.text) as copy:
-            await copy.write(step.data)
+        await _copy(cursor, step)
         return []
     await cursor.execute(step.text, step.params or None)
     return await cursor.fetchall() if cursor.description else []
+
+
+async def _copy(cursor: psycopg.AsyncCursor[TupleRow], step: CopyIn) -> None:
+    try:
+        async with cursor.copy(step.text) as copy:
+            await copy.write(step.data)
+    except asyncio.CancelledError as cancelled:
+        # Cancelled while it begins, psycopg leaves the connection in the middle of a COPY that nobody ends.
+        if cursor.connection.info.transaction_status is TransactionStatus.ACTIVE:
+            async with cursor.connection.lock:
+                await AsyncLibpqWriter(cursor).finish(cancelled)
+        raise
 
 
 def _answer_sync(cursor: psycopg.Cursor[TupleRow], step: Step) -> list[TupleRow]:
