@@ -17,6 +17,8 @@ NAME_MAX_LENGTH: Final = 500
 # What Python reads back from PostgreSQL whatever the session's time zone.
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
 LATEST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
+# What Python puts into the names of classes that are defined inside functions.
+LOCALS: Final = "<locals>"
 
 # Names that have been checked; only so many, because anybody may make jobs of any name.
 _GOOD_MAX: Final = 10_000
@@ -86,14 +88,16 @@ def dotted(cls: type) -> str:
 
 
 def exception_names(field: str, value: object) -> tuple[str, ...]:
-    """The names of exceptions given as classes or as names. Raises InvalidJob."""
+    """The names of exceptions given as classes or as names; None is as good as none. Raises InvalidJob."""
+    if value is None:
+        return ()
     given = value if isinstance(value, tuple | list | set | frozenset) else (value,)
     names = []
     for one in given:
         if isinstance(one, type) and issubclass(one, BaseException):
             # Built-in ones go by the name everybody knows.
             names.append(one.__qualname__ if one.__module__ == "builtins" else dotted(one))
-        elif isinstance(one, str) and all(map(str.isidentifier, one.split("."))):
+        elif isinstance(one, str) and all(part.isidentifier() or part == LOCALS for part in one.split(".")):
             names.append(one)
         else:
             raise InvalidJob(f"{field} has {one!r}: give exception classes, or their names.")

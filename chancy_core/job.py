@@ -152,7 +152,7 @@ class Job(msgspec.Struct, frozen=True):
         force_setattr(self, "kwargs", copied_dict("kwargs", self.kwargs))
         force_setattr(self, "meta", copied_dict("meta", self.meta))
         force_setattr(self, "limits", _copied_limits(self.limits))
-        if self.retry_on or self.give_up_on:
+        if self.retry_on != () or self.give_up_on != ():
             force_setattr(self, "retry_on", exception_names("retry_on", self.retry_on))
             force_setattr(self, "give_up_on", exception_names("give_up_on", self.give_up_on))
 

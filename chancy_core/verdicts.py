@@ -27,8 +27,13 @@ class Snooze(Verdict):
     """
 
     def __init__(self, seconds: float | timedelta, reason: str | None = None) -> None:
-        super().__init__(reason or f"Snoozed for {seconds} s.")
+        # As it was given, so that it can be pickled.
+        super().__init__(seconds, reason)
         self.delay_s: Final = _seconds("Snooze", seconds)
+
+    def __str__(self) -> str:
+        reason = self.args[1]
+        return str(reason) if reason else f"Snoozed for {self.delay_s:g} s."
 
 
 class Retry(Verdict):
@@ -37,14 +42,16 @@ class Retry(Verdict):
     Without attempts left the job has failed.
 
     Args:
-        after: seconds until the next attempt, or a timedelta, at most a year; None: as the job's backoff says.
         reason: a few words, kept as the message of the attempt's error.
+        after: seconds until the next attempt, or a timedelta, at most a year; None: as the job's backoff says.
 
     Raises:
-        InvalidJob: `after` is out of range.
+        InvalidJob: `after` is out of range, or stands in the place of the reason.
     """
 
     def __init__(self, reason: str | None = None, *, after: float | timedelta | None = None) -> None:
+        if isinstance(reason, int | float | timedelta):
+            raise InvalidJob(f"Retry is given {reason!r} as its reason: for a time, Retry(after={reason!r}).")
         super().__init__(reason or "The job asked to be tried again.")
         self.delay_s: Final = None if after is None else _seconds("Retry", after)
 

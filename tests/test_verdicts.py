@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import timedelta
 
 import pytest
 import told_jobs
 
-from chancy import Backoff, Job, Retry, Snooze, Worker
+from chancy import Backoff, Cancel, Job, Retry, Snooze, Worker
 from chancy_core.errors import InvalidJob
 
 QUICK = Backoff.fixed(0.001)
@@ -96,7 +97,7 @@ async def test_the_policy_goes_by_the_kind_of_exception(chancy, raised, policy, 
         assert job.note == f"Not retried: the job gives up on {raised}."
 
 
-@pytest.mark.parametrize("value", [(1,), ("no name",), (int,), "a b"])
+@pytest.mark.parametrize("value", [(1,), ("no name",), (int,), "a b", "", 0, ("a..b",)])
 def test_a_policy_of_anything_else_is_refused(value):
     """Classes that are no exceptions, and what is no name."""
     with pytest.raises(InvalidJob, match="give exception classes, or their names"):
@@ -125,3 +126,39 @@ def test_a_policy_travels_with_the_job():
     assert (job.retry_on, job.give_up_on) == (("KeyError", "app.Error"), ("ValueError",))
     assert job.retries(KeyError("x"))
     assert not job.retries(ValueError("x"))
+    assert pickle.loads(pickle.dumps(job)) == job
+
+
+def test_a_policy_may_name_what_is_defined_inside_a_function():
+    """Such a class has an odd name, which a copy of the job takes as well."""
+
+    class Local(ValueError):
+        pass
+
+    job = Job(func="a.b", retry_on=Local, give_up_on=None).with_queue("other")
+    assert job.retries(Local())
+    assert not job.retries(ValueError())
+    assert job.give_up_on == ()
+    assert pickle.loads(pickle.dumps(job)) == job
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [Snooze(5), Snooze(5, "not yet"), Retry("again", after=5), Retry(after=5), Retry("again"), Cancel("why"), Cancel()],
+)
+def test_a_verdict_may_come_from_another_process(verdict):
+    """It is pickled there and raised here, with all that it says."""
+    other = pickle.loads(pickle.dumps(verdict))
+    assert (type(other), str(other)) == (type(verdict), str(verdict))
+    assert getattr(other, "delay_s", None) == getattr(verdict, "delay_s", None)
+
+
+def test_a_snooze_without_a_reason_says_how_long():
+    """In seconds, however it was given."""
+    assert str(Snooze(timedelta(minutes=1))) == str(Snooze(60)) == "Snoozed for 60 s."
+
+
+def test_seconds_in_place_of_a_reason_are_refused():
+    """`Retry(30)` would wait as the backoff says, and call that reason 30."""
+    with pytest.raises(InvalidJob, match=r"Retry\(after=30\)"):
+        Retry(30)
