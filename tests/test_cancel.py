@@ -158,8 +158,9 @@ async def test_wrong_cancellations_are_told(chancy):
     with pytest.raises(InvalidJob, match="not the id of a job"):
         await chancy.cancel_job("nonsense")
     reference = await chancy.push(Job(func="jobs.noop"))
-    with pytest.raises(InvalidJob, match="reason is"):
-        await reference.cancel(reason="")
+    for reason in ("", 7, "a\x00", "\ud800"):
+        with pytest.raises(InvalidJob, match="^reason "):
+            await reference.cancel(reason=reason)
     assert (await reference.get()).state == "pending"
 
 
@@ -190,6 +191,7 @@ def test_from_a_terminal(dsn, schema):
     refused = chancy_job(reference, "--retry")
     assert refused.exit_code == 1
     assert "was not brought back" in refused.output
+    assert "not --cancel" in chancy_job(reference, "--reason", "r").output
 
 
 # -- retry_jobs --------------------------------------------------------------------------------
@@ -218,6 +220,18 @@ async def test_only_finished_jobs_with_a_free_key_come_back(chancy):
     assert (await old.get()).state == "succeeded"
     await holder.cancel()
     assert await chancy.retry_jobs([old]) == [old]
+
+
+async def test_a_scheduled_job_that_comes_back_still_waits_for_its_time(chancy):
+    """Cancelled before its time, it is not started before it either; a worker starts it when that has come."""
+    later = await chancy.push(Job(func="jobs.noop", scheduled_at=LATER))
+    soon = await chancy.push(Job(func="jobs.noop", scheduled_at=datetime.now(UTC) + timedelta(seconds=1)))
+    await chancy.cancel_jobs([later, soon])
+    assert await chancy.retry_jobs([later, soon]) == [later, soon]
+    async with Worker(chancy):
+        job = await soon.wait(timeout=20)
+        assert job.started_at >= job.scheduled_at
+        assert (await later.get()).state == "scheduled"
 
 
 # -- expiry ------------------------------------------------------------------------------------

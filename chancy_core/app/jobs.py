@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from chancy_core.app.opened import Opened
 from chancy_core.errors import InvalidJob, NotOpen
+from chancy_core.fields import check_text
 from chancy_core.job import Cancellation, QueuedJob
 from chancy_core.reference import Reference, missing
 from chancy_core.waiting import wait_sync
@@ -104,7 +105,8 @@ class Jobs(Opened):
     async def retry_jobs(self, refs: Iterable[Ref]) -> list[Reference]:
         """Bring finished jobs back, whatever their outcome was: they run again, and keep their errors so far.
 
-        Their attempts count from the beginning again, and their expiry is forgotten.
+        Their attempts count from the beginning again, and their expiry is forgotten. One that was cancelled before it
+        was ever started still waits for its `scheduled_at`. One whose queue was deleted waits for that to be declared.
 
         Returns:
             Those that came back. The others do not exist, have not finished, or have a unique key that another job
@@ -139,9 +141,11 @@ def _one(ref: Ref, found: dict[uuid.UUID, Cancellation]) -> Cancellation:
 def _reason(reason: str | None) -> str:
     if reason is None:
         return "Cancelled on request."
-    if not isinstance(reason, str) or not reason or "\x00" in reason:
+    if not isinstance(reason, str):
         raise InvalidJob(f"reason is {reason!r:.60}: give a few words, or None.")
-    return reason[:REASON_MAX]
+    reason = reason[:REASON_MAX]
+    check_text("reason", reason)
+    return reason
 
 
 def _identifier(ref: Ref) -> uuid.UUID:

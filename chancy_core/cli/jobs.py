@@ -61,6 +61,8 @@ def job(new_chancy: Callable[[], Chancy], id: str, cancel: bool, reason: str | N
     """Show the job ID as it stands, cancel it, or let it run again."""
     if cancel and retry:
         raise click.UsageError("--cancel and --retry exclude each other.")
+    if reason is not None and not cancel:
+        raise click.UsageError("--reason is given, but not --cancel.")
     with new_chancy() as chancy:
         reference = chancy.reference(id)
         if cancel:

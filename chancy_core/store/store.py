@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from chancy_core.errors import ChancyError, InvalidQueue, UnknownQueue, nearest
-from chancy_core.job import Cancellation, QueuedJob
+from chancy_core.job import Cancellation, QueuedJob, State
 from chancy_core.queue import DEFAULT_QUEUE, Queue
 from chancy_core.store.codec import (
     JobRow,
@@ -146,8 +146,9 @@ class Store:
     def retry(self, ids: Sequence[uuid.UUID]) -> Flow[list[uuid.UUID]]:
         """Bring finished jobs back; the ids of those that came back."""
         rows = yield self.query("retry_jobs", ids=list(ids))
-        yield from self.notify([f"back:{queue}" for queue in sorted({queue for _, queue in rows})])
-        return [id_ for id_, _ in rows]
+        tell = {f"{'due' if state == State.SCHEDULED else 'back'}:{queue}" for _, queue, state in rows}
+        yield from self.notify(sorted(tell))
+        return [id_ for id_, _, _ in rows]
 
     def find_finished(self, ids: Sequence[uuid.UUID]) -> Flow[dict[uuid.UUID, bool]]:
         """Whether each of these jobs is finished; those that do not exist are left out."""

@@ -2,7 +2,8 @@
 --
 -- ids   uuid[]
 --
--- A job whose unique_key is taken by another stays where it is. Returns (id, queue) of those that came back.
+-- A job whose unique_key is taken by another stays where it is; one that was never started waits for its scheduled_at.
+-- Returns (id, queue, state) of those that came back.
 -- Uses finished_jobs_id.
 WITH old AS (
     SELECT *
@@ -16,14 +17,14 @@ back AS (
         options, errors, state
     )
     SELECT id, queue, func, priority, max_attempts, claims, created_at, scheduled_at, unique_key, kwargs, meta, limits,
-           options, errors, 'pending'
+           options, errors, CASE WHEN claims = 0 AND scheduled_at > now() THEN 'scheduled' ELSE 'pending' END
     FROM old
     ORDER BY id
     ON CONFLICT DO NOTHING
-    RETURNING id, queue
+    RETURNING id, queue, state
 ),
 gone AS (
     DELETE FROM {schema}.finished_jobs
     WHERE id = ANY (ARRAY(SELECT id FROM back))
 )
-SELECT id, queue FROM back
+SELECT id, queue, state FROM back
