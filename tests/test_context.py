@@ -8,7 +8,9 @@ import pytest
 import told_jobs
 from support import until
 
-from chancy import Backoff, Job, Limit, Queue, Worker
+from chancy import Backoff, Job, Limit, Plugin, Queue, QueuedJob, Worker, hookimpl
+from chancy_core.errors import InvalidJob
+from chancy_core.executors.control import Control
 
 QUICK = Backoff.fixed(0.001)
 
@@ -77,6 +79,40 @@ async def test_meta_that_is_no_json_is_left_out_and_told(chancy):
     assert "meta['object'] is a object" in job.note
 
 
+@pytest.mark.parametrize("executor", ["threaded", "process"])
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [("unspeakable", "LookupError"), ("garbled", r"garbled \ud800"), ("large", "the limit is 1,048,576")],
+)
+async def test_meta_of_any_kind_fails_no_job(chancy, executor, how, says):
+    """What cannot be shown, stored or is too large is left out and told; the result is kept."""
+    await chancy.declare(Queue("q", executor=executor))
+    job = await run(chancy, "changes_meta", queue="q", kwargs={"how": how}, meta={"mine": True})
+    assert (job.state, job.result, job.meta) == ("succeeded", 1, {"mine": True})
+    assert says in job.note
+
+
+@pytest.mark.parametrize("executor", ["threaded", "process"])
+async def test_plugins_see_the_job_as_it_was_claimed(new_chancy, executor):
+    """An outcome's job is the same whether the function knows of its run or not."""
+    seen = []
+
+    class Sees(Plugin):
+        name = "sees"
+
+        @hookimpl
+        def on_recorded(self, outcomes):
+            seen.extend(outcomes)
+
+    async with new_chancy(plugins=[Sees()]) as chancy:
+        await chancy.declare(Queue("q", executor=executor))
+        await run(chancy, "changes_meta", queue="q", kwargs={"how": "succeed"}, meta={"mine": True})
+    (outcome,) = seen
+    assert type(outcome.job) is QueuedJob
+    assert (outcome.job.meta, outcome.job.progress) == ({"mine": True}, None)
+    assert outcome.meta == b'{"mine":true,"runs":1}'
+
+
 @pytest.mark.parametrize("notifications", [True, False])
 async def test_progress_is_seen_while_it_runs_and_kept(new_chancy, notifications):
     """`get` shows the latest progress of a running job; the finished one has its last that was stored."""
@@ -102,6 +138,13 @@ async def test_progress_out_of_range_is_an_error_of_the_job(chancy):
     """It says what would be right."""
     job = await run(chancy, "progresses_wrongly")
     assert "progress is 7: give a number from 0 to 1" in job.errors[0].message
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.1, float("nan"), float("inf"), 10**400, True, "1", None])
+def test_wrong_fractions_are_refused(fraction):
+    """Whatever is no number from 0 to 1."""
+    with pytest.raises(InvalidJob, match="give a number from 0 to 1"):
+        Control().progress(fraction)
 
 
 async def test_the_contexts_logger_names_the_job(chancy, capsys, caplog):

@@ -52,10 +52,26 @@ def by_position(context: JobContext) -> None:
     """Not keyword-only, so it is an argument like any other."""
 
 
+class Unspeakable:
+    def __repr__(self) -> str:
+        raise LookupError("no text")
+
+
+class Garbled:
+    def __repr__(self) -> str:
+        return "garbled \ud800 \x00"
+
+
 def changes_meta(how: str, *, context: JobContext) -> int:
     context.meta["runs"] = context.meta.get("runs", 0) + 1
     if how == "bad":
         context.meta["object"] = object()
+    if how == "unspeakable":
+        context.meta["object"] = Unspeakable()
+    if how == "garbled":
+        context.meta["object"] = Garbled()
+    if how == "large":
+        context.meta["text"] = "x" * 2_000_000
     if how == "fail":
         raise ValueError(how)
     if how == "snooze" and context.meta["runs"] == 1:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from chancy_core.errors import LimitNotEnforced
 from chancy_core.executors.control import Control
@@ -18,6 +18,8 @@ from chancy_core.job import Limit, Outcome, Progress, QueuedJob
 from chancy_core.plugins import Around
 
 Report = Callable[[QueuedJob, Progress], None]
+# As much as a push takes, unless it is set otherwise.
+META_LIMIT_BYTES: Final = 1_048_576
 
 
 def _unheard(job: QueuedJob, progress: Progress) -> None:
@@ -42,6 +44,7 @@ class ExecutorSettings(NamedTuple):
         functions: finds a job's function.
         around: what plugins put round each run.
         report: called with the progress of a run, from any thread.
+        meta_limit_bytes: the largest meta that is kept, if a run changed it.
     """
 
     worker: str
@@ -50,6 +53,7 @@ class ExecutorSettings(NamedTuple):
     functions: Functions
     around: Around = Around()
     report: Report = _unheard
+    meta_limit_bytes: int = META_LIMIT_BYTES
 
 
 class Executor(abc.ABC):
@@ -66,7 +70,7 @@ class Executor(abc.ABC):
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self.settings = settings
-        self.runner = Runner(settings.worker, settings.result_limit_bytes, settings.around)
+        self.runner = Runner(settings.worker, settings.result_limit_bytes, settings.meta_limit_bytes, settings.around)
         self._stopping: dict[Any, StopReason] = {}
         self._controls: dict[Any, Control] = {}
 

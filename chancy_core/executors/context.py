@@ -42,7 +42,8 @@ class JobContext(QueuedJob, frozen=True, kw_only=True):
             context.progress(n / len(frames), "encoding")
     ```
 
-    What the function puts into `meta` is kept with the job, however the run ends.
+    What the function puts into `meta` is kept with the job, however the function ends: by returning, raising, or being
+    stopped; not if it is killed, or given up by its worker. It must be JSON, and no larger than `payload_limit_bytes`.
 
     Attributes:
         progress: call it to tell how far the run is: `context.progress(0.4, "parsed")`. See `Reporter`.

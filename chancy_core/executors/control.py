@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from typing import Final
@@ -66,7 +65,7 @@ class Control:
             InvalidJob: `fraction` is no number from 0 to 1, or `note` no text.
         """
         number = isinstance(fraction, int | float) and not isinstance(fraction, bool)
-        if not number or not math.isfinite(fraction) or not 0 <= fraction <= 1:
+        if not number or not 0 <= fraction <= 1:
             raise InvalidJob(f"progress is {fraction!r}: give a number from 0 to 1.")
         if note is not None and not isinstance(note, str):
             raise InvalidJob(f"progress's note is {note!r:.60}: give a text, or None.")

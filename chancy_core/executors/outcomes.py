@@ -32,8 +32,7 @@ def succeeded(job: QueuedJob, value: Any, *, limit_bytes: int, run_s: float) -> 
         note = f"The result was not kept: it takes {len(result):,} bytes as JSON, and the limit is {limit_bytes:,}."
         result = None
     if note is not None:
-        # It may quote what the value says of itself.
-        note = _clean(note, MESSAGE_MAX, keep_end=False)
+        note = noted(note)
     return Outcome(job=job, state=State.SUCCEEDED, result=result, note=note, run_s=run_s)
 
 
@@ -45,11 +44,11 @@ def failed(job: QueuedJob, error: BaseException, *, worker: str, run_s: float) -
             state=State.RETRYING,
             delay_s=error.delay_s,
             attempt_spent=False,
-            note=_clean(_message(error), MESSAGE_MAX, keep_end=False),
+            note=noted(_message(error)),
             run_s=run_s,
         )
     if isinstance(error, Cancel):
-        note = _clean(_message(error), MESSAGE_MAX, keep_end=False)
+        note = noted(_message(error))
         return Outcome(job=job, state=State.CANCELLED, note=note, run_s=run_s)
     record = job_error(job, error, worker)
     if isinstance(error, CannotRun):
@@ -86,11 +85,16 @@ def job_error(job: QueuedJob, error: BaseException, worker: str) -> JobError:
     return JobError(
         attempt=job.attempts,
         type=type(error).__name__,
-        message=_clean(_message(error), MESSAGE_MAX, keep_end=False),
+        message=noted(_message(error)),
         traceback=_clean(_traceback(error), TRACEBACK_MAX, keep_end=True),
         at=datetime.now(UTC),
         worker=worker,
     )
+
+
+def noted(text: str) -> str:
+    """A note as it can be stored, and is not too long: it may quote what a job's values and exceptions say of themselves."""
+    return _clean(text, MESSAGE_MAX, keep_end=False)
 
 
 def _message(error: BaseException) -> str:

@@ -282,6 +282,7 @@ class ProcessExecutor(Executor):
             settings = ChildSettings(
                 self.settings.worker,
                 self.settings.result_limit_bytes,
+                self.settings.meta_limit_bytes,
                 self.settings.functions.allowed,
                 self.settings.around.plugins,
                 self._initializer,

@@ -12,7 +12,7 @@ from chancy_core.errors import InvalidJob, TimeLimitExceeded
 from chancy_core.executors.context import context_of
 from chancy_core.executors.control import Control
 from chancy_core.executors.functions import Function
-from chancy_core.executors.outcomes import failed, succeeded
+from chancy_core.executors.outcomes import failed, noted, succeeded
 from chancy_core.job import Outcome, QueuedJob
 from chancy_core.jsonvalue import encode_checked
 from chancy_core.plugins import Around
@@ -29,11 +29,13 @@ class Runner(NamedTuple):
     Attributes:
         worker: the worker's name, for the record of an error.
         result_limit_bytes: the largest result that is kept.
+        meta_limit_bytes: the largest meta that is kept, if the run changed it.
         around: what plugins put round each run.
     """
 
     worker: str
     result_limit_bytes: int
+    meta_limit_bytes: int
     around: Around
 
     def run_sync(self, job: QueuedJob, function: Function, control: Control, stopped: Stopped) -> Outcome:
@@ -72,13 +74,13 @@ class Runner(NamedTuple):
 class _Run:
     """One run: its arguments, and what it came to."""
 
-    __slots__ = ("_control", "_meta", "_runner", "job", "kwargs")
+    __slots__ = ("_claimed", "_control", "_meta", "_runner", "job", "kwargs")
 
     def __init__(self, runner: Runner, job: QueuedJob, function: Function, control: Control) -> None:
         self._runner = runner
         self._control = control
         self._meta: bytes | None = None
-        self.job = job
+        self._claimed = self.job = job
         self.kwargs: dict[str, Any] = job.kwargs
         if function.context:
             self.job = context = context_of(job, control)
@@ -94,7 +96,7 @@ class _Run:
         try:
             return await _within(limit_s, call)
         except _OverTime:
-            raise over_time(self.job, self._control.used_s, limit_s) from None
+            raise over_time(self._claimed, self._control.used_s, limit_s) from None
 
     def returned(self, value: Any) -> Outcome:
         """The outcome of a run that returned."""
@@ -102,27 +104,40 @@ class _Run:
         limit_s = self._control.limit_s
         if limit_s is not None and run_s > limit_s:
             # It swallowed its cancellation, or had no checkpoint in time: over its limit is over its limit.
-            return self._kept(self._failed(over_time(self.job, run_s, limit_s)))
-        outcome = succeeded(self.job, value, limit_bytes=self._runner.result_limit_bytes, run_s=run_s)
+            return self._kept(self._failed(over_time(self._claimed, run_s, limit_s)))
+        outcome = succeeded(self._claimed, value, limit_bytes=self._runner.result_limit_bytes, run_s=run_s)
         return self._kept(outcome)
 
     def raised(self, error: BaseException, stopped: Stopped) -> Outcome:
         """The outcome of a run that raised `error`."""
-        return self._kept(stopped(self.job) or self._failed(error))
+        return self._kept(stopped(self._claimed) or self._failed(error))
 
     def _failed(self, error: BaseException) -> Outcome:
-        return failed(self.job, error, worker=self._runner.worker, run_s=self._control.used_s)
+        return failed(self._claimed, error, worker=self._runner.worker, run_s=self._control.used_s)
 
     def _kept(self, outcome: Outcome) -> Outcome:
         """The outcome with what the run put into the job's meta."""
         if self._meta is None:
             return outcome
         try:
-            meta = _meta(self.job)
-        except (InvalidJob, TypeError) as error:
-            note = f"What the run put into the job's meta was not kept: {error}"
-            return replace(outcome, note=outcome.note or note)
-        return outcome if meta == self._meta else replace(outcome, meta=meta)
+            meta = self._changed_meta()
+        except InvalidJob as error:
+            problem = str(error)
+        except Exception as error:  # noqa: BLE001 -- a job that is done must not fail for the repr of what it put there
+            problem = f"{type(error).__name__}."
+        else:
+            return outcome if meta is None else replace(outcome, meta=meta)
+        return replace(
+            outcome, note=outcome.note or noted(f"What the run put into the job's meta was not kept: {problem}")
+        )
+
+    def _changed_meta(self) -> bytes | None:
+        meta, limit = _meta(self.job), self._runner.meta_limit_bytes
+        if meta == self._meta:
+            return None
+        if len(meta) > limit:
+            raise InvalidJob(f"it takes {len(meta):,} bytes as JSON, and the limit is {limit:,}.")
+        return meta
 
 
 class _OverTime(BaseException):

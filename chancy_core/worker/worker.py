@@ -367,6 +367,7 @@ class Worker:
             self._functions,
             self._chancy.plugins.around(),
             self._progress.report,
+            self._chancy.settings.payload_limit_bytes,
         )
 
     def _claimer(self, lane: Lane, connection: WorkerConnection, limited: WorkerConnection) -> Claimer:

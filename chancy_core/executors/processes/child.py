@@ -60,6 +60,7 @@ class ChildSettings(NamedTuple):
     Attributes:
         worker: the worker's name, for the record of an error.
         result_limit_bytes: the largest result that is kept.
+        meta_limit_bytes: the largest meta that is kept, if a run changed it.
         allowed: patterns of names that may be run; None: any.
         around: the plugins that put something round each run.
         initializer: the importable name of a function to call first.
@@ -68,6 +69,7 @@ class ChildSettings(NamedTuple):
 
     worker: str
     result_limit_bytes: int
+    meta_limit_bytes: int
     allowed: tuple[str, ...] | None
     around: tuple[Plugin, ...]
     initializer: str | None
@@ -178,7 +180,9 @@ class Child:
             settings: ChildSettings = pickle.loads(begin.settings)  # noqa: S301 -- from the worker itself
             self._settings = settings
             self._functions = Functions(settings.allowed)
-            self._runner = Runner(settings.worker, settings.result_limit_bytes, Around(settings.around))
+            self._runner = Runner(
+                settings.worker, settings.result_limit_bytes, settings.meta_limit_bytes, Around(settings.around)
+            )
             what = f"the initializer {settings.initializer}"
             if settings.initializer:
                 load(settings.initializer)()
