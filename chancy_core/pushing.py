@@ -26,7 +26,7 @@ NOTIFY_GAP_S: Final = 0.005
 NOTIFY_LATE_S: Final = 0.008
 # Steps of the loop to wait for the next push before the connection goes back to the pool: waking the caller takes two.
 LINGER_STEPS: Final = 3
-# And how long it may stay away altogether, however many pushes follow each other: others wait for it, if it is the last.
+# And how long it may stay away altogether, however many pushes follow each other: others may wait for it.
 KEEP_S: Final = 0.05
 # Workers look at what is due every few seconds anyway; only what is due sooner is worth waking them.
 NOTIFY_DUE_WITHIN: Final = timedelta(seconds=60)

@@ -159,7 +159,7 @@ async def test_wrong_cancellations_are_told(chancy):
         await chancy.cancel_job("nonsense")
     reference = await chancy.push(Job(func="jobs.noop"))
     for reason in ("", 7, "a\x00", "\ud800"):
-        with pytest.raises(InvalidJob, match="^reason "):
+        with pytest.raises(InvalidJob, match=r"^reason "):
             await reference.cancel(reason=reason)
     assert (await reference.get()).state == "pending"
 

@@ -132,11 +132,11 @@ def test_a_policy_travels_with_the_job():
 def test_a_policy_may_name_what_is_defined_inside_a_function():
     """Such a class has an odd name, which a copy of the job takes as well."""
 
-    class Local(ValueError):
+    class LocalError(ValueError):
         pass
 
-    job = Job(func="a.b", retry_on=Local, give_up_on=None).with_queue("other")
-    assert job.retries(Local())
+    job = Job(func="a.b", retry_on=LocalError, give_up_on=None).with_queue("other")
+    assert job.retries(LocalError())
     assert not job.retries(ValueError())
     assert job.give_up_on == ()
     assert pickle.loads(pickle.dumps(job)) == job

@@ -93,7 +93,7 @@ def job_error(job: QueuedJob, error: BaseException, worker: str) -> JobError:
 
 
 def noted(text: str) -> str:
-    """A note as it can be stored, and is not too long: it may quote what a job's values and exceptions say of themselves."""
+    """A note as it can be stored, and is not too long: it may quote what a job's values say of themselves."""
     return _clean(text, MESSAGE_MAX, keep_end=False)
 
 
