@@ -114,7 +114,7 @@ class Job(msgspec.Struct, frozen=True):
         backoff: the wait between attempts. None: one second, doubling, with jitter.
         keep_result: whether the function's return value is kept with the finished job.
         expires_at: if it was not started before this moment, by the database's clock, it is cancelled instead. Needs
-            a time zone. A job that has spent an attempt does not expire.
+            a time zone. A job that has spent an attempt does not expire; one that snoozes, or was handed back, does.
         retry_on: retry only after these exceptions and their subclasses; classes, or their names, with or without
             the module. Empty: after any.
         give_up_on: never retry after these. Goes before `retry_on`.

@@ -265,6 +265,16 @@ async def test_what_was_started_in_time_does_not_expire(chancy):
     assert finished.started_at > expires_at
 
 
+async def test_a_job_that_snoozes_beyond_its_expiry_is_cancelled(chancy):
+    """It has spent no attempt; its note does not say that it was never started."""
+    expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
+    async with Worker(chancy):
+        reference = await chancy.push(Job(func="told_jobs.snoozes_for_long", expires_at=expires_at))
+        job = await reference.wait(timeout=20)
+    assert (job.state, job.attempts, job.claims) == ("cancelled", 0, 1)
+    assert job.note == "It expired before it was started again."
+
+
 async def test_an_expired_job_that_is_brought_back_has_no_expiry(chancy):
     """`retry_jobs` would make no sense of it otherwise."""
     reference = await chancy.push(Job(func="jobs.noop", expires_at=datetime.now(UTC) - timedelta(seconds=1)))

@@ -180,3 +180,7 @@ def slow(seconds: float, *, context: JobContext) -> str:
     """Has a context, and never comes to a checkpoint."""
     time.sleep(seconds)
     return "late"
+
+
+def snoozes_for_long() -> None:
+    raise Snooze(3600)

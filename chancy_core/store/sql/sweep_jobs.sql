@@ -32,7 +32,12 @@ kept AS (
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
            unique_key, kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors,
-           coalesce(cancel_note, 'It was not started before it expired.')
+           coalesce(
+               cancel_note,
+               -- A run that was handed back, or snoozed, has spent no attempt.
+               CASE WHEN claims = 0 THEN 'It was not started before it expired.'
+                    ELSE 'It expired before it was started again.' END
+           )
     FROM gone
 )
 SELECT id, queue, cancel_note IS NULL AS expired FROM gone
