@@ -60,6 +60,14 @@ def test_every_field_of_a_job_can_be_given():
         ({"schedules": [{**GOOD, "timezone": "Berlin"}]}, "schedules[0] (s): timezone is 'Berlin'"),
         ({"schedules": [{**GOOD, "missed": "onse"}]}, "missed is 'onse': give 'skip', 'once' or 'all'."),
         ({"schedules": [{**GOOD, "job": {"fun": "a.b"}}]}, "job.fun is unknown. Did you mean 'func'?"),
+        (
+            {"schedules": [{**GOOD, "job": {"func": "a.b", "backoff": {"bas_s": 2}}}]},
+            "job.backoff.bas_s is unknown. Did you mean 'base_s'?",
+        ),
+        (
+            {"schedules": [{**GOOD, "job": {"func": "a.b", "limits": [{"type_": "time", "valeu": 2}]}}]},
+            "job.limits[0].valeu is unknown. Did you mean 'value'?",
+        ),
         ({"schedules": [{**GOOD, "job": {"kwargs": {}}}]}, "job.func is missing"),
         ({"schedules": [{**GOOD, "job": {"func": "a b"}}]}, "func is 'a b'"),
         ({"schedules": [{**GOOD, "job": {"func": "a.b", "priority": "high"}}]}, "job.priority: Expected `int`"),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from chancy import Job
+from chancy import Backoff, Job, Limit
 from chancy_core.errors import nearest
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.schedule import Schedule
@@ -57,6 +57,11 @@ def _job(value: Any) -> Job:
     _check_keys("job.", value, JOB_FIELDS)
     if "func" not in value:
         raise InvalidSchedule("job.func is missing: give the importable name of a function.")
+    if isinstance(value.get("backoff"), Mapping):
+        _check_keys("job.backoff.", value["backoff"], Backoff.__struct_fields__)
+    limits = value.get("limits")
+    for place, limit in enumerate(limits if isinstance(limits, list) else []):
+        _check_keys(f"job.limits[{place}].", limit, Limit.__struct_fields__)
     try:
         return msgspec.convert(value, Job)
     except msgspec.ValidationError as error:
