@@ -64,6 +64,15 @@ class Alarm:
         self._event.clear()
 
 
+# A duty that notifications wake looks by itself only in case one was lost, which is so many times as seldom.
+NOTIFIED_FACTOR: Final = 3
+
+
+def look_pause_s(every_s: float, *, notified: bool) -> float:
+    """How long to sleep between two looks that nothing asks for."""
+    return jittered(every_s * NOTIFIED_FACTOR if notified else every_s)
+
+
 def jittered(seconds: float) -> float:
     """About so many seconds: workers that started together must not poll together for ever."""
     return seconds * random.uniform(0.8, 1.2)  # noqa: S311

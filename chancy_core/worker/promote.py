@@ -11,10 +11,10 @@ from chancy_core.log import log
 from chancy_core.store import Store
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
-from chancy_core.worker.duty import Alarm, jittered
+from chancy_core.worker.duty import Alarm, look_pause_s
 
 BATCH: Final = 1000
-# How often to look when nothing is due and nobody rings: what is due later than this needs no notification.
+# How often to look when nothing is due and nobody rings. Pushes notify of what is due within a minute.
 LOOK_EVERY_S: Final = 5.0
 # All workers sleep until the same moment; a little spread lets the first of them do it for all.
 SPREAD_S: Final = 0.02
@@ -56,7 +56,9 @@ class Promoter:
             self._ring_at = float("inf")
             due_in_s = await self._connection.run(self._promote())
             took_s = time.monotonic() - start
-            pause_s = jittered(LOOK_EVERY_S) if due_in_s is None else min(due_in_s, jittered(LOOK_EVERY_S))
+            pause_s = look_pause_s(LOOK_EVERY_S, notified=self._store.notifications)
+            if due_in_s is not None:
+                pause_s = min(pause_s, due_in_s)
             self._ring_at = min(self._ring_at, time.monotonic() + pause_s)
             least_s = took_s * SPACING if took_s > SPREAD_S else 0.0
             spread_s = random.uniform(0, SPREAD_S)  # noqa: S311

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from chancy_core.errors import InvalidQueue
@@ -15,11 +16,13 @@ from chancy_core.queue import Queue, QueueState
 from chancy_core.store import Store
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.worker.claim import Claimer
-from chancy_core.worker.duty import Alarm, jittered, keep
+from chancy_core.worker.duty import Alarm, keep, look_pause_s
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.lane import Lane
 
 LOOK_EVERY_S: Final = 5.0
+# No sooner than that, when a paused queue is to resume, because clocks differ.
+RESUME_MIN_S: Final = 0.05
 
 
 class Lanes:
@@ -57,6 +60,7 @@ class Lanes:
         #: The queues, served here or not, that have a `global_concurrency`.
         self.globally_limited: frozenset[str] = frozenset()
         self._alarm = Alarm()
+        self._resume_in_s = float("inf")
         self._lanes: dict[str, Lane] = {}
         self._claimers: dict[str, Claimer] = {}
         self._claiming: dict[str, asyncio.Task[None]] = {}
@@ -109,12 +113,20 @@ class Lanes:
         """Follow the declarations, for ever."""
         while True:
             await self.follow()
-            await self._alarm.sleep(jittered(LOOK_EVERY_S))
+            pause_s = look_pause_s(LOOK_EVERY_S, notified=self._store.notifications)
+            await self._alarm.sleep(min(pause_s, self._resume_in_s))
 
     async def follow(self) -> None:
         """Read the declarations once, and start, reshape and stop lanes accordingly."""
         queues = await self._connection.run(self._store.get_queues())
         self.globally_limited = frozenset(queue.name for queue in queues if queue.global_concurrency is not None)
+        now = datetime.now(UTC)
+        resume_in_s = [
+            (queue.resume_at - now).total_seconds()
+            for queue in queues
+            if queue.resume_at is not None and queue.state is QueueState.PAUSED
+        ]
+        self._resume_in_s = max(min(resume_in_s, default=float("inf")), RESUME_MIN_S)
         served = {queue.name: queue for queue in queues if queue.serves(self._tags) and self._keeps_limits(queue)}
         for queue in served.values():
             if queue.state is QueueState.ACTIVE:

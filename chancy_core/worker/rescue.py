@@ -20,6 +20,8 @@ from chancy_core.store.flow import Flow
 from chancy_core.worker.duty import jittered
 
 BATCH: Final = 500
+# How often somebody looks, at least. Many workers share that: each looks less often then, but once a lease still.
+LOOKS_PER_LEASE: Final = 3
 # A job that the database will not let go is reported so often.
 REPORT_EVERY_S: Final = 600.0
 NOTE: Final = "The worker that ran it was lost: its lease ran out."
@@ -71,8 +73,8 @@ class Rescuer:
                     raise
                 # Something that the database refuses in one job must not hold up the others.
                 await self._rescue_one_by_one()
-            await self._connection.run(self._forget_workers())
-            await asyncio.sleep(jittered(self._lease_s / 3))
+            living = await self._connection.run(self._forget_workers())
+            await asyncio.sleep(jittered(self._lease_s / LOOKS_PER_LEASE * min(living, LOOKS_PER_LEASE)))
 
     async def _rescue_one_by_one(self) -> None:
         tried: list[uuid.UUID] = []
@@ -115,13 +117,17 @@ class Rescuer:
             yield from self._store.notify([f"back:{queue}" for queue in queues])
             for queue in queues:
                 self._hear(f"back:{queue}")
+            # One of them may have been cancelled meanwhile, and waits to be swept.
+            self._hear("due:")
         return len(rows)
 
     def _find_lost(self, tried: list[uuid.UUID]) -> Flow[list[tuple[uuid.UUID, str]]]:
         rows = yield self._store.query("find_lost", limit=BATCH, grace_s=self._lease_s, tried=tried)
         return [(id_, queue) for id_, queue in rows]
 
-    def _forget_workers(self) -> Flow[None]:
-        gone = yield self._store.query("forget_workers", grace_s=self._lease_s)
+    def _forget_workers(self) -> Flow[int]:
+        """Forget those that are gone; how many live."""
+        ((gone, living),) = yield self._store.query("forget_workers", grace_s=self._lease_s)
         if gone:
-            log.warning("workers_lost", workers=[row[0] for row in gone])
+            log.warning("workers_lost", workers=gone)
+        return max(int(living), 1)
