@@ -22,9 +22,9 @@ Executor = Chancy.Executor
 RESULT_LIMIT_BYTES = 1_000_000
 # Children that share the processors with PostgreSQL; the others have the worker's usual hundred slots.
 CHILDREN = 4
-# A child may add half a millisecond to a job; where the machine has other things to do, so many times the echo.
+# A child may add half a millisecond to a job, which is what fourteen echoes take on a machine with nothing else to do.
 ALONE_AT_LEAST_S = 2000
-ALONE_RATIO = 0.1
+ALONE_RATIO = 0.07
 ECHO = """\
 import socket, sys
 sock = socket.socket(fileno=int(sys.argv[1]))

@@ -11,19 +11,18 @@ from typing import Any, ClassVar, Final
 from msgspec.structs import replace
 
 from chancy_core.errors import (
-    ChildProcessDied,
     InvalidQueue,
     LimitNotEnforced,
     MemoryLimitExceeded,
     PluginError,
-    TimeLimitExceeded,
 )
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason, time_limit_s
 from chancy_core.executors.processes import memory
 from chancy_core.executors.processes.channel import Channel
 from chancy_core.executors.processes.child import ChildSettings
+from chancy_core.executors.processes.deaths import MIB, error_of, mib
 from chancy_core.executors.processes.frames import Begin, Born, FromNursery, Gone
-from chancy_core.executors.processes.guard import Guard, Verdict
+from chancy_core.executors.processes.guard import Guard
 from chancy_core.executors.processes.handle import Child, Death, Terms
 from chancy_core.executors.processes.mainscript import main_script
 from chancy_core.executors.processes.nurse import Nurse, sys_path
@@ -34,7 +33,6 @@ from chancy_core.log import log
 START_METHODS: Final = (FORK, SPAWN)
 # A job with a memory limit gets no child that has grown by more than this part of the limit since it was set up.
 GROWN: Final = 0.25
-MIB: Final = 1024 * 1024
 
 
 class ProcessExecutor(Executor):
@@ -175,13 +173,13 @@ class ProcessExecutor(Executor):
         if terms.memory_bytes is None or peak <= terms.memory_bytes:
             return outcome
         # It was too quick to be caught in the act; over its limit is over its limit.
-        over = MemoryLimitExceeded(f"{job.func} held {_mib(peak)}: its memory limit is {_mib(terms.memory_bytes)}.")
+        over = MemoryLimitExceeded(f"{job.func} held {mib(peak)}: its memory limit is {mib(terms.memory_bytes)}.")
         return replace(self.failed(job, over, outcome.run_s), peak_bytes=peak, meta=outcome.meta)
 
     def _died(self, job: QueuedJob, terms: Terms, child: Child, death: Death) -> Outcome:
         outcome = self.stopped(job)
         if outcome is None:
-            outcome = self.failed(job, _error(job, terms, child, death), death.used_s)
+            outcome = self.failed(job, error_of(job, terms, child, death), death.used_s)
         return replace(outcome, peak_bytes=death.peak_bytes or None)
 
     # -- children --------------------------------------------------------------------------
@@ -294,43 +292,3 @@ class ProcessExecutor(Executor):
 
 def _memory_limit(job: QueuedJob) -> float | None:
     return next((limit.value for limit in job.limits if limit.type_ is Limit.Type.MEMORY), None)
-
-
-def _error(job: QueuedJob, terms: Terms, child: Child, death: Death) -> Exception:
-    match death.verdict:
-        case Verdict.TIME:
-            error = TimeLimitExceeded(
-                f"{job.func} ran for {death.used_s:.3f} s: its time limit is {terms.time_s:g} s. It went on for "
-                f"{terms.grace_s:g} s more, and its process was killed."
-            )
-            if death.stack:
-                error.add_note(f"Where it was when its time was over:\n{death.stack}")
-            return error
-        case Verdict.MEMORY:
-            return MemoryLimitExceeded(
-                f"{job.func} held {_mib(death.peak_bytes)}: its memory limit is {_mib(terms.memory_bytes or 0)}. Its "
-                f"process, which held {_mib(child.rss_bytes)} before, was killed."
-            )
-        case Verdict.NOT_STARTED:
-            return ChildProcessDied(
-                f"{job.func} had not started after {terms.start_within_s:g} s: its module was still being imported, or "
-                "its child process set up. The process was killed."
-            )
-    return ChildProcessDied(f"{job.func} did not end: {_fate(child, death)}.")
-
-
-def _fate(child: Child, death: Death) -> str:
-    if death.problem is not None:
-        return death.problem
-    if death.code is None or death.code >= 0:
-        return f"its child process {child.pid} exited with code {death.code}"
-    try:
-        name = signal.Signals(-death.code).name
-    except ValueError:
-        name = f"signal {-death.code}"
-    hint = " (not by its worker; the system does that when memory is short)" if name == "SIGKILL" else ""
-    return f"its child process {child.pid} was killed by {name}{hint}"
-
-
-def _mib(size: float) -> str:
-    return f"{size / MIB:,.1f} MiB"
