@@ -17,6 +17,7 @@ from chancy_core.errors import ChancyError
 from chancy_core.log import log
 from chancy_core.store import Pool, Store, run
 from chancy_core.store.codec import JobRow
+from chancy_core.store.connect import lost
 from chancy_core.store.flow import AsyncConnection
 
 BATCH_MAX: Final = 1000
@@ -95,7 +96,7 @@ class Pusher:
                         while batch:
                             await self._write_batch(batch, connection)
                             batch = await self._next_batch_soon() if time.monotonic() < until else []
-                except psycopg.OperationalError:
+                except (psycopg.OperationalError, psycopg.InterfaceError):
                     await self._write_again(batch)
                 except BaseException as error:
                     self._fail(batch, error)
@@ -129,7 +130,9 @@ class Pusher:
         rows = [waiting.row for waiting in batch]
         try:
             taken = await run(connection, self._store.insert(rows, self._due_payloads(rows)))
-        except (ChancyError, psycopg.DataError) as error:
+        except (ChancyError, psycopg.Error) as error:
+            if lost(error):
+                raise
             # One bad job must not fail its neighbours: each alone. Nothing of the batch was stored.
             if len(batch) > 1:
                 for waiting in batch:

@@ -14,6 +14,8 @@ from support import until
 from chancy import Backoff, Cancellation, Chancy, Job, Limit, Queue, Worker
 from chancy_core.cli.group import chancy as command
 from chancy_core.errors import InvalidJob, JobNotFound
+from chancy_core.executors import running as running_module
+from chancy_core.worker import cancel
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
 
@@ -79,8 +81,9 @@ async def test_a_running_coroutine_is_cancelled(new_chancy, notifications):
         assert (await neighbour.wait(timeout=20)).state == "succeeded"
 
 
-async def test_a_coroutine_that_swallows_its_cancellation_is_cancelled_again(chancy):
+async def test_a_coroutine_that_swallows_its_cancellation_is_cancelled_again(chancy, monkeypatch):
     """It does not take a second request to end it."""
+    monkeypatch.setattr(cancel, "AGAIN_S", 0.2)
     async with Worker(chancy):
         reference = await chancy.push(Job(func="told_jobs.cancelled_twice"))
         await running(reference)
@@ -294,8 +297,9 @@ def test_a_wrong_expiry_is_refused(value):
 # -- time limits -------------------------------------------------------------------------------
 
 
-async def test_a_coroutine_that_swallows_its_time_limit_has_failed(chancy):
+async def test_a_coroutine_that_swallows_its_time_limit_has_failed(chancy, monkeypatch):
     """Over its limit is over its limit, whatever it returns; it is cancelled again and again until then."""
+    monkeypatch.setattr(running_module, "CANCEL_AGAIN_S", 1.0)
     job = Job(func="told_jobs.swallows", kwargs={"seconds": 1.5}, limits=[Limit(Limit.Type.TIME, 0.2)])
     async with Worker(chancy):
         finished = await (await chancy.push(job)).wait(timeout=20)

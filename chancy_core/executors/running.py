@@ -20,7 +20,7 @@ from chancy_core.plugins import Around
 Stopped = Callable[[QueuedJob], Outcome | None]
 
 # How often a coroutine that goes on although it was cancelled is cancelled again.
-CANCEL_AGAIN_S: Final = 1.0
+CANCEL_AGAIN_S: Final = 5.0
 
 
 class Runner(NamedTuple):
@@ -161,7 +161,7 @@ async def _within(limit_s: float, call: Coroutine[Any, Any, Any]) -> Any:
 
 
 class _Timer:
-    """Cancels the current task after a while, and then every second."""
+    """Cancels the current task after a while, and then every few seconds: it may be cleaning up."""
 
     def __init__(self, after_s: float) -> None:
         self._loop = asyncio.get_running_loop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from typing import Final
@@ -15,8 +16,10 @@ from chancy_core.worker.duty import Alarm, jittered
 # How often to look without having been rung: where notifications are off, that is how a worker learns of it at all.
 LOOK_EVERY_S: Final = 10.0
 LOOK_EVERY_UNNOTIFIED_S: Final = 2.0
-# How soon to stop a run again that goes on although it was stopped, or that had not begun to.
-AGAIN_S: Final = 1.0
+# How soon to stop a run again that goes on although it was stopped: it may be cleaning up.
+AGAIN_S: Final = 5.0
+# How soon to look again for a run that is not here yet: the answer to its claim is on its way.
+MISSED_S: Final = 0.5
 
 
 class Canceller:
@@ -27,7 +30,7 @@ class Canceller:
         store: the statements.
         connection: a connection to share.
         busy: whether anything runs here that could be cancelled.
-        stop: stops one run, if it is here.
+        stop: stops one run; returns whether it is here.
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class Canceller:
         store: Store,
         connection: WorkerConnection,
         busy: Callable[[], bool],
-        stop: Callable[[uuid.UUID, int], None],
+        stop: Callable[[uuid.UUID, int], bool],
     ) -> None:
         self._worker = worker
         self._store = store
@@ -45,7 +48,8 @@ class Canceller:
         self._stop = stop
         self._alarm = Alarm()
         self._rung = False
-        self._told: set[tuple[uuid.UUID, int]] = set()
+        # When each run was told to stop last, by the monotonic clock.
+        self._told: dict[tuple[uuid.UUID, int], float] = {}
 
     def ring(self) -> None:
         """Look now: somebody asked for a cancellation."""
@@ -55,17 +59,31 @@ class Canceller:
     async def run(self) -> None:
         """Look now and then, for ever."""
         every_s = LOOK_EVERY_S if self._store.notifications else LOOK_EVERY_UNNOTIFIED_S
+        pause_s = every_s
         while True:
-            await self._alarm.sleep(AGAIN_S if self._told else jittered(every_s))
+            await self._alarm.sleep(jittered(pause_s))
+            pause_s = every_s
             if not (self._rung or self._busy()):
                 continue
             self._rung = False
             runs = await self._connection.run(self._requests())
-            for run in runs:
-                if run not in self._told:
+            if runs:
+                pause_s = min(every_s, AGAIN_S if self._tell(runs) else MISSED_S)
+
+    def _tell(self, runs: list[tuple[uuid.UUID, int]]) -> bool:
+        """Stop these runs, unless that was done just now. Returns whether all of them are here."""
+        now = time.monotonic()
+        told: dict[tuple[uuid.UUID, int], float] = {}
+        for run in runs:
+            before = self._told.get(run)
+            if before is not None and now - before < AGAIN_S:
+                told[run] = before
+            elif self._stop(*run):
+                told[run] = now
+                if before is None:
                     log.info("cancellation_requested", job=str(run[0]))
-                self._stop(*run)
-            self._told = set(runs)
+        self._told = told
+        return len(told) == len(runs)
 
     def _requests(self) -> Flow[list[tuple[uuid.UUID, int]]]:
         rows = yield self._store.query("find_cancelled", worker=self._worker)

@@ -147,18 +147,19 @@ class Lane:
         elif self._waiting:
             self._timer = loop.call_at(self._waiting[0][1], self._give_back_late)
 
-    def cancel(self, key: tuple[uuid.UUID, int]) -> None:
-        """Cancel one run, if it is here; one that goes on may be cancelled again."""
+    def cancel(self, key: tuple[uuid.UUID, int]) -> bool:
+        """Cancel one run, if it is here; whether it is. One that goes on may be cancelled again."""
         run = self._running.get(key)
         if run is not None:
             # As in `stop`.
             asyncio.get_running_loop().call_soon(self._stop, key, run, StopReason.CANCELLED)
-            return
+            return True
         for waiting in self._waiting:
             if (waiting[0].id, waiting[0].claims) == key:
                 self._waiting.remove(waiting)
                 self._finisher.put(cancelled(waiting[0], StopReason.CANCELLED.value))
-                return
+                return True
+        return False
 
     def _stop(self, key: tuple[uuid.UUID, int], run: Run, reason: StopReason) -> None:
         if key in self._running:

@@ -83,10 +83,9 @@ class Lanes:
         """Whether any job runs, or waits for its slot."""
         return any(lane.known() for lane in self._lanes.values())
 
-    def cancel(self, id_: uuid.UUID, claims: int) -> None:
-        """Cancel one run, if it is here."""
-        for lane in self._lanes.values():
-            lane.cancel((id_, claims))
+    def cancel(self, id_: uuid.UUID, claims: int) -> bool:
+        """Cancel one run, if it is here; whether it is."""
+        return any(lane.cancel((id_, claims)) for lane in self._lanes.values())
 
     def ring(self) -> None:
         """Look at the declarations now."""
