@@ -264,7 +264,7 @@ class Progress(msgspec.Struct, frozen=True):
     note: str | None = None
 
 
-class QueuedJob(Job, frozen=True, kw_only=True):
+class QueuedJob(Job, frozen=True, kw_only=True, gc=False):
     """A job as the database holds it: `Job` and what has happened to it so far.
 
     Attributes:
@@ -310,7 +310,7 @@ class QueuedJob(Job, frozen=True, kw_only=True):
         return hash((self.id, self.claims, self.state))
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How one run of a job ended, as the executor tells it and the worker records it.
 
     Attributes:

@@ -295,7 +295,7 @@ WRONG = [
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_a_limit_that_cannot_be_checked_is_not_exceeded(new_chancy, wrong, monkeypatch):
     """Whatever goes wrong in the hook, nothing is claimed, it is told and counted, and other queues do not notice."""
-    monkeypatch.setattr("chancy_core.plugins.host.CLAIM_BUDGET_S", 0.1)
+    monkeypatch.setattr("chancy_core.plugins.budgets.CLAIM_BUDGET_S", 0.1)
     keeps = keeper(wrong)
     with captured_events() as events:
         async with new_chancy(plugins=[keeps]) as chancy:

@@ -317,7 +317,7 @@ def test_a_later_report_says_how_often_it_failed_meanwhile(new_chancy, monkeypat
     assert reports() == [("bad", 1), ("worse", 1)]
     assert reports() == reports() == []
     with monkeypatch.context() as patch:
-        patch.setattr("chancy_core.plugins.host.REPORT_EVERY_S", 0.0)
+        patch.setattr("chancy_core.plugins.containing.REPORT_EVERY_S", 0.0)
         assert reports() == [("bad", 3), ("worse", 3)]
     assert host.failures == {("bad", "on_claim"): 4, ("worse", "on_claim"): 4}
 

@@ -111,6 +111,7 @@ class Pushes(Jobs):
         references = References(self)
         async with self._transaction(connection) as own:
             tell: set[str] = set()
+            declared: set[str] = set()
             start = 0
             async with _OneAtATime() as writing:
                 async for chunk in _chunks(given):
@@ -122,13 +123,13 @@ class Pushes(Jobs):
                     tell.update(self._payloads(rows))
                     start += len(rows)
                     # While the server takes this chunk, the next one is made.
-                    await writing.next(self._stored(own, rows, references))
+                    await writing.next(self._stored(own, rows, declared, references))
             if tell:
                 await run_on(own, self.store.notify(sorted(tell)))
         return references
 
-    async def _stored(self, connection: Any, rows: list[JobRow], references: References) -> None:
-        taken = await run_on(connection, self.store.insert_many(rows))
+    async def _stored(self, connection: Any, rows: list[JobRow], declared: set[str], references: References) -> None:
+        taken = await run_on(connection, self.store.insert_many(rows, declared))
         references.extend([row.id for row in rows], taken)
 
     def sync_push_many(self, *jobs: str | Pushable | Iterable[Pushable], connection: Any = None) -> References:
@@ -140,10 +141,11 @@ class Pushes(Jobs):
         holder = self.sync_pool.connection() if connection is None else nullcontext(sync_connection(connection))
         with holder as own, savepoint_sync(own):
             tell: set[str] = set()
+            declared: set[str] = set()
             start = 0
             for chunk in _chunks_sync(given):
                 rows = [row for part in self._rows(queue, chunk, start) for row in part]
-                taken = run_sync(own, self.store.insert_many(rows))
+                taken = run_sync(own, self.store.insert_many(rows, declared))
                 references.extend([row.id for row in rows], taken)
                 tell.update(self._payloads(rows))
                 start += len(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -18,6 +18,8 @@ from chancy_core.workerinfo import WorkerInfo, WorkerStatus, aged
 T = TypeVar("T")
 
 COPY_NULL: Final = "\\N"
+# As much as a socket takes at once, more or less.
+COPY_ROWS: Final = 500
 # Looking a member up by calling the enum takes ten times as long.
 _STATES: Final = {state.value: state for state in State}
 
@@ -121,6 +123,12 @@ def insert_one_params(row: JobRow) -> dict[str, Any]:
     params["priority"] = str(row.priority)
     params["max_attempts"] = str(row.max_attempts)
     return params
+
+
+def copy_parts(rows: Sequence[JobRow]) -> Iterator[str]:
+    """The rows for `copy_jobs`, some at a time, so that the server need not wait for the last of them."""
+    for start in range(0, len(rows), COPY_ROWS):
+        yield copy_data(rows[start : start + COPY_ROWS])
 
 
 def copy_data(rows: Iterable[JobRow]) -> str:

@@ -8,7 +8,7 @@ worker's connection and on the caller's transaction, with asyncio and without.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import psycopg
@@ -27,10 +27,10 @@ class Query(NamedTuple):
 
 
 class CopyIn(NamedTuple):
-    """A COPY … FROM STDIN and its data in PostgreSQL's text format; answered with no rows."""
+    """A COPY … FROM STDIN and its data in PostgreSQL's text format, in parts; answered with no rows."""
 
     text: bytes
-    data: str
+    parts: Iterable[str]
 
 
 Step: TypeAlias = Query | CopyIn
@@ -85,7 +85,8 @@ async def _answer(cursor: psycopg.AsyncCursor[TupleRow], step: Step) -> list[Tup
 async def _copy(cursor: psycopg.AsyncCursor[TupleRow], step: CopyIn) -> None:
     try:
         async with cursor.copy(step.text) as copy:
-            await copy.write(step.data)
+            for part in step.parts:
+                await copy.write(part)
     except asyncio.CancelledError as cancelled:
         # Cancelled while it begins, psycopg leaves the connection in the middle of a COPY that nobody ends.
         if cursor.connection.info.transaction_status is TransactionStatus.ACTIVE:
@@ -97,7 +98,8 @@ async def _copy(cursor: psycopg.AsyncCursor[TupleRow], step: CopyIn) -> None:
 def _answer_sync(cursor: psycopg.Cursor[TupleRow], step: Step) -> list[TupleRow]:
     if isinstance(step, CopyIn):
         with cursor.copy(step.text) as copy:
-            copy.write(step.data)
+            for part in step.parts:
+                copy.write(part)
         return []
     cursor.execute(step.text, step.params or None)
     return cursor.fetchall() if cursor.description else []

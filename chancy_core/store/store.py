@@ -13,7 +13,7 @@ from chancy_core.job import Cancellation, QueuedJob, State
 from chancy_core.queue import DEFAULT_QUEUE, Queue
 from chancy_core.store.codec import (
     JobRow,
-    copy_data,
+    copy_parts,
     insert_one_params,
     insert_params,
     queue_of,
@@ -97,13 +97,21 @@ class Store:
         left = [row for row in rows if uuid.UUID(row.id) not in there]
         return (yield from self.insert(left, payloads)) if left else {}
 
-    def insert_many(self, rows: Sequence[JobRow]) -> Flow[dict[str, uuid.UUID]]:
-        """Store many jobs, by COPY where nothing forbids it. Returns and raises as `insert`."""
-        yield from self.check_queues({row.queue for row in rows})
+    def insert_many(self, rows: Sequence[JobRow], declared: set[str]) -> Flow[dict[str, uuid.UUID]]:
+        """Store many jobs, by COPY where nothing forbids it. Returns and raises as `insert`.
+
+        Args:
+            rows: the jobs.
+            declared: queues that need not be looked up again; those that were are added.
+        """
+        queues = {row.queue for row in rows} - declared
+        if queues:
+            yield from self.check_queues(queues)
+            declared |= queues
         plain = [row for row in rows if row.unique_key is None]
         unique = [row for row in rows if row.unique_key is not None]
         if plain:
-            yield CopyIn(statement("copy_jobs", self.schema), copy_data(plain))
+            yield CopyIn(statement("copy_jobs", self.schema), copy_parts(plain))
         if unique:
             return (yield from self.insert(unique, ()))
         return {}
