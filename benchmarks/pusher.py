@@ -11,8 +11,8 @@ import time
 
 from benchmarks import work
 from benchmarks.children import say
-from benchmarks.worker import loop_factory
 from chancy import Chancy, Job
+from chancy_core.worker.process import loop_factory
 
 TICK_S = 0.01
 

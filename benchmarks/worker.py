@@ -9,20 +9,11 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable
 
 from benchmarks.children import say
 from benchmarks.work import plugins
 from chancy import Chancy, Worker
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """As `chancy worker` chooses it."""
-    try:
-        import uvloop  # noqa: PLC0415
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
+from chancy_core.worker.process import collect_less, loop_factory
 
 
 async def main(dsn: str, schema: str, concurrency: str, *names: str) -> None:
@@ -30,6 +21,7 @@ async def main(dsn: str, schema: str, concurrency: str, *names: str) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     chancy = Chancy(dsn, schema=schema, discover=False, plugins=plugins(names))
     async with chancy, Worker(chancy, concurrency=int(concurrency)):
+        collect_less()
         say("ready")
         while await reader.readline():
             say(time.process_time())

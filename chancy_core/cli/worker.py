@@ -16,6 +16,7 @@ import click
 from chancy_core.app import Chancy
 from chancy_core.log import log
 from chancy_core.worker import Stopped, Worker
+from chancy_core.worker.process import collect_less, loop_factory
 
 # The worker has stopped, and all is written: what is left are tasks that swallow their cancellation, and threads.
 ENDS_WITHIN_S: Final = 10.0
@@ -45,9 +46,10 @@ def worker(
             new_chancy() as chancy,
             Worker(chancy, name=name, tags=tags or None, concurrency=concurrency, grace_s=grace_s) as running,
         ):
+            collect_less()
             return await running.wait_for_shutdown()
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             how = runner.run(work())
         except BaseException as error:
@@ -67,11 +69,3 @@ def _end_within(seconds: float, *, code: int, reason: str) -> None:
         os._exit(code)
 
     threading.Thread(target=end, name="chancy-end", daemon=True).start()
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 -- from the extra `fast`
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
