@@ -8,7 +8,7 @@ import pytest
 from support import until
 
 from chancy import Chancy, Job, Queue, State, Worker
-from chancy_core.worker import finish, lane, pace
+from chancy_core.worker import lane, pace
 
 SHORT, LONG = 600, 300
 SLOTS = 10
@@ -80,22 +80,3 @@ async def test_long_jobs_are_not_claimed_ahead(chancy):
         while (await states(chancy, references)).get(State.SUCCEEDED, 0) < len(references):
             assert not worker._lanes.lanes["long"]._waiting
             await asyncio.sleep(0.005)
-
-
-async def test_outcomes_in_crowds_wait_for_each_other_but_not_for_long(chancy, monkeypatch):
-    """A write after a crowd waits until there are many again, or the worker stops: not for the full time."""
-    monkeypatch.setattr(finish, "LINGER_S", 3600)
-    monkeypatch.setattr(finish, "CROWD", 1)
-    monkeypatch.setattr(finish, "BATCH_GOOD", 10)
-    async with Worker(chancy) as worker:
-        await (await chancy.push(Job(func="jobs.noop"))).wait(timeout=20)
-        # The next write is of ten at least.
-        few = await chancy.push_many(Job(func="jobs.noop") for _ in range(9))
-        await until(lambda: worker._finisher.waiting == 9)
-        assert await states(chancy, few) == {State.RUNNING: 9}
-        last = await chancy.push(Job(func="jobs.noop"))
-        await last.wait(timeout=20)
-        assert await states(chancy, few) == {State.SUCCEEDED: 9}
-        alone = await chancy.push(Job(func="jobs.noop"))
-        await until(lambda: worker._finisher.waiting == 1)
-    assert (await alone.get()).state is State.SUCCEEDED

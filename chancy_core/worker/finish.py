@@ -7,7 +7,6 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -24,11 +23,6 @@ from chancy_core.worker.duty import FIRST_PAUSE_S, LONGEST_PAUSE_S
 
 # One statement's worth: beyond this, a larger batch saves little and delays the first of it.
 BATCH_MAX: Final = 1000
-# While outcomes come in crowds, a write waits for so many, or so long: each costs a commit, which is most of what a
-# short job costs. A crowd is what the last write had.
-CROWD: Final = 40
-BATCH_GOOD: Final = 400
-LINGER_S: Final = 0.008
 # When so many outcomes wait to be written, claiming waits too.
 CONGESTED_AT: Final = 4000
 # A job that fails for ever must not grow for ever: the first error and the latest ones are kept.
@@ -78,9 +72,6 @@ class Finisher:
         # What the database refuses in every form waits here for a better day, so that it holds up nobody.
         self._refused: list[Outcome] = []
         self._filled = asyncio.Event()
-        self._many = asyncio.Event()
-        self._hurried = False
-        self._crowd = 0
         self._relieved = asyncio.Event()
         self._relieved.set()
         self._empty = asyncio.Event()
@@ -92,10 +83,8 @@ class Finisher:
         if not self._filled.is_set():
             self._filled.set()
             self._empty.clear()
-        if len(self._buffer) >= BATCH_GOOD:
-            self._many.set()
-            if len(self._buffer) >= CONGESTED_AT:
-                self._relieved.clear()
+        if len(self._buffer) >= CONGESTED_AT:
+            self._relieved.clear()
 
     async def room(self) -> None:
         """Wait while more outcomes are waiting to be written than is good."""
@@ -103,8 +92,6 @@ class Finisher:
 
     async def drained(self) -> None:
         """Wait until everything has been written."""
-        self._hurried = True
-        self._many.set()
         await self._empty.wait()
 
     def known(self) -> set[tuple[uuid.UUID, int]]:
@@ -121,10 +108,7 @@ class Finisher:
         pause_s = FIRST_PAUSE_S
         while True:
             await self._filled.wait()
-            if self._crowd >= CROWD and not self._hurried:
-                await self._linger()
             batch = self._buffer[:BATCH_MAX]
-            self._crowd = len(batch)
             try:
                 await self._write_each_if_need_be(batch)
             except Exception as error:  # noqa: BLE001 -- outcomes are kept whatever happens
@@ -146,13 +130,6 @@ class Finisher:
             if not self._buffer:
                 self._filled.clear()
                 self._empty.set()
-
-    async def _linger(self) -> None:
-        if len(self._buffer) < BATCH_GOOD:
-            self._many.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LINGER_S):
-                    await self._many.wait()
 
     async def _write_each_if_need_be(self, batch: list[Outcome]) -> None:
         try:
