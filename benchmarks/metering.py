@@ -80,25 +80,33 @@ class Meter:
         await self._bench.admin.execute("SELECT pg_stat_statements_reset()")
         self._lsn = await self._bench.one("SELECT pg_current_wal_insert_lsn()")
 
-    async def read(self) -> Mapping[str, float]:
-        statements = await self._bench.one(
-            """
+    async def statements(self) -> float:
+        counted = """
             SELECT coalesce(sum(calls), 0) FROM pg_stat_statements AS statement
             JOIN pg_database ON pg_database.oid = dbid WHERE datname = %s
-            """,
-            [self._database],
-        )
+            """
+        return float(await self._bench.one(counted, [self._database]))
+
+    async def read(self) -> Mapping[str, float]:
+        found = await self._records()
+        counts = {what: sum(found.get(name, (0, 0))[0] for name in names) for what, names in RECORDS.items()}
+        # Without the images of whole pages, whose number depends on when the last checkpoint was.
+        wal_bytes = sum(size for _, size in found.values())
+        return {"wal_bytes": wal_bytes, "statements": await self.statements(), **counts}
+
+    async def _records(self) -> dict[str, tuple[int, int]]:
+        """How many records of the log there are of each kind, and their bytes."""
+        end = await self._bench.one("SELECT pg_current_wal_flush_lsn()")
+        if not await self._bench.one("SELECT %s::pg_lsn > %s::pg_lsn", [end, self._lsn]):
+            return {}
         rows = await self._bench.admin.execute(
             """
             SELECT "resource_manager/record_type", count, record_size
-            FROM pg_get_wal_stats(%s, pg_current_wal_flush_lsn(), per_record => true)
+            FROM pg_get_wal_stats(%s, %s, per_record => true) WHERE count > 0
             """,
-            [self._lsn],
+            [self._lsn, end],
         )
-        found = {name: (int(count), int(size)) for name, count, size in await rows.fetchall()}
-        counts = {what: sum(found.get(name, (0, 0))[0] for name in names) for what, names in RECORDS.items()}
-        # Without the images of whole pages, whose number depends on when the last checkpoint was.
-        return {"wal_bytes": sum(size for _, size in found.values()), "statements": float(statements), **counts}
+        return {name: (int(count), int(size)) for name, count, size in await rows.fetchall()}
 
 
 @asynccontextmanager

@@ -20,8 +20,11 @@ SPAN = """
     FROM chancy_jobs WHERE state = 'succeeded' AND started_at >= %(since)s
     """
 _FILL = """
-    INSERT INTO chancy_jobs (queue, func, kwargs, priority, max_attempts, state, scheduled_at, started_at, completed_at)
-    SELECT {queue}, 'peer_driver.nothing', '{{"n": -1, "pushed_at": 0}}', {priority}, 1, {state}, {scheduled_at},
+    INSERT INTO chancy_jobs (
+        id, queue, func, kwargs, priority, max_attempts, state, scheduled_at, started_at, completed_at
+    )
+    SELECT (lpad(to_hex(n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
+           {queue}, 'peer_driver.nothing', '{{"n": -1, "pushed_at": 0}}', {priority}, 1, {state}, {scheduled_at},
            {ran_at}, {ran_at}
     FROM generate_series(1, %(count)s) AS n
     """

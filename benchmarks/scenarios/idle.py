@@ -88,7 +88,7 @@ async def _watched(
         await meter.start()
         cpu_s = sum(worker.cpu_used_s() for worker in workers)
         await asyncio.sleep(seconds)
-        statements = (await meter.read())["statements"]
+        statements = await meter.statements()
         cpu_s = sum(worker.cpu_used_s() for worker in workers) - cpu_s
         return {
             "statements_s": statements / seconds,
