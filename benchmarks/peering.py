@@ -136,6 +136,7 @@ async def workers(where: Place, processes: int, dsn: str | None = None) -> Async
         await push(where, WARM_UP)
         await go(children)
         await _counted(children, WARM_UP)
+        await _none_left(where)
         await halt(children)
         yield children
 
@@ -187,6 +188,14 @@ async def _drained_elsewhere(where: Place, children: Sequence[Child]) -> Sample:
         seconds = time.monotonic() - start
         cpu_s = sum([await child.cpu_s() for child in children]) - cpu_s
     return {"jobs_s": jobs / seconds, "cpu_us_per_job": cpu_s / jobs * 1e6}
+
+
+async def _none_left(where: Place) -> None:
+    """What has begun has ended, too. Those with a database see to it when they stop."""
+    if where.admin is None:
+        async with where.child("producer") as producer, asyncio.timeout(PATIENCE_S):
+            while int(await producer.ask("left")):  # noqa: ASYNC110 -- the children do not say
+                await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def _counted(children: Sequence[Child], jobs: int, within_s: float = PATIENCE_S) -> None:

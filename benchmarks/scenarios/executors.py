@@ -111,6 +111,7 @@ def scenario(bench: Bench) -> Scenario:
             ),
         ],
         repeats=3 if bench.quick else 5,
+        budget_s=60,
         around=around(),
     )
 
