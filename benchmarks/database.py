@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote
@@ -20,12 +15,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.peers.catalog import Catalog
 from chancy import Chancy, Job, Plugin
-from chancy_core import embedded
+from chancy_core.testing.server import throwaway_server
 
 Connection = psycopg.AsyncConnection[Any]
-
-STOPS_WITHIN_S = 30.0
-
 
 # Room for fifty idle workers of anybody, memory that a server has, and checkpoints that do not fall into every second
 # drain. Statements are counted where a scenario says so, which costs, and nowhere else.
@@ -42,27 +34,12 @@ SETTINGS = {
 @contextmanager
 def server() -> Iterator[str]:
     """The DSN of the server."""
-    given = os.environ.get("CHANCY_BENCH_DSN")
-    if given:
-        yield given
-        return
-    directory = Path(tempfile.mkdtemp(prefix="chancy-bench-"))
-    try:
-        # The embedded server is set up for development, and takes no settings of others.
-        with patch.dict("chancy_core.embedded.cluster._SETTINGS", SETTINGS), embedded.acquire(directory) as running:
-            yield running.dsn
-    finally:
-        _remove(directory)
-
-
-def _remove(directory: Path) -> None:
-    """Remove the server's files. It stops a moment after its last user, and may write until then."""
-    deadline = time.monotonic() + STOPS_WITHIN_S
-    while (directory / "data" / "postmaster.pid").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    while directory.exists() and time.monotonic() < deadline:
-        shutil.rmtree(directory, ignore_errors=True)
-        time.sleep(0.1)
+    # The embedded server is set up for development, and takes no settings of others.
+    with (
+        patch.dict("chancy_core.embedded.cluster._SETTINGS", SETTINGS),
+        throwaway_server("CHANCY_BENCH_DSN", "chancy-bench-") as dsn,
+    ):
+        yield dsn
 
 
 @dataclass(frozen=True)

@@ -9,46 +9,34 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 import pytest
 
-from chancy_core import embedded
-from chancy_core.embedded import watcher
+from chancy_core.app import Chancy
+from chancy_core.plugins import Tick
+from chancy_core.testing.server import new_folder, remove_folder, server_in
 
 TEST_DSN: Final = "CHANCY_TEST_DSN"
 # Tells the parallel test processes where their common server lives.
 SERVER_FOLDER: Final = "PYTEST_CHANCY_SERVER"
-STOPS_WITHIN_S: Final = 20
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make a folder for the server: not in pytest's own, which is closed to the user that runs root's server."""
+    """Make a folder for the server."""
     if not hasattr(config, "workerinput"):
-        folder = Path(tempfile.mkdtemp(prefix="chancy-test-")).resolve()
-        folder.chmod(0o755)
-        os.environ[SERVER_FOLDER] = str(folder)
+        os.environ[SERVER_FOLDER] = str(new_folder("chancy-test-"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the folder, once the server has stopped."""
-    if hasattr(config, "workerinput"):
-        return
-    folder = Path(os.environ.pop(SERVER_FOLDER))
-    # The watcher is the last to go, and makes what it looks for anew.
-    locks = [folder / "postgres" / name for name in ("server.lock", "watcher.lock")]
-    deadline = time.monotonic() + STOPS_WITHIN_S
-    while any(lock.exists() and watcher.is_locked(str(lock)) for lock in locks):
-        if time.monotonic() > deadline:
-            return
-        time.sleep(0.02)
-    shutil.rmtree(folder, ignore_errors=True)
+    if not hasattr(config, "workerinput"):
+        remove_folder(Path(os.environ.pop(SERVER_FOLDER)))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -68,7 +56,7 @@ def dsn() -> Iterator[str]:
     if given:
         yield given
         return
-    with embedded.acquire(Path(os.environ[SERVER_FOLDER]) / "postgres") as server:
+    with server_in(Path(os.environ[SERVER_FOLDER])) as server:
         yield server.dsn
 
 
@@ -92,6 +80,24 @@ def query(dsn: str, schema: str) -> Callable[..., list[Any]]:
             return cursor.fetchall() if cursor.description else []
 
     return run
+
+
+@pytest.fixture
+def tick_of() -> Callable[..., Tick]:
+    """Makes what `on_tick` is given, for a Chancy without a worker."""
+
+    def made(chancy: Chancy, **changed: Any) -> Tick:
+        tick = Tick(
+            now=datetime.now(UTC),
+            is_leader=True,
+            worker="test",
+            schema=chancy.settings.schema,
+            push=chancy.push,
+            connect=chancy.pool.connection,
+        )
+        return tick._replace(**changed)
+
+    return made
 
 
 async def wait_until(condition: Callable[[], Any | Awaitable[Any]], within_s: float = 20.0) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chancy import Chancy, Tick
+from chancy import Chancy
 from chancy_cron import Cron
 
 
@@ -27,24 +27,6 @@ async def chancy(new_chancy: Callable[..., Chancy]) -> AsyncIterator[Chancy]:
     """An open Chancy whose schema has been migrated."""
     async with new_chancy() as opened:
         yield opened
-
-
-@pytest.fixture
-def tick_of() -> Callable[..., Tick]:
-    """Makes what `on_tick` is given, for a Chancy without a worker."""
-
-    def made(chancy: Chancy, **changed: Any) -> Tick:
-        tick = Tick(
-            now=datetime.now(UTC),
-            is_leader=True,
-            worker="test",
-            schema=chancy.settings.schema,
-            push=chancy.push,
-            connect=chancy.pool.connection,
-        )
-        return tick._replace(**changed)
-
-    return made
 
 
 @pytest.fixture

@@ -10,16 +10,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 import timeit
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,33 +23,12 @@ import psycopg
 
 from chancy import Chancy, Job, Outcome, QueuedJob, State, Worker
 from chancy.plugins.metrics import Metrics
-from chancy_core import embedded
+from chancy_core.testing.server import throwaway_server
 from chancy_metrics.database import Reader
 
 SCHEMA = "bench_metrics"
 BATCH = 500
 TOOK = "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float, count(*) FROM {}.finished_jobs"
-
-
-@contextmanager
-def server() -> Iterator[str]:
-    """The database."""
-    given = os.environ.get("CHANCY_BENCH_DSN")
-    if given:
-        yield given
-        return
-    directory = Path(tempfile.mkdtemp(prefix="chancy-bench-"))
-    with embedded.acquire(directory) as running:
-        yield running.dsn
-    while True:
-        try:
-            psycopg.connect(running.dsn, connect_timeout=1).close()
-        except psycopg.OperationalError:
-            break
-        time.sleep(0.05)
-    # Its watcher is the last to go, and makes its lock's file anew.
-    time.sleep(1)
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 async def drain(dsn: str, jobs: int, *, with_plugin: bool) -> tuple[float, float]:
@@ -169,5 +143,5 @@ if __name__ == "__main__":
     parser.add_argument("--backlog", type=int, default=1_000_000)
     given = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parent))
-    with server() as where:
+    with throwaway_server("CHANCY_BENCH_DSN", "chancy-bench-") as where:
         asyncio.run(main(where, given.jobs, given.repeats, given.backlog))

@@ -10,47 +10,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from chancy import Chancy, Job, Worker
-from chancy_core import embedded
+from chancy_core.testing.server import throwaway_server
 from chancy_otel import Otel
 
 SCHEMA = "bench_otel"
 # A coroutine function without a line of work.
 NOTHING = Job(func="asyncio.sleep", kwargs={"delay": 0}, keep_result=False)
-
-
-@contextmanager
-def server() -> Iterator[str]:
-    """The database."""
-    given = os.environ.get("CHANCY_BENCH_DSN")
-    if given:
-        yield given
-        return
-    directory = Path(tempfile.mkdtemp(prefix="chancy-bench-"))
-    with embedded.acquire(directory) as running:
-        yield running.dsn
-    while True:
-        try:
-            psycopg.connect(running.dsn, connect_timeout=1).close()
-        except psycopg.OperationalError:
-            break
-        time.sleep(0.05)
-    # Its watcher is the last to go, and makes its lock's file anew.
-    time.sleep(1)
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 async def measure(dsn: str, jobs: int, *, with_plugin: bool) -> tuple[float, float]:
@@ -85,7 +58,7 @@ def main() -> None:
         before = best.get(name, (float("inf"), float("inf")))
         best[name] = min(before[0], took[0]), min(before[1], took[1])
 
-    with server() as dsn:
+    with throwaway_server("CHANCY_BENCH_DSN", "chancy-bench-") as dsn:
         for _ in range(given.repeats):
             turn("without", with_plugin=False)
             turn("no SDK", with_plugin=True)

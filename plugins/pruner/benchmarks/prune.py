@@ -10,20 +10,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import shutil
 import statistics
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 
 from chancy import Chancy
 from chancy.plugins.pruner import Pruner
-from chancy_core import embedded
+from chancy_core.testing.server import throwaway_server
 from chancy_pruner.store import PrunerStore
 
 SCHEMA = "bench_pruner"
@@ -36,28 +30,6 @@ FINISH = f"""
 """
 DEAD = f"SELECT coalesce(sum(n_dead_tup), 0) FROM pg_stat_user_tables WHERE schemaname = '{SCHEMA}'"
 HOUR = 3600
-
-
-@contextmanager
-def server() -> Iterator[str]:
-    """The database."""
-    given = os.environ.get("CHANCY_BENCH_DSN")
-    if given:
-        yield given
-        return
-    directory = Path(tempfile.mkdtemp(prefix="chancy-bench-")).resolve()
-    directory.chmod(0o755)
-    with embedded.acquire(directory / "postgres") as running:
-        yield running.dsn
-    while True:
-        try:
-            psycopg.connect(running.dsn, connect_timeout=1).close()
-        except psycopg.OperationalError:
-            break
-        time.sleep(0.05)
-    # Its watcher is the last to go, and makes its lock's file anew.
-    time.sleep(1)
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 class Bench:
@@ -235,5 +207,5 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=60)
     given = parser.parse_args()
-    with server() as where:
+    with throwaway_server("CHANCY_BENCH_DSN", "chancy-bench-") as where:
         asyncio.run(main(where, given.jobs, given.rate, given.seconds))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from chancy import Chancy, Tick
+from chancy import Chancy
 from chancy_pruner import Pruner
 
 
@@ -29,24 +28,6 @@ async def chancy(new_chancy: Callable[..., Chancy]) -> AsyncIterator[Chancy]:
     async with new_chancy() as opened:
         await opened.migrate()
         yield opened
-
-
-@pytest.fixture
-def tick_of() -> Callable[..., Tick]:
-    """Makes what `on_tick` is given, for a Chancy without a worker."""
-
-    def made(chancy: Chancy, **changed: Any) -> Tick:
-        tick = Tick(
-            now=datetime.now(UTC),
-            is_leader=True,
-            worker="test",
-            schema=chancy.settings.schema,
-            push=chancy.push,
-            connect=chancy.pool.connection,
-        )
-        return tick._replace(**changed)
-
-    return made
 
 
 @pytest.fixture

@@ -1,0 +1,56 @@
+"""A PostgreSQL that goes with what it was started for: a run of tests, or of measurements."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from chancy_core import embedded
+from chancy_core.embedded import watcher
+
+STOPS_WITHIN_S: Final = 30
+
+
+def new_folder(prefix: str) -> Path:
+    """A folder for a server; not in anybody's private one, because root's server runs as another user."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix)).resolve()
+    folder.chmod(0o755)
+    return folder
+
+
+def server_in(folder: Path) -> embedded.EmbeddedServer:
+    """The server of a folder, shared by all who ask for it; it stops after its last user."""
+    return embedded.acquire(folder / "postgres")
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, once its server has stopped."""
+    # The watcher is the last to go, and makes what it looks for anew.
+    locks = [folder / "postgres" / name for name in ("server.lock", "watcher.lock")]
+    deadline = time.monotonic() + STOPS_WITHIN_S
+    while any(lock.exists() and watcher.is_locked(str(lock)) for lock in locks):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.02)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def throwaway_server(variable: str, prefix: str) -> Iterator[str]:
+    """The DSN that an environment variable names, or that of an embedded server which goes with the block."""
+    given = os.environ.get(variable)
+    if given:
+        yield given
+        return
+    folder = new_folder(prefix)
+    try:
+        with server_in(folder) as running:
+            yield running.dsn
+    finally:
+        remove_folder(folder)
