@@ -59,14 +59,27 @@ async def test_what_waits_for_a_slot_is_known_to_the_worker(chancy, mixed):
         assert running <= {id_ for id_, _ in worker._known_runs()}
 
 
-def test_only_a_fast_pace_allows_to_claim_ahead(monkeypatch):
+def test_only_a_fast_pace_of_short_jobs_allows_to_claim_ahead(monkeypatch):
+    """What is claimed ahead follows the slower one of the two last spans, and stays none while jobs are not short."""
     now = 0.0
     monkeypatch.setattr(pace.time, "monotonic", lambda: now)
     lane_pace = pace.Pace()
     most = 99 * pace.AHEAD_PER_SLOT
-    for ended, wanted in ((0, 0), (200, 0), (200, 100), (100_000, 100), (100_000, most), (0, 0), (100_000, 0)):
+    short, long = 0.0, pace.SHORT_S * 1.5
+    spans = (
+        (0, short, 0),
+        (200, short, 0),
+        (200, short, 100),
+        (100_000, short, 100),
+        (100_000, short, most),
+        (100_000, long, 0),
+        (100_000, short, most),
+        (0, short, 0),
+        (100_000, short, 0),
+    )
+    for ended, run_s, wanted in spans:
         for _ in range(ended):
-            lane_pace.ended()
+            lane_pace.ended(run_s)
         now += pace.AHEAD_S
         assert lane_pace.ahead(100) == wanted
         assert lane_pace.ahead(1) == 0

@@ -27,7 +27,8 @@ KEEPALIVES: Final = {
     "tcp_user_timeout": 12_000,
 }
 # What a worker pins on its own connections. The statements of a queue are planned against statistics that are always
-# stale; with one join method and no scans of whole tables there is one plan left, which is right at every size.
+# stale; with one join method and no scans of whole tables there is one plan left, which is right at every size. And so
+# it need not be made anew for each claim, which the planner would choose to do.
 PINNED: Final = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -36,6 +37,7 @@ PINNED: Final = {
     "enable_memoize": "off",
     "enable_bitmapscan": "off",
     "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
 }
 
 # What a worker sets where plugins take part in a claim. A worker that was stopped in the middle holds what they locked:

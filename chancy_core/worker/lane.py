@@ -116,7 +116,7 @@ class Lane:
         executor.forget(job)
         del self._running[job.id, job.claims]
         self._finisher.put(outcome)
-        self._pace.ended()
+        self._pace.ended(outcome.run_s)
         if self._waiting:
             self._fill()
         self._changed.set()
