@@ -30,6 +30,7 @@ from chancy_core.job import Job
 from chancy_core.queue import Queue
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.worker import Stopped, Worker, duty, finish
+from chancy_core.worker.heartbeat import Heartbeat
 
 
 @pytest.fixture
@@ -215,7 +216,7 @@ async def test_a_job_that_kills_its_process_is_not_immortal(chancy, new_child):
 
 # -- lost connections ----------------------------------------------------------------------
 
-ROLES = ("chancy claim", "chancy finish", "chancy listen", "chancy heartbeat")
+ROLES = ("chancy claim", "chancy finish")
 
 
 @pytest.fixture
@@ -237,8 +238,10 @@ def backends(monkeypatch) -> dict[str, list[int]]:
     return found
 
 
-@pytest.mark.parametrize("settings", [{}, {"pooler": True, "notifications": True}])
-async def test_killed_connections_lose_nothing(new_chancy, dsn, book, backends, monkeypatch, settings):
+@pytest.mark.parametrize(
+    ("settings", "roles"), [({}, ROLES), ({"pooler": True, "notifications": True}, (*ROLES, "chancy listen"))]
+)
+async def test_killed_connections_lose_nothing(new_chancy, dsn, book, backends, monkeypatch, settings, roles):
     """While a worker's connections are killed at random, jobs with one attempt all succeed, and none runs twice."""
     # Whoever fails again and again waits longer and longer, and would be spared.
     monkeypatch.setattr(duty, "LONGEST_PAUSE_S", 0.2)
@@ -259,12 +262,12 @@ async def test_killed_connections_lose_nothing(new_chancy, dsn, book, backends, 
                 while await count(chancy, LIVE):
                     assert time.monotonic() < deadline, Counter(event["event"] for event in events)
                     if killed.total() < 40:
-                        role = dice.choice(ROLES)
+                        role = dice.choice(roles)
                         if await kill_latest(killer, backends[role]):
                             killed[role] += 1
                     await asyncio.sleep(dice.uniform(0, 0.1))
         finished = await check_the_books_of(chancy, book, number)
-    assert set(killed) == set(ROLES)
+    assert set(killed) == set(roles)
     # An attempt whose claim was not heard of was handed back unspent: more claims, but no second attempt.
     assert {(state, attempts, errors) for _, state, attempts, _, _, errors in finished} == {("succeeded", 1, 0)}
     assert not [event for event in events if event["event"] == "jobs_rescued"]
@@ -284,20 +287,56 @@ async def check_the_books_of(chancy: Chancy, book: Path, number: int) -> list[tu
     return finished
 
 
-async def test_a_listener_and_a_heartbeat_that_were_killed_come_back(chancy, dsn, backends):
-    """After its connections were killed, a worker listens again and renews its lease again."""
+async def test_a_connection_that_is_killed_while_idle_comes_back(chancy, dsn, backends):
+    """A worker whose idle connection is killed hears notifications again, and keeps its lease."""
+    # Nobody would look by himself within the test.
+    await chancy.declare(Queue("q", polling_interval=600))
     async with (
         await psycopg.AsyncConnection.connect(dsn, autocommit=True) as killer,
-        Worker(chancy, lease_s=0.9) as running,
+        Worker(chancy, lease_s=60) as running,
     ):
-        for role in ("chancy listen", "chancy heartbeat"):
-            await until(lambda role=role: backends[role])
-            assert await kill_latest(killer, backends[role])
-            await until(lambda role=role: backends[role])
         with captured_events() as events:
-            reference = await chancy.push(Job.from_func(jobs.noop))
-            assert (await reference.wait(timeout=2)).worker == running.name
+            for _ in range(3):
+                await until(lambda: backends["chancy claim"])
+                assert await kill_latest(killer, backends["chancy claim"])
+                await until(lambda: backends["chancy claim"])
+                reference = await chancy.push("q", Job.from_func(jobs.noop))
+                assert (await reference.wait(timeout=5)).worker == running.name
     assert not [event for event in events if event["event"] == "lease_lost"]
+
+
+async def test_a_worker_whose_heart_does_not_beat_keeps_its_lease(chancy, dsn, backends, monkeypatch):
+    """While beats fail, whatever the reason, a thread renews the lease; once they succeed, its connection is closed."""
+    beat = Heartbeat._beat
+
+    async def failing(_: Heartbeat) -> None:
+        raise psycopg.errors.LockNotAvailable("somebody rebuilds the table")
+
+    async def rests() -> bool:
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+            found = await connection.execute(
+                "SELECT FROM pg_stat_activity WHERE pid = %s", backends["chancy heartbeat"]
+            )
+            return found.rowcount == 0
+
+    with captured_events() as events:
+        async with Worker(chancy, lease_s=2) as running:
+            monkeypatch.setattr(Heartbeat, "_beat", failing)
+            await until(lambda: backends["chancy heartbeat"])
+            await asyncio.sleep(4)
+            monkeypatch.setattr(Heartbeat, "_beat", beat)
+            assert running.lease_held
+            assert len(backends["chancy heartbeat"]) == 1
+            await until(rests)
+            assert (await (await chancy.push(Job.from_func(jobs.noop))).wait(timeout=20)).worker == running.name
+    assert not [event for event in events if event["event"] == "lease_lost"]
+
+
+async def test_an_idle_worker_holds_one_connection(chancy, backends):
+    """Until it has run a job, a worker that is notified holds one connection, and has asked for no other."""
+    async with Worker(chancy, lease_s=3):
+        await asyncio.sleep(4)
+        assert {name: len(pids) for name, pids in backends.items() if name != "chancy"} == {"chancy claim": 1}
 
 
 @pytest.fixture

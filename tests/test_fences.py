@@ -138,7 +138,7 @@ class Database:
 
     def renew(self, worker: str) -> None:
         """As the heartbeat: renew, and register again if the worker is not known any more."""
-        if not self.ask("renew_lease", worker=worker, lease_s=3600.0, status=None, status_age_s=0.0):
+        if not self.ask("renew_lease", worker=worker, lease_s=3600.0):
             self.ask("register_worker", worker=worker, tags=[], lease_s=3600.0)
 
     def expire(self, worker: str) -> None:
@@ -660,5 +660,5 @@ def test_after_a_restart_nobody_is_rescued_too_early(database):
     """While the server has been up for less than the grace, leases that look old count for nothing."""
     lost_run(database, 2)
     assert database.ask("rescue_jobs", limit=10, only=None, grace_s=86_400.0 * 365, error=ERROR, note=NOTE) == []
-    assert database.ask("forget_workers", grace_s=86_400.0 * 365)[0][0] == []
+    assert database.ask("forget_workers", grace_s=86_400.0 * 365) == []
     assert len(database.rescue()) == 1

@@ -15,7 +15,7 @@ from chancy import Budget, Chancy, Job, Plugin, Queue, State, Worker, hookimpl
 from chancy_core.cli.group import chancy as command
 from chancy_core.errors import ConfigError, InvalidQueue, PluginError
 from chancy_core.store.connect import WorkerConnection
-from chancy_core.worker import queues
+from chancy_core.worker import heartbeat
 
 ECHO = Job(func="jobs.echo")
 SLEEP = Job(func="jobs.sleep", kwargs={"seconds": 60})
@@ -156,7 +156,7 @@ def test_what_a_plugin_says_it_enforces_is_checked(new_chancy):
 
 async def test_a_worker_that_cannot_enforce_a_limit_does_not_claim(new_chancy, monkeypatch):
     """It says so once, serves the other queues, stops when a limit is set, and serves when the limit is gone."""
-    monkeypatch.setattr(queues, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.05)
     async with new_chancy(plugins=[keeper()]) as able, new_chancy() as chancy:
         await able.declare(Queue("api", rate_limit=50))
         await able.declare(Queue("free"))

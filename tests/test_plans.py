@@ -38,6 +38,10 @@ STATEMENTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     ),
     "find_lost": ({"limit": 100, "grace_s": 0.0, "tried": IDS}, {"jobs_running"}),
     "find_running": ({"worker": "w"}, {"jobs_running"}),
+    "beat": (
+        {"worker": "w", "lease_s": 1.0, "status": None, "status_age_s": 0.0, "queues": ["default"]},
+        {"jobs_ready", "jobs_due", "jobs_expiring", "jobs_cancelled"},
+    ),
     "next_due": ({}, {"jobs_due", "jobs_expiring", "jobs_cancelled"}),
     "sweep_jobs": ({"limit": 100}, {"jobs_expiring", "jobs_cancelled", "place"}),
     "find_cancelled": ({"worker": "w"}, {"jobs_cancelled"}),

@@ -15,7 +15,7 @@ from chancy import Chancy, Job, Outcome, Queue, QueuedJob, State, Worker
 from chancy_core.errors import InvalidQueue, UnknownQueue
 from chancy_core.executors import ExecutorSettings
 from chancy_core.executors.asyncio import AsyncExecutor
-from chancy_core.worker import queues
+from chancy_core.worker import heartbeat
 
 SLEEP = Job(func="jobs.sleep")
 ECHO = Job(func="jobs.echo")
@@ -77,7 +77,7 @@ async def test_pause_and_resume(chancy):
 
 async def test_a_paused_queue_resumes_by_itself(chancy, monkeypatch):
     """With resume_at, a queue resumes when that moment has come, and not before."""
-    monkeypatch.setattr(queues, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.1)
     moment = datetime.now(UTC) + timedelta(seconds=1)
     await chancy.pause_queue("default", resume_at=moment)
     async with Worker(chancy):
@@ -184,12 +184,14 @@ async def test_tags_route_queues_to_workers(chancy):
 
 async def test_changes_arrive_without_notifications(new_chancy, monkeypatch):
     """With notifications off, a pause and a new queue still reach a running worker, by polling."""
-    monkeypatch.setattr(queues, "LOOK_EVERY_S", 0.5)
+    monkeypatch.setattr(heartbeat, "LOOK_UNNOTIFIED_S", 0.5)
     async with new_chancy(notifications=False) as chancy, Worker(chancy):
-        await chancy.declare(Queue("late", polling_interval=0.1))
-        reference = await chancy.push("late", ECHO)
-        async with asyncio.timeout(30):
-            assert (await reference.wait()).state == State.SUCCEEDED
+        # The first heartbeat looks at the queues anyway; the later ones have to see that something changed.
+        for name in ("late", "later"):
+            await chancy.declare(Queue(name, polling_interval=0.1))
+            reference = await chancy.push(name, ECHO)
+            async with asyncio.timeout(30):
+                assert (await reference.wait()).state == State.SUCCEEDED
 
 
 async def test_a_pause_lets_what_runs_end(chancy):
@@ -210,7 +212,7 @@ async def test_a_pause_lets_what_runs_end(chancy):
 
 async def test_a_running_worker_resumes_by_itself(chancy, monkeypatch):
     """A queue that is paused under a running worker resumes on it when its moment has come, without being told."""
-    monkeypatch.setattr(queues, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.1)
     async with Worker(chancy) as worker:
         await (await chancy.push(ECHO)).wait(timeout=20)
         moment = datetime.now(UTC) + timedelta(seconds=0.7)
@@ -226,7 +228,7 @@ async def test_a_running_worker_resumes_by_itself(chancy, monkeypatch):
 
 async def test_deleting_a_queue_leaves_its_running_jobs_alone(chancy, monkeypatch):
     """A job that runs while its queue is deleted ends as it would have, and the others are cancelled, once each."""
-    monkeypatch.setattr(queues, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.1)
     await chancy.declare(Queue("q", concurrency=1))
     async with Worker(chancy) as worker:
         running = await chancy.push("q", Job(func="jobs.sleep", kwargs={"seconds": 0.3}))
@@ -252,7 +254,7 @@ async def test_fewer_and_more_slots_drop_no_job(chancy):
 
 async def test_changed_tags_take_a_queue_from_one_worker_to_another(chancy, monkeypatch):
     """When its tags change, the worker that ran a queue leaves it, with its running job, and another serves it."""
-    monkeypatch.setattr(queues, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.1)
     await chancy.declare(Queue("q", tags=["left"]))
     async with Worker(chancy, tags=["left"]) as left, Worker(chancy, tags=["right"]) as right:
         old = await chancy.push("q", Job(func="jobs.sleep", kwargs={"seconds": 0.5}))

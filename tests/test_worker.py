@@ -28,7 +28,7 @@ from chancy_core.executors.functions import Functions
 from chancy_core.job import Job, Limit, QueuedJob, State
 from chancy_core.queue import Executor as Executors
 from chancy_core.queue import Queue
-from chancy_core.worker import Stopped, Worker, promote, worker
+from chancy_core.worker import Stopped, Worker, heartbeat, worker
 from chancy_core.worker.lane import Lane
 
 AT_ONCE = Backoff(base_s=0, jitter=0)
@@ -479,7 +479,7 @@ async def test_a_stopped_worker_leaves_no_trace(chancy):
     left = {task for task in asyncio.all_tasks() - before if not task.done()}
     # The application's own waiter may be about to end.
     assert not [task for task in left if not task.get_name().startswith("chancy.wait")]
-    assert not [t for t in threading.enumerate() if t.name == "chancy-heartbeat" and t.is_alive()]
+    assert not [t for t in threading.enumerate() if t.name == "chancy-standby" and t.is_alive()]
 
 
 async def workers(chancy) -> list[str]:
@@ -498,7 +498,7 @@ async def test_a_worker_that_cannot_start_leaves_nothing_behind(chancy, monkeypa
     with pytest.raises(DatabaseUnavailable, match="gone"):
         async with Worker(chancy, lease_s=0.5):
             pass
-    assert not [t for t in threading.enumerate() if t.name == "chancy-heartbeat" and t.is_alive()]
+    assert not [t for t in threading.enumerate() if t.name == "chancy-standby" and t.is_alive()]
     assert await workers(chancy) == []
 
 
@@ -589,6 +589,28 @@ async def _only(chancy: Chancy, name: str) -> bool:
     return await workers(chancy) == [name]
 
 
+# -- what no notification tells of -------------------------------------------------------------
+
+
+async def test_the_heartbeat_finds_what_no_notification_told_of(new_chancy):
+    """An idle worker that is notified finds what a silent application pushes, schedules, declares, and cancels."""
+    async with new_chancy() as chancy, new_chancy(notifications=False) as silent:
+        # Nobody polls within the test.
+        await chancy.declare(Queue("q", polling_interval=600))
+        async with Worker(chancy, lease_s=1):
+            await (await chancy.push("q", Job.from_func(jobs.noop))).wait(timeout=20)
+            pushed = await silent.push("q", Job.from_func(jobs.noop))
+            assert (await pushed.wait(timeout=20)).state == "succeeded"
+            due = datetime.now(UTC) + timedelta(seconds=0.2)
+            scheduled = await silent.push("q", Job.from_func(jobs.noop, scheduled_at=due))
+            assert (await scheduled.wait(timeout=20)).started_at >= due
+            await silent.declare(Queue("new", polling_interval=600))
+            declared = await silent.push("new", Job.from_func(jobs.sleep, kwargs={"seconds": 60}))
+            await started(declared)
+            await silent.cancel_job(declared)
+            assert (await declared.wait(timeout=20)).state == "cancelled"
+
+
 # -- without notifications, and behind a pooler --------------------------------------------
 
 
@@ -599,7 +621,7 @@ async def test_everything_works_without_notifications_and_behind_a_pooler(
     new_chancy: Callable[..., Chancy], dsn, settings: dict[str, Any], monkeypatch
 ):
     """Pushes, retries, scheduled and handed-back jobs all run by polling, and not one notification is sent."""
-    monkeypatch.setattr(promote, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(heartbeat, "LOOK_UNNOTIFIED_S", 0.1)
     silent = settings.get("notifications") is not True
     async with new_chancy(**settings) as chancy:
         await chancy.migrate()

@@ -290,8 +290,7 @@ class WorkerConnection:
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow with pinned plans, each statement on its own."""
-        async with self._lock:
-            connection = await self._open()
+        async with self._held() as connection:
             if not self._pooler:
                 return await run(connection, flow)
             async with connection.transaction():
@@ -301,12 +300,16 @@ class WorkerConnection:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction with pinned plans."""
+        async with self._held() as connection, connection.transaction():
+            if self._pooler:
+                await self._pin(connection, local=True)
+            yield connection
+
+    @asynccontextmanager
+    async def _held(self) -> AsyncIterator[AsyncConnection]:
+        """The connection, for one user at a time."""
         async with self._lock:
-            connection = await self._open()
-            async with connection.transaction():
-                if self._pooler:
-                    await self._pin(connection, local=True)
-                yield connection
+            yield await self._open()
 
     async def close(self) -> None:
         """Close it; a later use opens it again."""

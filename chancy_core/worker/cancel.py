@@ -13,9 +13,6 @@ from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
 from chancy_core.worker.duty import Alarm, jittered
 
-# How often to look without having been rung: where notifications are off, that is how a worker learns of it at all.
-LOOK_EVERY_S: Final = 10.0
-LOOK_EVERY_UNNOTIFIED_S: Final = 2.0
 # How soon to stop a run again that goes on although it was stopped: it may be cleaning up.
 AGAIN_S: Final = 5.0
 # How soon to look again for a run that is not here yet: the answer to its claim is on its way.
@@ -29,7 +26,6 @@ class Canceller:
         worker: the worker's name.
         store: the statements.
         connection: a connection to share.
-        busy: whether anything runs here that could be cancelled.
         stop: stops one run; returns whether it is here.
     """
 
@@ -38,37 +34,29 @@ class Canceller:
         worker: str,
         store: Store,
         connection: WorkerConnection,
-        busy: Callable[[], bool],
         stop: Callable[[uuid.UUID, int], bool],
     ) -> None:
         self._worker = worker
         self._store = store
         self._connection = connection
-        self._busy = busy
         self._stop = stop
         self._alarm = Alarm()
-        self._rung = False
         # When each run was told to stop last, by the monotonic clock.
         self._told: dict[tuple[uuid.UUID, int], float] = {}
 
     def ring(self) -> None:
-        """Look now: somebody asked for a cancellation."""
-        self._rung = True
+        """Look now: a notification or the heartbeat says that somebody asked for a cancellation."""
         self._alarm.ring()
 
     async def run(self) -> None:
-        """Look now and then, for ever."""
-        every_s = LOOK_EVERY_S if self._store.notifications else LOOK_EVERY_UNNOTIFIED_S
-        pause_s = every_s
+        """Look whenever it was rung, and again while a run goes on although it was stopped, for ever."""
+        pause_s = float("inf")
         while True:
             await self._alarm.sleep(jittered(pause_s))
-            pause_s = every_s
-            if not (self._rung or self._busy()):
-                continue
-            self._rung = False
+            pause_s = float("inf")
             runs = await self._connection.run(self._requests())
             if runs:
-                pause_s = min(every_s, AGAIN_S if self._tell(runs) else MISSED_S)
+                pause_s = AGAIN_S if self._tell(runs) else MISSED_S
 
     def _tell(self, runs: list[tuple[uuid.UUID, int]]) -> bool:
         """Stop these runs, unless that was done just now. Returns whether all of them are here."""

@@ -29,6 +29,8 @@ from chancy_core.worker.lease import Lease
 
 # Jobs a claim takes at most; a larger lane asks again at once.
 CLAIM_MAX: Final = 500
+# A worker that notifications wake looks by itself only in case one was lost, which is so many times as seldom.
+NOTIFIED_FACTOR: Final = 3
 # The least pause before a budget is asked for again, whatever a plugin says.
 BUDGET_PAUSE_MIN_S: Final = 0.005
 
@@ -67,6 +69,7 @@ class Claimer:
         lease: while it is lost, nothing is claimed.
         plugins: told of each batch before its jobs start.
         suspect: called when a claim failed, which may have succeeded all the same.
+        started: called when jobs have been started.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Claimer:
         finisher: Finisher,
         lease: Lease,
         suspect: Callable[[], None],
+        started: Callable[[], None],
         plugins: PluginHost,
     ) -> None:
         self._worker = worker
@@ -89,12 +93,15 @@ class Claimer:
         self._finisher = finisher
         self._lease = lease
         self._suspect = suspect
+        self._started = started
         self._plugins = plugins
         self._floors = Floors()
         self._alarm = Alarm()
         # Rings when a queue whose budget was used up may have one again. New jobs do not ring it.
         self._budget_alarm = Alarm()
         self._room_timer: asyncio.TimerHandle | None = None
+        # When it was last known that the queue has nothing more, by the monotonic clock.
+        self._looked_at = 0.0
 
     def wake(self, *, below_floors: bool = False) -> None:
         """Look for jobs now: something became runnable, perhaps below the floors."""
@@ -103,6 +110,10 @@ class Claimer:
             # What comes back has left its place in the queue's limits, or its limits have changed.
             self._budget_alarm.ring()
         self._alarm.ring()
+
+    def looked(self) -> None:
+        """Somebody looked, and found nothing."""
+        self._looked_at = time.monotonic()
 
     def make_room(self, *, within_s: float) -> None:
         """A job of the queue ended somewhere: look within so many seconds, if the budget was used up."""
@@ -124,14 +135,22 @@ class Claimer:
             if claimed.used_up:
                 await self._budget_alarm.sleep(self._budget_pause_s(claimed.again_in_s))
             elif not claimed.full:
-                await self._alarm.sleep(self._pause_s(claimed.everywhere))
+                await self._rest(claimed.everywhere)
 
-    def _pause_s(self, everywhere: bool) -> float:
-        pause_s = jittered(self._lane.queue.polling_interval)
+    async def _rest(self, everywhere: bool) -> None:
+        """Sleep until there may be jobs, or nobody has looked for too long."""
+        self.looked()
+        pause_s = self._poll_s()
         if not everywhere:
             # There may be jobs below the floors: look as soon as that may cost something again.
             pause_s = min(pause_s, self._floors.sweep_in_s(time.monotonic()))
-        return pause_s
+        while (left_s := self._looked_at + pause_s - time.monotonic()) > 0:
+            if await self._alarm.sleep(left_s):
+                return
+
+    def _poll_s(self) -> float:
+        polling_s = self._lane.queue.polling_interval
+        return jittered(polling_s * NOTIFIED_FACTOR if self._store.notifications else polling_s)
 
     def _budget_pause_s(self, again_in_s: float | None) -> float:
         pause_s = jittered(self._lane.queue.polling_interval)
@@ -156,6 +175,8 @@ class Claimer:
         if jobs and self._plugins.has("on_claim"):
             jobs = self._plugins.on_claim(jobs, self._worker)
         self._lane.start(jobs)
+        if jobs:
+            self._started()
 
     async def _claim(self, wanted: int) -> Claimed:
         try:

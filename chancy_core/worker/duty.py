@@ -53,24 +53,16 @@ class Alarm:
         """Forget that it rang."""
         self._event.clear()
 
-    async def sleep(self, seconds: float) -> None:
-        """Sleep until the alarm rings, at most so long."""
+    async def sleep(self, seconds: float = float("inf")) -> bool:
+        """Sleep until the alarm rings, at most so long; whether it rang."""
         if not self._event.is_set():
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(None if seconds == float("inf") else seconds):
                     await self._event.wait()
             except TimeoutError:
-                pass
+                return False
         self._event.clear()
-
-
-# A duty that notifications wake looks by itself only in case one was lost, which is so many times as seldom.
-NOTIFIED_FACTOR: Final = 3
-
-
-def look_pause_s(every_s: float, *, notified: bool) -> float:
-    """How long to sleep between two looks that nothing asks for."""
-    return jittered(every_s * NOTIFIED_FACTOR if notified else every_s)
+        return True
 
 
 def jittered(seconds: float) -> float:

@@ -1,39 +1,63 @@
-"""Heartbeat: renew the lease from a thread of its own, so that a job that blocks the loop does not look like death."""
+"""Heartbeat: renew the lease, and look in the same statement whether anything waits that no notification told of.
+
+That is the one thing an idle worker asks of the database. Whoever has something to do is told; everything between two
+beats comes by notification.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import threading
+import random
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
-import psycopg
-
-from chancy_core.errors import ChancyError
-from chancy_core.log import log
-from chancy_core.store import Store, run_sync
+from chancy_core.store import Store
 from chancy_core.store.codec import status_text
-from chancy_core.store.connect import connect_sync
-from chancy_core.store.flow import Connection, Flow
+from chancy_core.store.connect import WorkerConnection
+from chancy_core.store.flow import Flow
+from chancy_core.worker.duty import Alarm
 from chancy_core.worker.lease import Lease
+from chancy_core.worker.standby import Standby, register
 from chancy_core.workerinfo import WorkerStatus
 
-# Two renewals may fail before the lease is in danger.
+# While jobs run, two renewals may fail before the lease is in danger.
 RENEWALS_PER_LEASE: Final = 3
+# A worker that runs nothing has nothing to lose: it renews when so much of the lease is left, in which it may still be
+# done by other means.
+SPARE_S: Final = 4.0
+# How far apart two looks are at most, in case a notification was lost …
+LOOK_EVERY_S: Final = 12.0
+# … and where there are none; while jobs run, somebody may wait for one to be cancelled.
+LOOK_UNNOTIFIED_S: Final = 5.0
+LOOK_UNNOTIFIED_BUSY_S: Final = 2.0
+FIRST_S: Final = 1.0
+
+
+class Signs(NamedTuple):
+    """What a beat found beside the lease. See `beat.sql`."""
+
+    living: int
+    expired: bool
+    declarations: int
+    ready: list[str]
+    due_in_s: float | None
+    stopping: bool
 
 
 class Heartbeat:
-    """Renews a worker's lease until it is stopped.
+    """Beats until it is stopped. `run` is the duty.
 
     Args:
         worker: the worker's name.
         tags: its tags, to register it again should its row be gone.
         store: the statements.
-        dsn: asked anew for each connection, because the embedded server may have moved.
-        pooler: whether a transaction pooler is between.
-        lease: what is prolonged; it is told on the loop.
+        connection: a connection to share.
+        lease: what is prolonged.
+        standby: renews the lease when a beat is late.
+        queues: the queues that are claimed from.
+        busy: whether anything runs here.
+        found: called with what each beat found.
     """
 
     def __init__(
@@ -41,98 +65,82 @@ class Heartbeat:
         worker: str,
         tags: Sequence[str],
         store: Store,
-        dsn: Callable[[], str],
+        connection: WorkerConnection,
         lease: Lease,
+        standby: Standby,
         *,
-        pooler: bool,
+        queues: Callable[[], list[str]],
+        busy: Callable[[], bool],
+        found: Callable[[Signs], None],
     ) -> None:
         self._worker = worker
         self._tags = list(tags)
         self._store = store
-        self._dsn = dsn
+        self._connection = connection
         self._lease = lease
-        self._pooler = pooler
-        self._loop = asyncio.get_running_loop()
-        self._stop = threading.Event()
-        self._connection: Connection | None = None
-        # What the worker says of itself, and since when, by the monotonic clock; and which of it has been written. Each
-        # has one writer: the loop, and the thread.
+        self._standby = standby
+        self._queues = queues
+        self._busy = busy
+        self._found = found
+        self._alarm = Alarm()
+        self._beat_at = time.monotonic()
+        # What the worker says of itself, and since when, by the monotonic clock; and which of it has been written.
         self._said: tuple[str, float] | None = None
         self._written: tuple[str, float] | None = None
-        # A daemon, because it may hang in a connection to a server that is gone.
-        self._thread = threading.Thread(target=self._beat, name="chancy-heartbeat", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
 
     def say(self, status: WorkerStatus) -> None:
-        """What the worker says of itself from now on; it is written with the next renewal."""
+        """What the worker says of itself from now on; it is written with the next beat."""
         self._said = status_text(status), time.monotonic()
 
-    async def stop(self) -> None:
-        """Stop the thread; waits for a renewal in flight, but not for one that hangs."""
-        self._stop.set()
-        await asyncio.to_thread(self._thread.join, 2.0)
+    def started(self) -> None:
+        """Jobs have been started: from now on there is something to lose."""
+        if time.monotonic() - self._beat_at > self._lease.lease_s / RENEWALS_PER_LEASE:
+            self._standby.expect(0)
+            self._alarm.ring()
 
-    def _beat(self) -> None:
-        pause_s = self._lease.lease_s / RENEWALS_PER_LEASE
-        next_pause_s = 0.0
-        while not self._stop.wait(next_pause_s):
-            try:
-                self._renew()
-                next_pause_s = pause_s
-            except (psycopg.Error, ChancyError, OSError) as error:
-                log.warning("heartbeat_failed", error=str(error))
-                self._disconnect()
-                next_pause_s = min(1.0, pause_s / 2)
-            except Exception as error:  # noqa: BLE001 -- this thread must not end
-                log.error("heartbeat_failed", exc_info=error)
-                self._disconnect()
-                next_pause_s = min(1.0, pause_s / 2)
-        self._disconnect()
+    async def run(self) -> None:
+        """Beat, for ever."""
+        pause_s = min(FIRST_S, self._lease.lease_s / RENEWALS_PER_LEASE)
+        while True:
+            # Never later, and spread, so that workers that started together do not beat together for ever.
+            await self._alarm.sleep(pause_s * random.uniform(0.9, 1))  # noqa: S311
+            async with asyncio.timeout(self._lease.lease_s / RENEWALS_PER_LEASE):
+                await self._beat()
+            pause_s = self._pause_s()
+            self._standby.expect(pause_s)
 
-    def _renew(self) -> None:
-        if self._connection is None:
-            self._connection = connect_sync(self._dsn(), application_name="chancy heartbeat", pooler=self._pooler)
-        sent_at = time.monotonic()
-        known = run_sync(self._connection, self._renewal())
+    def _pause_s(self) -> float:
+        lease_s, busy = self._lease.lease_s, self._busy()
+        renew_s = lease_s / RENEWALS_PER_LEASE
+        if not busy:
+            renew_s = max(renew_s, lease_s - SPARE_S)
+        if self._store.notifications:
+            return min(renew_s, LOOK_EVERY_S)
+        return min(renew_s, LOOK_UNNOTIFIED_BUSY_S if busy else LOOK_UNNOTIFIED_S)
+
+    async def _beat(self) -> None:
+        self._beat_at = sent_at = time.monotonic()
+        known, signs = await self._connection.run(self._look())
         if not known:
             # Its jobs were taken; it may go on as a worker that has none.
-            self._tell(self._lease.taken)
-            sent_at = time.monotonic()
-            run_sync(
-                self._connection,
-                register(self._store, self._worker, self._tags, self._lease.lease_s),
-            )
+            self._lease.taken()
+            self._beat_at = sent_at = time.monotonic()
+            await self._connection.run(register(self._store, self._worker, self._tags, self._lease.lease_s))
             self._written = None
-        self._tell(self._lease.renewed, sent_at)
+        self._lease.renewed(sent_at)
+        self._standby.renewed(sent_at)
+        self._found(signs)
 
-    def _renewal(self) -> Flow[bool]:
+    def _look(self) -> Flow[tuple[bool, Signs]]:
         said = self._said
         status, since = (None, 0.0) if said is None or said is self._written else said
-        rows = yield self._store.query(
-            "renew_lease",
+        ((known, *signs),) = yield self._store.query(
+            "beat",
             worker=self._worker,
             lease_s=self._lease.lease_s,
             status=status,
             status_age_s=time.monotonic() - since,
+            queues=self._queues(),
         )
         self._written = said
-        return bool(rows)
-
-    def _tell(self, call: Callable[..., None], *arguments: float) -> None:
-        # The loop may be closed by now.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(call, *arguments)
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(Exception):
-                connection.close()
-
-
-def register(store: Store, worker: str, tags: Sequence[str], lease_s: float) -> Flow[None]:
-    """Make a worker known, with a lease."""
-    yield store.query("register_worker", worker=worker, tags=list(tags), lease_s=lease_s)
+        return known, Signs(*signs)

@@ -11,11 +11,9 @@ from chancy_core.log import log
 from chancy_core.store import Store
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
-from chancy_core.worker.duty import Alarm, look_pause_s
+from chancy_core.worker.duty import Alarm
 
 BATCH: Final = 1000
-# How often to look when nothing is due and nobody rings. Pushes notify of what is due within a minute.
-LOOK_EVERY_S: Final = 5.0
 # All workers sleep until the same moment; a little spread lets the first of them do it for all.
 SPREAD_S: Final = 0.02
 # A look takes at most one part in this of the time, should dead rows ever make it dear.
@@ -50,16 +48,17 @@ class Promoter:
             self._alarm.ring()
 
     async def run(self) -> None:
-        """Promote, for ever: the sleep until the next one is exact."""
+        """Promote, for ever: the sleep until the next one is exact.
+
+        Pushes notify of what is due within a minute; the heartbeat finds the rest.
+        """
         while True:
             start = time.monotonic()
             self._ring_at = float("inf")
             due_in_s = await self._connection.run(self._promote())
             took_s = time.monotonic() - start
-            pause_s = look_pause_s(LOOK_EVERY_S, notified=self._store.notifications)
             if due_in_s is not None:
-                pause_s = min(pause_s, due_in_s)
-            self._ring_at = min(self._ring_at, time.monotonic() + pause_s)
+                self._ring_at = min(self._ring_at, time.monotonic() + due_in_s)
             least_s = took_s * SPACING if took_s > SPREAD_S else 0.0
             spread_s = random.uniform(0, SPREAD_S)  # noqa: S311
             await self._alarm.sleep(max(self._ring_at - time.monotonic(), least_s, 0) + spread_s)

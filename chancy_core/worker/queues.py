@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,11 +16,12 @@ from chancy_core.queue import Queue, QueueState
 from chancy_core.store import Store
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.worker.claim import Claimer
-from chancy_core.worker.duty import Alarm, keep, look_pause_s
+from chancy_core.worker.duty import Alarm, keep
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.lane import Lane
 
-LOOK_EVERY_S: Final = 5.0
+# How soon to try again with a queue that could not be served.
+REFUSED_AGAIN_S: Final = 15.0
 # No sooner than that, when a paused queue is to resume, because clocks differ.
 RESUME_MIN_S: Final = 0.05
 
@@ -61,11 +62,15 @@ class Lanes:
         self.globally_limited: frozenset[str] = frozenset()
         self._alarm = Alarm()
         self._resume_in_s = float("inf")
+        # What the heartbeat last knew the declarations by.
+        self._known_as: int | None = None
         self._lanes: dict[str, Lane] = {}
         self._claimers: dict[str, Claimer] = {}
         self._claiming: dict[str, asyncio.Task[None]] = {}
         # Cancelled, but a claim may be in flight, whose jobs still come into the lane.
         self._leaving: dict[str, asyncio.Task[None]] = {}
+        # Not claimed from any more, but jobs of it still run here.
+        self._ending: dict[str, asyncio.Task[None]] = {}
         self._refused: dict[str, str] = {}
 
     @property
@@ -87,9 +92,28 @@ class Lanes:
         """Cancel one run, if it is here; whether it is."""
         return any(lane.cancel((id_, claims)) for lane in self._lanes.values())
 
+    @property
+    def claimed_from(self) -> list[str]:
+        """The queues that are claimed from now."""
+        return list(self._claimers)
+
     def ring(self) -> None:
         """Look at the declarations now."""
         self._alarm.ring()
+
+    def known_as(self, declarations: int) -> None:
+        """A number that changes with the declarations: look at them, if it did."""
+        if declarations != self._known_as:
+            self._known_as = declarations
+            self.ring()
+
+    def looked(self, ready: Collection[str]) -> None:
+        """It was looked whether the queues have jobs, and these do."""
+        for queue, claimer in self._claimers.items():
+            if queue in ready:
+                claimer.wake(below_floors=True)
+            else:
+                claimer.looked()
 
     def wake(self, queue: str, *, below_floors: bool) -> None:
         """Let a queue's claimer look for jobs now."""
@@ -112,8 +136,7 @@ class Lanes:
         """Follow the declarations, for ever."""
         while True:
             await self.follow()
-            pause_s = look_pause_s(LOOK_EVERY_S, notified=self._store.notifications)
-            await self._alarm.sleep(min(pause_s, self._resume_in_s))
+            await self._alarm.sleep(min(self._resume_in_s, REFUSED_AGAIN_S if self._refused else float("inf")))
 
     async def follow(self) -> None:
         """Read the declarations once, and start, reshape and stop lanes accordingly."""
@@ -192,9 +215,18 @@ class Lanes:
 
     async def _close_idle_lanes(self) -> None:
         for name, lane in list(self._lanes.items()):
-            if name not in self._claiming and name not in self._leaving and not lane.running:
+            if name in self._claiming or name in self._leaving:
+                continue
+            if not lane.running:
                 del self._lanes[name]
                 await lane.close()
+            elif name not in self._ending:
+                self._ending[name] = asyncio.create_task(self._end(name, lane), name=f"chancy.end.{name}")
+
+    async def _end(self, name: str, lane: Lane) -> None:
+        await lane.idle()
+        del self._ending[name]
+        self._alarm.ring()
 
     async def stop_claiming(self) -> None:
         """Claim nothing more; waits for claims in flight. Jobs that have a slot are run, the others handed back."""

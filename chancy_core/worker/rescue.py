@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import time
 import uuid
 from collections import Counter
@@ -17,10 +18,11 @@ from chancy_core.log import log
 from chancy_core.store import Store
 from chancy_core.store.connect import WorkerConnection, lost
 from chancy_core.store.flow import Flow
-from chancy_core.worker.duty import jittered
+from chancy_core.worker.duty import Alarm, jittered
 
 BATCH: Final = 500
-# How often somebody looks, at least. Many workers share that: each looks less often then, but once a lease still.
+# How often somebody looks, on the average, for runs of workers that nobody knows any more; all workers share that.
+# Those whose lease ran out are found by every heartbeat.
 LOOKS_PER_LEASE: Final = 3
 # A job that the database will not let go is reported so often.
 REPORT_EVERY_S: Final = 600.0
@@ -56,6 +58,14 @@ class Rescuer:
         self._lease_s = lease_s
         # When each job that the database will not let go was last reported.
         self._reported: dict[uuid.UUID, float] = {}
+        self._alarm = Alarm()
+        self._living = 1
+
+    def saw(self, *, living: int, expired: bool) -> None:
+        """A heartbeat saw so many living workers, and whether some worker's lease ran out."""
+        self._living = living
+        if expired:
+            self._alarm.ring()
 
     async def run(self) -> None:
         """Rescue, for ever.
@@ -65,16 +75,29 @@ class Rescuer:
         """
         await asyncio.sleep(self._lease_s)
         while True:
-            try:
-                while await self._connection.run(self._rescue()) == BATCH:
-                    pass
-            except psycopg.Error as error:
-                if lost(error):
-                    raise
-                # Something that the database refuses in one job must not hold up the others.
-                await self._rescue_one_by_one()
-            living = await self._connection.run(self._forget_workers())
-            await asyncio.sleep(jittered(self._lease_s / LOOKS_PER_LEASE * min(living, LOOKS_PER_LEASE)))
+            look_s = self._lease_s / LOOKS_PER_LEASE
+            expired = await self._alarm.sleep(look_s * self._living * random.uniform(0, 2))  # noqa: S311
+            rescued = await self._look()
+            if expired or rescued:
+                await self._connection.run(self._forget_workers())
+            if expired:
+                # What the database will not let go looks lost to every heartbeat.
+                await asyncio.sleep(jittered(look_s))
+
+    async def _look(self) -> int:
+        """Rescue whatever there is; how many jobs that were."""
+        rescued = 0
+        try:
+            while found := await self._connection.run(self._rescue()):
+                rescued += found
+                if found < BATCH:
+                    break
+        except psycopg.Error as error:
+            if lost(error):
+                raise
+            # Something that the database refuses in one job must not hold up the others.
+            await self._rescue_one_by_one()
+        return rescued
 
     async def _rescue_one_by_one(self) -> None:
         tried: list[uuid.UUID] = []
@@ -125,9 +148,7 @@ class Rescuer:
         rows = yield self._store.query("find_lost", limit=BATCH, grace_s=self._lease_s, tried=tried)
         return [(id_, queue) for id_, queue in rows]
 
-    def _forget_workers(self) -> Flow[int]:
-        """Forget those that are gone; how many live."""
-        ((gone, living),) = yield self._store.query("forget_workers", grace_s=self._lease_s)
-        if gone:
-            log.warning("workers_lost", workers=gone)
-        return max(int(living), 1)
+    def _forget_workers(self) -> Flow[None]:
+        rows = yield self._store.query("forget_workers", grace_s=self._lease_s)
+        if rows:
+            log.warning("workers_lost", workers=[worker for (worker,) in rows])

@@ -22,12 +22,13 @@ from chancy_core.job import Outcome, QueuedJob
 from chancy_core.log import log
 from chancy_core.queue import Queue
 from chancy_core.store.connect import WITH_PLUGINS, WorkerConnection
+from chancy_core.store.listening import ListeningConnection
 from chancy_core.worker.audit import Auditor
 from chancy_core.worker.cancel import Canceller
 from chancy_core.worker.claim import Claimer
 from chancy_core.worker.duty import keep
 from chancy_core.worker.finish import Finisher
-from chancy_core.worker.heartbeat import Heartbeat, register
+from chancy_core.worker.heartbeat import Heartbeat, Signs
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.lease import Lease
 from chancy_core.worker.listen import Listener
@@ -36,6 +37,7 @@ from chancy_core.worker.promote import Promoter
 from chancy_core.worker.queues import Lanes
 from chancy_core.worker.rescue import Rescuer
 from chancy_core.worker.room import Room
+from chancy_core.worker.standby import Standby, register
 from chancy_core.worker.status import StatusTeller
 from chancy_core.worker.tick import Ticker
 from chancy_core.worker.watchdog import Watchdog
@@ -140,43 +142,12 @@ class Worker:
         self._chancy.check_schema()
         for name, fields in self._chancy.settings.queues.items():
             await self._chancy.declare(Queue(name, **fields), upsert=True)
-        store = self._chancy.store
-        claims, writes = self._connection("chancy claim"), self._connection("chancy finish")
-        self._lease = Lease(self._lease_s, self._lost)
-        # Plugins take part in claims from limited queues, so those have a connection of their own: no plugin can hold
-        # up the other queues.
-        limited = self._connection("chancy claim limited", settings=WITH_PLUGINS)
-        self._finisher = Finisher(
-            store, writes, self._chancy.plugins, self._retry_due, self._sweep, self, self._written
-        )
-        self._progress = ProgressWriter(store, claims)
-        self._lanes = Lanes(
-            store,
-            claims,
-            tags=self._tags,
-            concurrency=self._concurrency,
-            finisher=self._finisher,
-            executor_settings=self._executor_settings,
-            claimer=lambda lane: self._claimer(lane, claims, limited),
-            enforced=self._chancy.plugins.enforced,
-        )
-        self._room = Room(store, claims, lambda: self._lanes.globally_limited, self._lanes.make_room)
-        self._promoter = Promoter(store, claims, self._hear)
-        self._auditor = Auditor(self.name, store, claims, self._known_runs, self._hear)
-        self._rescuer = Rescuer(store, claims, self._lease_s, self._hear)
-        self._canceller = Canceller(self.name, store, claims, lambda: self._lanes.busy, self._lanes.cancel)
-        self._heartbeat = Heartbeat(
-            self.name,
-            sorted(self._tags),
-            store,
-            lambda: self._chancy.dsn,
-            self._lease,
-            pooler=self._chancy.settings.pooler,
-        )
+        claims, listening = self._wire()
         sent_at = asyncio.get_running_loop().time()
-        await claims.run(register(store, self.name, sorted(self._tags), self._lease_s))
+        await claims.run(register(self._chancy.store, self.name, sorted(self._tags), self._lease_s))
         self._lease.renewed(sent_at)
-        self._heartbeat.start()
+        self._standby.renewed(sent_at)
+        self._standby.start()
         self._watchdog = Watchdog(self._job_of)
         self._watchdog.start()
         self._open = True
@@ -188,6 +159,7 @@ class Worker:
             raise
         self._keep("finish", self._finisher.run)
         self._keep("lease", self._lease.watch)
+        self._keep("heartbeat", self._heartbeat.run)
         if self._chancy.plugins.loaded:
             self._keep("status", StatusTeller(self._chancy.plugins, self._heartbeat.say).run)
         self._keep("queues", self._lanes.run)
@@ -199,9 +171,8 @@ class Worker:
         self._keep("progress", self._progress.run)
         for plugin in self._chancy.plugins.ticking():
             self._keep(f"tick {plugin.name}", Ticker(self._chancy, plugin, self.name).run)
-        if self._chancy.settings.notifications:
-            listener = Listener(store.channel, lambda: self._chancy.dsn, self._hear)
-            self._keep("listen", listener.run)
+        if listening is not None:
+            self._keep("listen", Listener(listening).run)
         log.info("worker_started", worker=self.name, queues=sorted(self._lanes.lanes))
         if not any(loaded.name == PRUNER for loaded in self._chancy.plugins.loaded):
             log.info("pruner_not_loaded", worker=self.name, hint=KEPT_FOR_EVER)
@@ -335,7 +306,7 @@ class Worker:
         for task in self._duties:
             task.cancel()
         await asyncio.gather(*self._duties, return_exceptions=True)
-        await self._heartbeat.stop()
+        await self._standby.stop()
         self._watchdog.stop()
         try:
             async with asyncio.timeout(STOP_JOBS_WITHIN_S):
@@ -355,6 +326,71 @@ class Worker:
             application_name=application_name,
             pooler=self._chancy.settings.pooler,
             settings=settings,
+        )
+        self._connections.append(connection)
+        return connection
+
+    def _wire(self) -> tuple[WorkerConnection, ListeningConnection | None]:
+        """Make the duties. Returns the connection that they share, and the one that listens, if any does."""
+        store = self._chancy.store
+        claims, listening = self._claims_and_listening()
+        writes = self._connection("chancy finish")
+        self._lease = Lease(self._lease_s, self._lost)
+        # Plugins take part in claims from limited queues, so those have a connection of their own: no plugin can hold
+        # up the other queues.
+        limited = self._connection("chancy claim limited", settings=WITH_PLUGINS)
+        self._finisher = Finisher(
+            store, writes, self._chancy.plugins, self._retry_due, self._sweep, self, self._written
+        )
+        self._progress = ProgressWriter(store, claims)
+        self._lanes = Lanes(
+            store,
+            claims,
+            tags=self._tags,
+            concurrency=self._concurrency,
+            finisher=self._finisher,
+            executor_settings=self._executor_settings,
+            claimer=lambda lane: self._claimer(lane, claims, limited),
+            enforced=self._chancy.plugins.enforced,
+        )
+        self._room = Room(store, claims, lambda: self._lanes.globally_limited, self._lanes.make_room)
+        self._promoter = Promoter(store, claims, self._hear)
+        self._auditor = Auditor(self.name, store, claims, self._known_runs, self._hear)
+        self._rescuer = Rescuer(store, claims, self._lease_s, self._hear)
+        self._canceller = Canceller(self.name, store, claims, self._lanes.cancel)
+        tags = sorted(self._tags)
+        self._standby = Standby(
+            self.name, tags, store, lambda: self._chancy.dsn, self._lease, pooler=self._chancy.settings.pooler
+        )
+        self._heartbeat = Heartbeat(
+            self.name,
+            tags,
+            store,
+            claims,
+            self._lease,
+            self._standby,
+            queues=lambda: self._lanes.claimed_from,
+            busy=lambda: self._lanes.busy,
+            found=self._found,
+        )
+        return claims, listening
+
+    def _claims_and_listening(self) -> tuple[WorkerConnection, ListeningConnection | None]:
+        """One connection for whatever an idle worker does; but behind a pooler, LISTEN needs a session of its own."""
+        if not self._chancy.settings.notifications:
+            return self._connection("chancy claim"), None
+        if self._chancy.settings.pooler:
+            return self._connection("chancy claim"), self._listening("chancy listen")
+        connection = self._listening("chancy claim")
+        return connection, connection
+
+    def _listening(self, application_name: str) -> ListeningConnection:
+        connection = ListeningConnection(
+            self._chancy.store.channel,
+            self._hear,
+            dsn=lambda: self._chancy.dsn,
+            application_name=application_name,
+            pooler=False,
         )
         self._connections.append(connection)
         return connection
@@ -380,6 +416,7 @@ class Worker:
             self._finisher,
             self._lease,
             self._auditor.suspect,
+            self._heartbeat.started,
             self._chancy.plugins,
         )
 
@@ -416,9 +453,22 @@ class Worker:
                 reason="Their lease was lost: others may run them by now.",
             )
 
+    def _found(self, signs: Signs) -> None:
+        """What a heartbeat found: whoever has something to do hears of it."""
+        self._lanes.known_as(signs.declarations)
+        self._lanes.looked(signs.ready)
+        if signs.due_in_s is not None:
+            self._promoter.due_in(signs.due_in_s)
+        if signs.stopping:
+            self._canceller.ring()
+        self._rescuer.saw(living=signs.living, expired=signs.expired)
+
     def _hear(self, payload: str | None) -> None:
         """What a notification, or a duty of this worker, says."""
         if payload is None:
+            if not self._open:
+                # Everybody looks when the worker starts.
+                return
             self._lanes.ring()
             self._promoter.ring()
             self._canceller.ring()

@@ -5,3 +5,5 @@
 -- lease_s  double precision
 INSERT INTO {schema}.workers (worker, tags, lease_until)
 VALUES (%(worker)s, %(tags)s, now() + make_interval(secs => %(lease_s)s))
+-- Two of its own may find at the same time that it is no longer known.
+ON CONFLICT (worker) DO UPDATE SET lease_until = EXCLUDED.lease_until, seen_at = now()

@@ -87,7 +87,8 @@ async def test_a_worker_without_its_lease_is_not_ready(chancy, metrics, until):
     """A worker whose lease ran out claims nothing, and says so."""
     async with Worker(chancy, lease_s=1) as worker:
         assert worker.lease_held
-        await worker._heartbeat.stop()
+        worker._cancel("heartbeat")
+        await worker._standby.stop()
         await until(lambda: not worker.lease_held)
         status, body = await fetch(metrics.address, "/health/ready")
     assert status == 503

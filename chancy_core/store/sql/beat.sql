@@ -1,0 +1,67 @@
+-- Prolong a worker's lease, and look in the same stroke whether anything waits that no notification told of.
+--
+-- worker        text
+-- lease_s       double precision
+-- status        text              JSON of what it says of itself; NULL: as it said before
+-- status_age_s  double precision  how long ago that was found
+-- queues        text[]            those that it claims from
+--
+-- Returns one row:
+--
+-- known         whether its lease was there to be prolonged; if not, others have taken its jobs
+-- living        how many workers have a lease, this one included
+-- expired       whether some worker's lease ran out
+-- declarations  a number that changes when a queue is declared, changed or deleted
+-- ready         those of its queues that have runnable jobs
+-- due_in_s      seconds until the next job is due or expires, 0 if a cancelled one waits to be swept, NULL if there is none
+-- stopping      whether somebody wants a run of this worker cancelled
+--
+-- Uses jobs_ready, jobs_due, jobs_expiring and jobs_cancelled.
+WITH renewed AS (
+    UPDATE {schema}.workers
+    SET lease_until = now() + make_interval(secs => %(lease_s)s),
+        seen_at = now(),
+        status = coalesce(%(status)s::json, status),
+        status_at = CASE
+            WHEN %(status)s::text IS NULL THEN status_at
+            ELSE now() - make_interval(secs => %(status_age_s)s)
+        END
+    WHERE worker = %(worker)s
+    RETURNING worker
+)
+SELECT
+    EXISTS (SELECT FROM renewed) AS known,
+    (SELECT count(*) FROM {schema}.workers WHERE lease_until > now() OR worker = %(worker)s) AS living,
+    EXISTS (SELECT FROM {schema}.workers WHERE lease_until <= now() AND worker <> %(worker)s) AS expired,
+    (SELECT coalesce(bit_xor(hashtextextended(name, xmin::text::bigint)), 0) FROM {schema}.queues) AS declarations,
+    ARRAY(
+        SELECT name
+        FROM unnest(%(queues)s::text[]) AS served (name)
+        -- A limit, because the planner would turn EXISTS into a join that reads all that waits.
+        CROSS JOIN LATERAL (
+            SELECT FROM {schema}.jobs
+            WHERE queue = served.name AND state = 'pending' AND cancel_note IS NULL
+            ORDER BY priority, id
+            LIMIT 1
+        ) AS first
+    ) AS ready,
+    CASE
+        WHEN EXISTS (SELECT FROM {schema}.jobs WHERE worker IS NULL AND cancel_note IS NOT NULL) THEN 0
+        ELSE least(
+            (
+                SELECT extract(epoch FROM scheduled_at - now())::double precision
+                FROM {schema}.jobs
+                WHERE state IN ('scheduled', 'retrying')
+                ORDER BY scheduled_at
+                LIMIT 1
+            ),
+            (
+                SELECT extract(epoch FROM expires_at - now())::double precision
+                FROM {schema}.jobs
+                WHERE expires_at IS NOT NULL AND attempts = 0 AND worker IS NULL
+                ORDER BY expires_at
+                LIMIT 1
+            )
+        )
+    END AS due_in_s,
+    EXISTS (SELECT FROM {schema}.jobs WHERE worker = %(worker)s AND cancel_note IS NOT NULL) AS stopping

@@ -1,0 +1,145 @@
+"""Standby: a thread that renews the lease by a connection of its own when the heartbeat is late.
+
+A job that blocks the loop, or a connection that hangs, must not look like death. While the heart beats, this asks the
+database nothing, and holds no connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import psycopg
+
+from chancy_core.errors import ChancyError
+from chancy_core.log import log
+from chancy_core.store import Store, run_sync
+from chancy_core.store.connect import connect_sync
+from chancy_core.store.flow import Connection, Flow
+from chancy_core.worker.lease import Lease
+
+# In parts of the lease: how late a beat may be, how often the thread looks, and how soon it renews again, as long as it
+# has to.
+LATE: Final = 0.08
+LOOK: Final = 0.06
+AGAIN: Final = 1 / 3
+# How soon it tries again when a renewal failed; sooner with a short lease.
+RETRY_S: Final = 1.0
+
+
+class Standby:
+    """Renews a worker's lease whenever nobody else does, until it is stopped.
+
+    Args:
+        worker: the worker's name.
+        tags: its tags, to register it again should its row be gone.
+        store: the statements.
+        dsn: asked anew for each connection, because the embedded server may have moved.
+        pooler: whether a transaction pooler is between.
+        lease: what is prolonged; it is told on the loop.
+    """
+
+    def __init__(
+        self,
+        worker: str,
+        tags: Sequence[str],
+        store: Store,
+        dsn: Callable[[], str],
+        lease: Lease,
+        *,
+        pooler: bool,
+    ) -> None:
+        self._worker = worker
+        self._tags = list(tags)
+        self._store = store
+        self._dsn = dsn
+        self._lease = lease
+        self._pooler = pooler
+        self._loop = asyncio.get_running_loop()
+        self._stop = threading.Event()
+        self._connection: Connection | None = None
+        # When the next renewal is expected, and when the last one was sent, by the monotonic clock. Plain numbers: the
+        # loop writes them, the thread reads them.
+        self._expected_at = float("inf")
+        self._renewed_at = time.monotonic()
+        # A daemon, because it may hang in a connection to a server that is gone.
+        self._thread = threading.Thread(target=self._watch, name="chancy-standby", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self.expect(self._lease.lease_s * AGAIN)
+        self._thread.start()
+
+    def expect(self, seconds: float) -> None:
+        """The next beat comes within so many seconds."""
+        self._expected_at = time.monotonic() + seconds
+
+    def renewed(self, sent_at: float) -> None:
+        """A renewal that was sent then was accepted."""
+        self._renewed_at = sent_at
+
+    async def stop(self) -> None:
+        """Stop the thread; waits for a renewal in flight, but not for one that hangs."""
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join, 2.0)
+
+    def _watch(self) -> None:
+        look_s = self._lease.lease_s * LOOK
+        late_s = self._lease.lease_s * LATE
+        pause_s = look_s
+        while not self._stop.wait(pause_s):
+            pause_s = look_s
+            if time.monotonic() < self._expected_at + late_s:
+                if self._connection is not None:
+                    self._disconnect()
+                continue
+            if time.monotonic() < self._renewed_at + self._lease.lease_s * AGAIN:
+                # It was late a moment ago as well.
+                continue
+            try:
+                self._renew()
+            except (psycopg.Error, ChancyError, OSError) as error:
+                log.warning("heartbeat_failed", error=str(error))
+            except Exception as error:  # noqa: BLE001 -- this thread must not end
+                log.error("heartbeat_failed", exc_info=error)
+            else:
+                continue
+            self._disconnect()
+            pause_s = min(RETRY_S, look_s)
+        self._disconnect()
+
+    def _renew(self) -> None:
+        if self._connection is None:
+            self._connection = connect_sync(self._dsn(), application_name="chancy heartbeat", pooler=self._pooler)
+        sent_at = time.monotonic()
+        if not run_sync(self._connection, self._renewal()):
+            # Its jobs were taken; it may go on as a worker that has none.
+            self._tell(self._lease.taken)
+            sent_at = time.monotonic()
+            run_sync(self._connection, register(self._store, self._worker, self._tags, self._lease.lease_s))
+        self._renewed_at = sent_at
+        self._tell(self._lease.renewed, sent_at)
+
+    def _renewal(self) -> Flow[bool]:
+        rows = yield self._store.query("renew_lease", worker=self._worker, lease_s=self._lease.lease_s)
+        return bool(rows)
+
+    def _tell(self, call: Callable[..., None], *arguments: float) -> None:
+        # The loop may be closed by now.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):
+                connection.close()
+
+
+def register(store: Store, worker: str, tags: Sequence[str], lease_s: float) -> Flow[None]:
+    """Make a worker known, with a lease."""
+    yield store.query("register_worker", worker=worker, tags=list(tags), lease_s=lease_s)
