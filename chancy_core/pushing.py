@@ -6,9 +6,7 @@ import asyncio
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable
 from contextvars import Context
-from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import psycopg
@@ -19,6 +17,7 @@ from chancy_core.store import Pool, Store, run
 from chancy_core.store.codec import JobRow
 from chancy_core.store.connect import lost
 from chancy_core.store.flow import AsyncConnection
+from chancy_core.store.notices import payloads
 
 BATCH_MAX: Final = 1000
 # NOTIFY takes a lock on the whole database at commit, so a queue is told at most this often by one process. Whatever
@@ -29,21 +28,6 @@ NOTIFY_LATE_S: Final = 0.008
 LINGER_STEPS: Final = 3
 # And how long it may stay away altogether, however many pushes follow each other: others may wait for it.
 KEEP_S: Final = 0.05
-# Workers look at what is due every few seconds anyway; only what is due sooner is worth waking them.
-NOTIFY_DUE_WITHIN: Final = timedelta(seconds=60)
-
-
-def payload(row: JobRow) -> str | None:
-    """What the workers have to hear of a job, if anything."""
-    if row.scheduled_at is None:
-        return f"ready:{row.queue}"
-    soon = row.scheduled_at - datetime.now(UTC) < NOTIFY_DUE_WITHIN
-    return f"due:{row.queue}" if soon else None
-
-
-def payloads(rows: Iterable[JobRow]) -> list[str]:
-    """What the workers have to hear of many jobs, each thing once."""
-    return sorted({found for row in rows if (found := payload(row))})
 
 
 class _Waiting(NamedTuple):

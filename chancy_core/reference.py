@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, overload
 
 from chancy_core.errors import InvalidJob, JobNotFound, NotOpen
@@ -116,22 +117,29 @@ class Reference:
 
 
 class References(Sequence[Reference]):
-    """The references of a bulk push, in its order. Sixteen bytes a job until one is looked at."""
+    """The references of a bulk push, in its order. They are made when they are looked at."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, runs: Iterable[tuple[int, int]], taken: Mapping[str, uuid.UUID]) -> None:
+        """Make the references.
+
+        Args:
+            keeper: whom they ask about their jobs.
+            runs: the ids, as numbers: the first of some that follow each other, and how many they are.
+            taken: by the id of a job that was not stored, the id of the one that holds its unique key.
+        """
         self._keeper = keeper
-        self._ids = bytearray()
-        self._holders: dict[int, uuid.UUID] = {}
-
-    def extend(self, ids: Sequence[str], taken: Mapping[str, uuid.UUID]) -> None:
-        """Add the ids of jobs that were stored, or of those that hold their unique keys."""
-        if taken:
-            first = len(self)
-            self._holders |= {first + i: taken[id_] for i, id_ in enumerate(ids) if id_ in taken}
-        self._ids += bytes.fromhex("".join(ids).replace("-", ""))
+        self._length = 0
+        self._firsts: list[int] = []
+        # Where in the sequence these stand.
+        self._starts: list[int] = []
+        self._taken = {uuid.UUID(id_): holder for id_, holder in taken.items()}
+        for first, count in runs:
+            self._firsts.append(first)
+            self._starts.append(self._length)
+            self._length += count
 
     def __len__(self) -> int:
-        return len(self._ids) // 16
+        return self._length
 
     @overload
     def __getitem__(self, index: int) -> Reference: ...
@@ -149,10 +157,10 @@ class References(Sequence[Reference]):
         return map(self._at, range(len(self)))
 
     def _at(self, position: int) -> Reference:
-        holder = self._holders.get(position)
-        if holder is not None:
-            return Reference(holder, self._keeper, created=False)
-        return Reference(uuid.UUID(bytes=bytes(self._ids[position * 16 : position * 16 + 16])), self._keeper)
+        run = bisect_right(self._starts, position) - 1
+        id_ = uuid.UUID(int=self._firsts[run] + position - self._starts[run])
+        holder = self._taken.get(id_)
+        return Reference(holder or id_, self._keeper, created=holder is None)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

@@ -15,7 +15,7 @@ from chancy import Backoff, Job, Limit, QueuedJob, State, job
 from chancy_core.errors import InvalidJob
 from chancy_core.fields import PRIORITY_MAX, PRIORITY_MIN
 from chancy_core.jsonvalue import decode, encode_checked
-from chancy_core.store.codec import claimed_job, copy_data, job_row
+from chancy_core.store.codec import claimed_job, copy_line, job_row
 
 
 def top_level(a: int = 1) -> int:
@@ -352,8 +352,8 @@ def test_a_row_holds_all_of_a_job(func, fields, policy, keep_result):
         **in_utc,
     }
     # What COPY is given is one line of as many fields, whatever characters there are.
-    assert copy_data([row]).count("\n") == 1
-    assert copy_data([row]).count("\t") == 11
+    assert copy_line(row).count("\n") == 1
+    assert copy_line(row).count("\t") == 11
 
 
 def test_states_that_end_a_job():

@@ -299,6 +299,10 @@ async def test_push_many_costs_a_round_trip_a_chunk(chancy, monkeypatch):
     steps.clear()
     await chancy.push_many(ECHO.with_unique_key(f"k{n}") for n in range(5000))
     assert len(steps) <= 4
+    steps.clear()
+    # What is there already needs no more, however long it is.
+    await chancy.push_many([ECHO] * 12_000)
+    assert [type(step).__name__ for step in steps] == ["Query", "CopyIn", "Query"]
 
 
 async def test_pushes_without_end_leave_the_connections_to_others_too(new_chancy):

@@ -10,8 +10,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from chancy import Backoff, Chancy, Job, State, Worker
-from chancy_core import pushing
 from chancy_core.errors import InvalidJob
+from chancy_core.store import notices
 
 ECHO = Job(func="jobs.echo")
 
@@ -94,7 +94,7 @@ async def test_the_clock_is_the_databases(chancy, monkeypatch, hours):
         def now(cls, tz=None):
             return datetime.now(tz) + timedelta(hours=hours)
 
-    monkeypatch.setattr(pushing, "datetime", Wrong)
+    monkeypatch.setattr(notices, "datetime", Wrong)
     async with Worker(chancy):
         moment = in_s(0.6)
         one = await chancy.push(ECHO.with_scheduled_at(moment))

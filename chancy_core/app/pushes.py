@@ -9,24 +9,24 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from itertools import islice
 from typing import Any, Final, Self
 
-import uuid_utils
-
 from chancy_core.app.callers import run_on, savepoint, savepoint_sync, sync_connection
 from chancy_core.app.jobs import Jobs
 from chancy_core.decorating import JobFunction, as_job
 from chancy_core.errors import InvalidJob
 from chancy_core.job import Job
-from chancy_core.pushing import payload, payloads
 from chancy_core.reference import Reference, References
 from chancy_core.store import run_sync
 from chancy_core.store.codec import JobRow, job_row
+from chancy_core.store.ids import new_id
+from chancy_core.store.lines import Lines
+from chancy_core.store.notices import payload, payloads
 
 Pushable = Job | JobFunction[..., Any]
 
-# Jobs of a bulk push are encoded and sent so many at a time; that bounds the memory it takes.
+# Jobs of a bulk push are read and sent so many at a time; that bounds the memory it takes.
 CHUNK: Final = 5000
-# And encoded so many at a step, which takes about a millisecond.
-PART: Final = 500
+# And an iterable is asked for so many at a step.
+READ: Final = 500
 
 
 class Pushes(Jobs):
@@ -108,50 +108,34 @@ class Pushes(Jobs):
             UnknownQueue: as `push`.
         """
         queue, given = _spread(jobs)
-        references = References(self)
+        lines = self._lines(queue)
+        declared: set[str] = set()
+        taken: dict[str, uuid.UUID] = {}
         async with self._transaction(connection) as own:
-            tell: set[str] = set()
-            declared: set[str] = set()
-            start = 0
             async with _OneAtATime() as writing:
-                async for chunk in _chunks(given):
-                    rows: list[JobRow] = []
-                    for part in self._rows(queue, chunk, start):
-                        rows += part
-                        # The loop has other things to do, and the server is to be kept fed.
-                        await asyncio.sleep(0)
-                    tell.update(self._payloads(rows))
-                    start += len(rows)
-                    # While the server takes this chunk, the next one is made.
-                    await writing.next(self._stored(own, rows, declared, references))
-            if tell:
-                await run_on(own, self.store.notify(sorted(tell)))
-        return references
-
-    async def _stored(self, connection: Any, rows: list[JobRow], declared: set[str], references: References) -> None:
-        taken = await run_on(connection, self.store.insert_many(rows, declared))
-        references.extend([row.id for row in rows], taken)
+                async for chunks in _groups(given):
+                    flow = self.store.insert_many(lines, chunks, declared, taken)
+                    # While the server takes these jobs, the next ones are read.
+                    await writing.next(run_on(own, flow))
+            if lines.payloads:
+                await run_on(own, self.store.notify(sorted(lines.payloads)))
+        return References(self, lines.runs, taken)
 
     def sync_push_many(self, *jobs: str | Pushable | Iterable[Pushable], connection: Any = None) -> References:
         """As `push_many`, for code without asyncio. `connection` must be a sync one."""
         queue, given = _spread(jobs)
         if isinstance(given, AsyncIterable):
             raise TypeError("sync_push_many cannot read an async iterable: give a plain one, or use push_many.")
-        references = References(self)
+        lines = self._lines(queue)
+        declared: set[str] = set()
+        taken: dict[str, uuid.UUID] = {}
         holder = self.sync_pool.connection() if connection is None else nullcontext(sync_connection(connection))
         with holder as own, savepoint_sync(own):
-            tell: set[str] = set()
-            declared: set[str] = set()
-            start = 0
-            for chunk in _chunks_sync(given):
-                rows = [row for part in self._rows(queue, chunk, start) for row in part]
-                taken = run_sync(own, self.store.insert_many(rows, declared))
-                references.extend([row.id for row in rows], taken)
-                tell.update(self._payloads(rows))
-                start += len(rows)
-            if tell:
-                run_sync(own, self.store.notify(sorted(tell)))
-        return references
+            for chunks in _groups_sync(given):
+                run_sync(own, self.store.insert_many(lines, chunks, declared, taken))
+            if lines.payloads:
+                run_sync(own, self.store.notify(sorted(lines.payloads)))
+        return References(self, lines.runs, taken)
 
     def _transaction(self, connection: Any) -> AbstractAsyncContextManager[Any]:
         if connection is None:
@@ -165,27 +149,18 @@ class Pushes(Jobs):
             job = job.with_queue(queue)
         if self.plugins.has("on_push"):
             (job,) = self.plugins.on_push([job])
-        return job_row(job, job.queue, str(uuid_utils.uuid7()), self.settings.payload_limit_bytes)
+        return job_row(job, job.queue, new_id(), self.settings.payload_limit_bytes)
 
-    def _rows(self, queue: str | None, jobs: Sequence[Pushable], start: int) -> Iterator[list[JobRow]]:
-        """The rows of a chunk, some at a time."""
+    def _lines(self, queue: str | None) -> Lines:
         self.check_schema()
-        new_id, limit = uuid_utils.uuid7, self.settings.payload_limit_bytes
-        if self.plugins.has("on_push"):
-            prepared = [as_job(job) for job in jobs]
-            jobs = self.plugins.on_push([job.with_queue(queue) for job in prepared] if queue else prepared)
-            queue = None
-        for first in range(0, len(jobs), PART):
-            rows: list[JobRow] = []
-            try:
-                for job in jobs[first : first + PART]:
-                    if not isinstance(job, Job):
-                        job = as_job(job)  # noqa: PLW2901
-                    rows.append(job_row(job, queue or job.queue, str(new_id()), limit))
-            except InvalidJob as error:
-                number = start + first + len(rows)
-                raise InvalidJob(f"Job {number} of push_many: {error} None of them was stored.") from None
-            yield rows
+        limit = self.settings.payload_limit_bytes
+        if not self.plugins.has("on_push"):
+            return Lines(queue, limit)
+
+        def prepare(jobs: list[Job]) -> list[Job]:
+            return self.plugins.on_push([job.with_queue(queue) for job in jobs] if queue else jobs)
+
+        return Lines(None, limit, prepare)
 
     def _payloads(self, rows: list[JobRow]) -> list[str]:
         if not self.settings.notifications:
@@ -224,24 +199,45 @@ def _spread(
     return queue, rest
 
 
-async def _chunks(
+async def _groups(
     jobs: Iterable[Pushable] | AsyncIterable[Pushable],
-) -> AsyncIterator[list[Pushable]]:
-    if isinstance(jobs, AsyncIterable):
-        chunk: list[Pushable] = []
-        async for job in jobs:
-            chunk.append(job)
-            if len(chunk) == CHUNK:
-                yield chunk
-                chunk = []
-        if chunk:
-            yield chunk
+) -> AsyncIterator[Iterator[list[Pushable]]]:
+    """As `_groups_sync`, for async iterables too."""
+    if isinstance(jobs, list | tuple):
+        yield _chunks(jobs)
         return
-    for chunk in _chunks_sync(jobs):
-        yield chunk
+    chunk: list[Pushable] = []
+    async for some in _few(jobs):
+        chunk += some
+        if len(chunk) >= CHUNK:
+            yield iter((chunk,))
+            chunk = []
+    yield iter((chunk,))
 
 
-def _chunks_sync(jobs: Iterable[Pushable]) -> Iterator[list[Pushable]]:
+async def _few(jobs: Iterable[Pushable] | AsyncIterable[Pushable]) -> AsyncIterator[Sequence[Pushable]]:
+    if isinstance(jobs, AsyncIterable):
+        async for job in jobs:
+            yield (job,)
+        return
+    iterator = iter(jobs)
+    while some := list(islice(iterator, READ)):
+        yield some
+        # The loop has other things to do, and the server is to be kept fed.
+        await asyncio.sleep(0)
+
+
+def _groups_sync(jobs: Iterable[Pushable]) -> Iterator[Iterator[list[Pushable]]]:
+    """The jobs of one flow after another. What is there already may go into one."""
+    if isinstance(jobs, list | tuple):
+        yield _chunks(jobs)
+        return
+    # Whatever makes them may itself use the connection, between the statements.
+    for chunk in _chunks(jobs):
+        yield iter((chunk,))
+
+
+def _chunks(jobs: Iterable[Pushable]) -> Iterator[list[Pushable]]:
     iterator = iter(jobs)
     while chunk := list(islice(iterator, CHUNK)):
         yield chunk

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -18,8 +18,6 @@ from chancy_core.workerinfo import WorkerInfo, WorkerStatus, aged
 T = TypeVar("T")
 
 COPY_NULL: Final = "\\N"
-# As much as a socket takes at once, more or less.
-COPY_ROWS: Final = 500
 # Looking a member up by calling the enum takes ten times as long.
 _STATES: Final = {state.value: state for state in State}
 
@@ -75,13 +73,7 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
     """
     kwargs = encode_checked(job.kwargs, "kwargs") if job.kwargs else b""
     meta = encode_checked(job.meta, "meta") if job.meta else b""
-    size = len(kwargs) + len(meta)
-    if size > payload_limit_bytes:
-        raise InvalidJob(
-            f"The kwargs and meta of {job.func} take {size:,} bytes as JSON: the limit is "
-            f"{payload_limit_bytes:,}. Store what is large elsewhere and pass its name, or raise "
-            "payload_limit_bytes."
-        )
+    check_size(job.func, len(kwargs) + len(meta), payload_limit_bytes)
     limits = _encode(job.limits).decode() if job.limits else None
     options = None
     if job.backoff is not None or not job.keep_result or job.retry_on or job.give_up_on:
@@ -100,6 +92,16 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
         options,
         _in_utc(job.expires_at),
     )
+
+
+def check_size(func: str, size: int, payload_limit_bytes: int) -> None:
+    """Raise InvalidJob if the arguments of a job are too large."""
+    if size > payload_limit_bytes:
+        raise InvalidJob(
+            f"The kwargs and meta of {func} take {size:,} bytes as JSON: the limit is "
+            f"{payload_limit_bytes:,}. Store what is large elsewhere and pass its name, or raise "
+            "payload_limit_bytes."
+        )
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
@@ -125,31 +127,22 @@ def insert_one_params(row: JobRow) -> dict[str, Any]:
     return params
 
 
-def copy_parts(rows: Sequence[JobRow]) -> Iterator[str]:
-    """The rows for `copy_jobs`, some at a time, so that the server need not wait for the last of them."""
-    for start in range(0, len(rows), COPY_ROWS):
-        yield copy_data(rows[start : start + COPY_ROWS])
-
-
-def copy_data(rows: Iterable[JobRow]) -> str:
-    """The rows in the text format of `copy_jobs`.
+def copy_line(row: JobRow) -> str:
+    """The row in the text format of `copy_jobs`.
 
     Backslashes are doubled, and nothing else needs escaping (PostgreSQL manual, COPY, "Text
     Format"): names hold no control characters, and JSON writes those as escapes.
     """
-    lines = []
-    for row in rows:
-        if row.scheduled_at is None:
-            state, due = "pending", COPY_NULL
-        else:
-            # Whether its time has come is for the database's clock to say: promotion asks it.
-            state, due = "scheduled", row.scheduled_at.isoformat()
-        lines.append(
-            f"{row.id}\t{row.queue}\t{row.func}\t{row.priority}\t{row.max_attempts}\t{state}\t{due}\t"
-            f"{_field(row.kwargs)}\t{_field(row.meta)}\t{_field(row.limits)}\t{_field(row.options)}\t"
-            f"{COPY_NULL if row.expires_at is None else row.expires_at.isoformat()}\n"
-        )
-    return "".join(lines)
+    if row.scheduled_at is None:
+        state, due = "pending", COPY_NULL
+    else:
+        # Whether its time has come is for the database's clock to say: promotion asks it.
+        state, due = "scheduled", row.scheduled_at.isoformat()
+    return (
+        f"{row.id}\t{row.queue}\t{row.func}\t{row.priority}\t{row.max_attempts}\t{state}\t{due}\t"
+        f"{_field(row.kwargs)}\t{_field(row.meta)}\t{_field(row.limits)}\t{_field(row.options)}\t"
+        f"{COPY_NULL if row.expires_at is None else row.expires_at.isoformat()}\n"
+    )
 
 
 def _field(text: str | None) -> str:

@@ -27,10 +27,10 @@ class Query(NamedTuple):
 
 
 class CopyIn(NamedTuple):
-    """A COPY … FROM STDIN and its data in PostgreSQL's text format, in parts; answered with no rows."""
+    """A COPY … FROM STDIN and its data, in parts that are made as they are sent; answered with no rows."""
 
     text: bytes
-    parts: Iterable[str]
+    parts: Iterable[bytes]
 
 
 Step: TypeAlias = Query | CopyIn
@@ -87,6 +87,8 @@ async def _copy(cursor: psycopg.AsyncCursor[TupleRow], step: CopyIn) -> None:
         async with cursor.copy(step.text) as copy:
             for part in step.parts:
                 await copy.write(part)
+                # While the server reads what it has, the loop has other things to do.
+                await asyncio.sleep(0)
     except asyncio.CancelledError as cancelled:
         # Cancelled while it begins, psycopg leaves the connection in the middle of a COPY that nobody ends.
         if cursor.connection.info.transaction_status is TransactionStatus.ACTIVE:

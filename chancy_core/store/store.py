@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +14,6 @@ from chancy_core.job import Cancellation, QueuedJob, State
 from chancy_core.queue import DEFAULT_QUEUE, Queue
 from chancy_core.store.codec import (
     JobRow,
-    copy_parts,
     insert_one_params,
     insert_params,
     queue_of,
@@ -21,6 +21,7 @@ from chancy_core.store.codec import (
     worker_info,
 )
 from chancy_core.store.flow import CopyIn, Flow, Query
+from chancy_core.store.lines import Lines
 from chancy_core.store.statements import check_schema, statement
 from chancy_core.workerinfo import WorkerInfo
 
@@ -97,24 +98,35 @@ class Store:
         left = [row for row in rows if uuid.UUID(row.id) not in there]
         return (yield from self.insert(left, payloads)) if left else {}
 
-    def insert_many(self, rows: Sequence[JobRow], declared: set[str]) -> Flow[dict[str, uuid.UUID]]:
-        """Store many jobs, by COPY where nothing forbids it. Returns and raises as `insert`.
+    def insert_many(
+        self, lines: Lines, chunks: Iterator[list[Any]], declared: set[str], taken: dict[str, uuid.UUID]
+    ) -> Flow[None]:
+        """Store many jobs, by COPY where nothing forbids it.
 
         Args:
-            rows: the jobs.
+            lines: makes the lines of the jobs, while the server reads those before them.
+            chunks: the jobs.
             declared: queues that need not be looked up again; those that were are added.
+            taken: what `insert` returns is added.
+
+        Raises:
+            UnknownQueue: as `insert`.
+            InvalidJob: a job that cannot be stored. Those before it were written: roll back.
         """
-        queues = {row.queue for row in rows} - declared
-        if queues:
-            yield from self.check_queues(queues)
-            declared |= queues
-        plain = [row for row in rows if row.unique_key is None]
-        unique = [row for row in rows if row.unique_key is not None]
-        if plain:
-            yield CopyIn(statement("copy_jobs", self.schema), copy_parts(plain))
-        if unique:
-            return (yield from self.insert(unique, ()))
-        return {}
+        lines.read(chunks)
+        while queues := lines.queues():
+            if new := queues - declared:
+                yield from self.check_queues(new)
+                declared |= new
+            parts = lines.parts(declared)
+            first = next(parts, None)
+            if first is not None:
+                yield CopyIn(statement("copy_jobs", self.schema), chain((first,), parts))
+            if lines.unique and lines.failure is None:
+                taken |= yield from self.insert(lines.unique, ())
+                lines.unique.clear()
+        if lines.failure is not None:
+            raise lines.failure
 
     def check_queues(self, names: Iterable[str]) -> Flow[None]:
         """Raise UnknownQueue, with the nearest name, unless all these queues are declared."""

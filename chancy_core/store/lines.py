@@ -1,0 +1,164 @@
+"""A bulk push as the lines of COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
+
+from chancy_core.decorating import as_job
+from chancy_core.errors import InvalidJob
+from chancy_core.job import Job
+from chancy_core.jsonvalue import encode_checked
+from chancy_core.store.codec import COPY_NULL, JobRow, check_size, copy_line, job_row
+from chancy_core.store.ids import Run, suffix
+from chancy_core.store.notices import payload, ready
+
+# So many jobs are made into lines at a time, which takes less than a millisecond.
+PART: Final = 500
+# So many are sent by one statement; whoever limits how long a statement may take has small ones in mind.
+COPY_MAX: Final = 100_000
+
+_SUFFIXES: Final = tuple(suffix(number) for number in range(PART))
+_SUFFIX_BYTES: Final = tuple(map(str.encode, _SUFFIXES))
+_NULL: Final = COPY_NULL.encode()
+_BACKSLASH: Final = ord("\\")
+# The columns of `copy_jobs` after kwargs, for a job that needs none of them.
+_END: Final = b"\t\\N\t\\N\t\\N\t\\N\n"
+
+
+class Lines:
+    """The jobs of a bulk push as lines of `copy_jobs`, made as they are sent.
+
+    Attributes:
+        runs: the first id of each run, and how many jobs have the ids from there, in the order of the jobs.
+        unique: the rows of jobs with a unique key, which COPY cannot store. Whoever stores them empties this.
+        payloads: what the workers have to hear.
+        failure: what was wrong with the first bad job. No lines are made of it, nor of those after it.
+
+    Args:
+        queue: where the jobs go to; None: each to its own queue.
+        payload_limit_bytes: what one may take.
+        prepare: has the last word on the jobs of a chunk, and may raise.
+    """
+
+    def __init__(
+        self,
+        queue: str | None,
+        payload_limit_bytes: int,
+        prepare: Callable[[list[Job]], list[Job]] | None = None,
+    ) -> None:
+        self._queue = queue
+        self._limit = payload_limit_bytes
+        self._prepare = prepare
+        self._chunks: Iterator[list[Any]] = iter(())
+        self._jobs: list[Job] = []
+        # Many jobs differ in nothing but their ids and kwargs: what stands between these.
+        self._middles: dict[tuple[str, str, int, int], bytes] = {}
+        self._made = 0
+        self.runs: Final[list[tuple[int, int]]] = []
+        self.unique: Final[list[JobRow]] = []
+        self.payloads: Final[set[str]] = set()
+        self.failure: Exception | None = None
+
+    def read(self, chunks: Iterator[list[Any]]) -> None:
+        """Go on with these jobs, given as lists of jobs and of functions decorated with `@job`."""
+        self._chunks = chunks
+
+    def queues(self) -> set[str]:
+        """Where the next jobs go to; empty: there are none."""
+        if not self._jobs and self.failure is None:
+            try:
+                self._jobs = self._next_jobs()
+            except Exception as error:  # noqa: BLE001 -- raised when it can be
+                self.failure = error
+        if self._jobs and self._queue is not None:
+            return {self._queue}
+        return {job.queue for job in self._jobs}
+
+    def parts(self, declared: AbstractSet[str]) -> Iterator[bytes]:
+        """The lines for one COPY, some at a time, so that the server reads some while the next are made.
+
+        Nothing is raised here, in the middle of a COPY: the server would write the message into its log.
+
+        Args:
+            declared: the queues that are known. At jobs for another one this ends.
+        """
+        until = self._made + COPY_MAX
+        while self._made < until and not self.unique and (queues := self.queues()) and queues <= declared:
+            jobs, self._jobs = self._jobs, []
+            self._middles.clear()
+            for first in range(0, len(jobs), PART):
+                if self.failure is None and (lines := self._lines(jobs[first : first + PART])):
+                    yield lines
+
+    def _next_jobs(self) -> list[Job]:
+        jobs: list[Job] = []
+        try:
+            for given in next(self._chunks, ()):
+                jobs.append(given if isinstance(given, Job) else as_job(given))  # noqa: PERF401 -- how many were good?
+        except InvalidJob as error:
+            raise _bad(self._made + len(jobs), error) from None
+        return self._prepare(jobs) if self._prepare and jobs else jobs
+
+    def _lines(self, jobs: Sequence[Job]) -> bytes:
+        run = Run()
+        self.runs.append((run.first, len(jobs)))
+        prefix = run.prefix.encode()
+        queue, limit, middles = self._queue, self._limit, self._middles
+        pieces: list[bytes] = []
+        number = 0
+        try:
+            for number, job in enumerate(jobs):
+                if not _is_plain(job):
+                    pieces.append(self._any_line(job, run.prefix + _SUFFIXES[number]))
+                    continue
+                encoded = _NULL
+                if job.kwargs:
+                    encoded = encode_checked(job.kwargs, "kwargs")
+                    if len(encoded) > limit:
+                        check_size(job.func, len(encoded), limit)
+                    if _BACKSLASH in encoded:
+                        encoded = encoded.replace(b"\\", b"\\\\")
+                common = (queue or job.queue, job.func, job.priority, job.max_attempts)
+                middle = middles.get(common) or self._middle(*common)
+                pieces += prefix, _SUFFIX_BYTES[number], middle, encoded, _END
+        except InvalidJob as error:
+            self.failure = _bad(self._made + number, error)
+        self._made += len(jobs)
+        return b"".join(pieces)
+
+    def _any_line(self, job: Job, id_: str) -> bytes:
+        row = job_row(job, self._queue or job.queue, id_, self._limit)
+        heard = payload(row)
+        if heard is not None:
+            self.payloads.add(heard)
+        if row.unique_key is not None:
+            self.unique.append(row)
+            return b""
+        return copy_line(row).encode()
+
+    def _middle(self, queue: str, func: str, priority: int, max_attempts: int) -> bytes:
+        self.payloads.add(ready(queue))
+        middle = f"\t{queue}\t{func}\t{priority}\t{max_attempts}\tpending\t\\N\t".encode()
+        self._middles[queue, func, priority, max_attempts] = middle
+        return middle
+
+
+def _bad(number: int, error: InvalidJob) -> InvalidJob:
+    return InvalidJob(f"Job {number} of push_many: {error} None of them was stored.")
+
+
+def _is_plain(job: Job) -> bool:
+    """Whether a job has nothing but a function, a queue, kwargs, a priority and attempts, as most have."""
+    return (
+        job.scheduled_at is None
+        and job.unique_key is None
+        and job.expires_at is None
+        and job.backoff is None
+        and job.keep_result
+        and not job.meta
+        and not job.limits
+        and not job.retry_on
+        and not job.give_up_on
+    )
