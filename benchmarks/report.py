@@ -19,7 +19,9 @@ NOISY = 0.3
 VERDICTS = {True: "pass", False: "MISS", None: ""}
 UNITS = {
     **dict.fromkeys(("jobs_s", "first_tenth", "last_tenth", "statements_s"), "/s"),
-    **dict.fromkeys(("median_ms", "p99_ms", "last_p99_ms", "second_p99_ms", "import_ms", "first_ms"), " ms"),
+    **dict.fromkeys(
+        ("median_ms", "p99_ms", "last_p99_ms", "second_p99_ms", "import_ms", "first_ms", "prune_ms"), " ms"
+    ),
     **dict.fromkeys(("memory_mb", "last_size_mb", "quarter_size_mb"), " MB"),
     "cpu_us_per_job": " µs",
     "wal_bytes": " B",

@@ -153,7 +153,7 @@ HOLD_NOTHING = "import chancy_core.embedded"
 
 
 def test_settings(directory):
-    """Durable, in UTF-8 and UTC, on a private socket and nowhere else."""
+    """Durable, in UTF-8 and UTC, on a private socket and nowhere else; dead rows are looked for every few seconds."""
     with acquire(directory) as server:
         show = {name: value for name, value, _ in query(server.dsn, "SHOW ALL")}
         encoding = query(server.dsn, "SELECT pg_encoding_to_char(encoding) FROM pg_database")
@@ -161,6 +161,7 @@ def test_settings(directory):
     assert show["full_page_writes"] == "on"
     assert show["listen_addresses"] == ""
     assert show["TimeZone"] == "UTC"
+    assert show["autovacuum_naptime"] == "5s"
     assert show["server_version"] == server.version
     assert {row[0] for row in encoding} == {"UTF8"}
 

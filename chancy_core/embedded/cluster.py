@@ -32,6 +32,7 @@ _SETTINGS = {
     "wal_level": "minimal",  # nobody replicates from it
     "max_wal_senders": "0",
     "max_logical_replication_workers": "0",
+    "autovacuum_naptime": "5s",  # a minute of a busy queue leaves hundreds of megabytes of dead rows
     "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] ",
     "log_timezone": "UTC",

@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import statistics
 import time
+from typing import NamedTuple
 
 import psycopg
 
@@ -61,6 +62,8 @@ class Bench:
 
     async def dead(self) -> int:
         """Dead rows in the schema."""
+        # Otherwise a session tells of its own a moment later.
+        await self.connection.execute("SELECT pg_stat_force_next_flush()")
         await self.connection.execute("SELECT pg_stat_clear_snapshot()")
         return int(await self.one(DEAD))
 
@@ -93,25 +96,44 @@ class Writer:
         return f"median {statistics.median(ms):.1f} ms, 99 % {ms[int(len(ms) * 0.99)]:.0f} ms, max {ms[-1]:.0f} ms"
 
 
-async def drop_many(bench: Bench, jobs: int) -> None:
-    """A partition full of old jobs goes, while others finish."""
+class Dropped(NamedTuple):
+    """What became of a partition full of old jobs."""
+
+    jobs: int
+    took_s: float
+    dead: int
+
+
+async def fill(bench: Bench, jobs: int) -> None:
+    """A partition full of old jobs beside those that a pruner makes."""
     await bench.fresh()
     await Pruner().rounds().run(bench.store, budget_s=60)
     await bench.old_partition()
     for _ in range(0, jobs, 50_000):
         await bench.connection.execute(FINISH, (27 * HOUR, 50_000))
-    count = await bench.one(f"SELECT count(*) FROM {SCHEMA}.finished_succeeded_p0")
-    size = await bench.one(f"SELECT pg_size_pretty(pg_total_relation_size('{SCHEMA}.finished_succeeded_p0'))")
     await bench.connection.execute("CHECKPOINT")
+
+
+async def drop(bench: Bench) -> Dropped:
+    """One round takes it away."""
+    count = await bench.one(f"SELECT count(*) FROM {SCHEMA}.finished_succeeded_p0")
+    start = time.monotonic()
+    done = await Pruner().rounds().run(bench.store, budget_s=60)
+    took_s = time.monotonic() - start
+    assert done.dropped == ["finished_succeeded_p0"], done
+    return Dropped(count, took_s, await bench.dead())
+
+
+async def drop_many(bench: Bench, jobs: int) -> None:
+    """A partition full of old jobs goes, while others finish."""
+    await fill(bench, jobs)
+    size = await bench.one(f"SELECT pg_size_pretty(pg_total_relation_size('{SCHEMA}.finished_succeeded_p0'))")
     writer = Writer(bench.dsn, 2_000)
     writing = asyncio.create_task(writer.run(3))
     await asyncio.sleep(1)
-    start = time.monotonic()
-    done = await Pruner().rounds().run(bench.store, budget_s=60)
-    took_ms = (time.monotonic() - start) * 1000
+    dropped = await drop(bench)
     await writing
-    assert done.dropped == ["finished_succeeded_p0"], done
-    print(f"drop: {count:,} jobs ({size}) went in {took_ms:.0f} ms; dead rows left: {await bench.dead()}")
+    print(f"drop: {dropped.jobs:,} jobs ({size}) went in {dropped.took_s * 1000:.0f} ms; dead rows: {dropped.dead}")
     print(f"  batches of 500 finishing meanwhile: {writer}")
 
 
