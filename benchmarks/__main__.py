@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import compileall
 import importlib
+import re
 import sys
 import time
 import traceback
@@ -62,8 +64,17 @@ def _list(names: str | None) -> tuple[str, ...]:
 
 def main() -> None:
     given = options(sys.argv[1:])
+    _compile()
     with server() as dsn:
         asyncio.run(_run(dsn, given))
+
+
+def _compile() -> None:
+    """What pip does with what it installs, peers among it. This lies here as it was written."""
+    for package in ("benchmarks", "chancy", "chancy_core"):
+        for folder in importlib.import_module(package).__path__:
+            # Not the environments of peers.
+            compileall.compile_dir(folder, quiet=2, rx=re.compile(r"/\.peers/"))
 
 
 async def _run(dsn: str, given: Options) -> None:

@@ -6,10 +6,10 @@ import json
 import time
 from collections.abc import Sequence
 
-import importlib_metadata
 import uuid_utils
 
 from chancy import Job, Plugin
+from chancy_core.offers import offers
 
 
 async def nothing(*, n: int) -> None:
@@ -44,7 +44,7 @@ SETTINGS = {"metrics": {"port": 0}}
 
 def plugins(names: Sequence[str]) -> list[Plugin]:
     """The installed plugins of these names."""
-    points = importlib_metadata.entry_points(group="chancy")
+    points = offers("chancy") if names else {}
     return [points[name].load()(**SETTINGS.get(name, {})) for name in names]
 
 

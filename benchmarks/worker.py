@@ -10,10 +10,14 @@ import logging
 import sys
 import time
 
-from benchmarks.children import say
-from benchmarks.work import plugins
-from chancy import Chancy, Worker
-from chancy_core.worker.process import collect_less, loop_factory
+from chancy_core.garbage import collect_less, keep_all
+
+collect_less()
+
+from benchmarks.children import say  # noqa: E402 -- as `chancy` does
+from benchmarks.work import plugins  # noqa: E402
+from chancy import Chancy, Worker  # noqa: E402
+from chancy_core.worker.process import loop_factory  # noqa: E402
 
 
 async def main(dsn: str, schema: str, concurrency: str, *names: str) -> None:
@@ -21,7 +25,7 @@ async def main(dsn: str, schema: str, concurrency: str, *names: str) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     chancy = Chancy(dsn, schema=schema, discover=False, plugins=plugins(names))
     async with chancy, Worker(chancy, concurrency=int(concurrency)):
-        collect_less()
+        keep_all()
         say("ready")
         while await reader.readline():
             say(time.process_time())

@@ -1,18 +1,26 @@
-"""Chancy: a job queue on PostgreSQL. What users import; all of it lives in `chancy_core`."""
+"""Chancy: a job queue on PostgreSQL. What users import; all of it lives in `chancy_core`.
 
-from chancy_core.app import Chancy
-from chancy_core.backoff import Backoff
-from chancy_core.decorating import job
-from chancy_core.errors import ChancyError, JobStopped
-from chancy_core.executors import JobContext
-from chancy_core.hookspecs import hookimpl
-from chancy_core.job import Cancellation, Job, JobError, Limit, Outcome, Progress, QueuedJob, State
-from chancy_core.plugins import Budget, Plugin, Tick
-from chancy_core.queue import Queue
-from chancy_core.reference import Reference
-from chancy_core.store import Migration, read_migrations, statement
-from chancy_core.verdicts import Cancel, Retry, Snooze
-from chancy_core.worker import Worker
+What belongs to a name is imported when the name is first used: a module that only defines jobs needs no driver, and an
+application that only pushes needs no worker.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from chancy_core.app import Chancy
+    from chancy_core.backoff import Backoff
+    from chancy_core.decorating import job
+    from chancy_core.errors import ChancyError, JobStopped
+    from chancy_core.executors import JobContext
+    from chancy_core.hookspecs import hookimpl
+    from chancy_core.job import Cancellation, Job, JobError, Limit, Outcome, Progress, QueuedJob, State
+    from chancy_core.plugins import Budget, Plugin, Tick
+    from chancy_core.queue import Queue
+    from chancy_core.reference import Reference
+    from chancy_core.store import Migration, read_migrations, statement
+    from chancy_core.verdicts import Cancel, Retry, Snooze
+    from chancy_core.worker import Worker
 
 __all__ = [
     "Backoff",
@@ -43,3 +51,34 @@ __all__ = [
     "read_migrations",
     "statement",
 ]
+
+# The same as above, for Python; a test holds them together.
+_HOMES: Final = {
+    "chancy_core.app": ("Chancy",),
+    "chancy_core.backoff": ("Backoff",),
+    "chancy_core.decorating": ("job",),
+    "chancy_core.errors": ("ChancyError", "JobStopped"),
+    "chancy_core.executors": ("JobContext",),
+    "chancy_core.hookspecs": ("hookimpl",),
+    "chancy_core.job": ("Cancellation", "Job", "JobError", "Limit", "Outcome", "Progress", "QueuedJob", "State"),
+    "chancy_core.plugins": ("Budget", "Plugin", "Tick"),
+    "chancy_core.queue": ("Queue",),
+    "chancy_core.reference": ("Reference",),
+    "chancy_core.store": ("Migration", "read_migrations", "statement"),
+    "chancy_core.verdicts": ("Cancel", "Retry", "Snooze"),
+    "chancy_core.worker": ("Worker",),
+}
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+
+
+if not TYPE_CHECKING:  # where it would make any name a good one
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(_HOME_OF[name]), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -23,8 +23,9 @@ import pytest
 from msgspec.structs import replace
 from support import until
 
+from chancy_core.backoff import Backoff
 from chancy_core.errors import InvalidQueue
-from chancy_core.executors import ExecutorSettings, StopReason, load_executor
+from chancy_core.executors import ExecutorSettings, StopReason, auto, load_executor
 from chancy_core.executors.functions import Functions
 from chancy_core.executors.process import ProcessExecutor
 from chancy_core.hookspecs import hookimpl
@@ -705,6 +706,28 @@ async def test_only_allowed_functions_run_in_a_child():
         assert (await end_of(executor, queued(hostile_jobs.pid))).error.type == "CannotRun"
     finally:
         await executor.close()
+
+
+async def test_a_job_whose_executor_cannot_be_made_comes_to_its_end(chancy, monkeypatch):
+    """That attempt fails, with the reason, and the next one may find it; jobs that need none are run as ever."""
+    made = auto._processes
+    attempts: list[None] = []
+
+    def not_at_first(*arguments: Any) -> ProcessExecutor:
+        attempts.append(None)
+        if len(attempts) == 1:
+            raise OSError(24, "Too many open files")
+        return made(*arguments)
+
+    monkeypatch.setattr(auto, "_processes", not_at_first)
+    limited = Job(func="hostile_jobs.pid", limits=[holding(500)], max_attempts=2, backoff=Backoff.fixed(0.01))
+    async with Worker(chancy) as worker:
+        ended = await (await chancy.push(limited)).wait(timeout=20)
+        assert (ended.state, ended.attempts) == (State.SUCCEEDED, 2)
+        assert "Too many open files" in ended.errors[0].message
+        plain = await (await chancy.push(Job(func="hostile_jobs.pid"))).wait(timeout=20)
+        assert (plain.result, ended.result != os.getpid()) == (os.getpid(), True)
+        await until(lambda: worker.running == 0)
 
 
 @pytest.mark.parametrize(

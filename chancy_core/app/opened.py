@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import msgspec
 
-from chancy_core import config, embedded
+from chancy_core import config
 from chancy_core.config import Settings
 from chancy_core.errors import NotOpen, SchemaError
 from chancy_core.log import log
@@ -22,6 +22,9 @@ from chancy_core.store.connect import connect, connect_sync
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.migrate import applied, kernel_migrations, migrate, problem
 from chancy_core.waiting import Waiter
+
+if TYPE_CHECKING:
+    from chancy_core.embedded import EmbeddedServer
 
 T = TypeVar("T")
 
@@ -51,7 +54,7 @@ class Opened:
             )
         )
         check_configured(self.settings.queues, self.plugins.enforced, self.settings.sources)
-        self._server: embedded.EmbeddedServer | None = None
+        self._server: EmbeddedServer | None = None
         self._pool: Pool | None = None
         self._sync_pool: SyncPool | None = None
         self._pusher: Pusher | None = None
@@ -83,7 +86,7 @@ class Opened:
         if self._pool is not None:
             raise NotOpen("This Chancy is open already.")
         if self.settings.dsn is None and self._server is None:
-            self._server = await asyncio.to_thread(embedded.acquire)
+            self._server = await asyncio.to_thread(_embedded_server)
         try:
             options = self._connection_options()
             async with await connect(self.dsn, **options) as connection:
@@ -123,7 +126,7 @@ class Opened:
         if self._sync_pool is not None:
             raise NotOpen("This Chancy is open already.")
         if self.settings.dsn is None and self._server is None:
-            self._server = embedded.acquire()
+            self._server = _embedded_server()
         try:
             options = self._connection_options()
             with connect_sync(self.dsn, **options) as connection:
@@ -258,3 +261,9 @@ def _load(path: str | Path | None, **settings: Any) -> Settings:
         # LISTEN belongs to a session, which a transaction pooler does not keep.
         loaded = msgspec.structs.replace(loaded, notifications=False)
     return loaded
+
+
+def _embedded_server() -> EmbeddedServer:
+    from chancy_core import embedded  # noqa: PLC0415 -- ten modules, for those who name no database
+
+    return embedded.acquire()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from chancy_core.garbage import collect_less
+
 
 def main() -> None:
     """Run the `chancy` command."""
+    collect_less()
     try:
         import click  # noqa: F401, PLC0415 -- an extra, so that libraries need not bring it
         import rich  # noqa: F401, PLC0415

@@ -14,9 +14,10 @@ from typing import Final
 import click
 
 from chancy_core.app import Chancy
+from chancy_core.garbage import keep_all
 from chancy_core.log import log
 from chancy_core.worker import Stopped, Worker
-from chancy_core.worker.process import collect_less, loop_factory
+from chancy_core.worker.process import loop_factory
 
 # The worker has stopped, and all is written: what is left are tasks that swallow their cancellation, and threads.
 ENDS_WITHIN_S: Final = 10.0
@@ -46,7 +47,7 @@ def worker(
             new_chancy() as chancy,
             Worker(chancy, name=name, tags=tags or None, concurrency=concurrency, grace_s=grace_s) as running,
         ):
-            collect_less()
+            keep_all()
             return await running.wait_for_shutdown()
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

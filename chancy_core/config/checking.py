@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, get_type_hints
 
 import msgspec
-from importlib_metadata import entry_points
 
 from chancy_core.config.layer import Layer
 from chancy_core.config.redacting import HIDDEN, is_secret
 from chancy_core.config.settings import TABLES, TYPES
 from chancy_core.errors import InvalidJob, InvalidQueue, nearest
 from chancy_core.jsonvalue import encode_checked
+from chancy_core.offers import offers
 from chancy_core.queue import EXECUTOR_GROUP, Queue, executor_words, known_executor
 
 Values: TypeAlias = dict[tuple[str, ...], Any]
@@ -190,7 +190,7 @@ def _executor(name: str) -> str:
     known = known_executor(name)
     if known is not None:
         return known
-    installed = set() if _IMPORT_PATH.fullmatch(name) else entry_points(group=EXECUTOR_GROUP).names
+    installed = set() if _IMPORT_PATH.fullmatch(name) else offers(EXECUTOR_GROUP).names
     if not _IMPORT_PATH.fullmatch(name) and name not in installed:
         hint = nearest(name.lower(), [*executor_words(), *installed])
         raise InvalidQueue(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -95,13 +94,8 @@ def _peek(shared: Path) -> Any:
         raise ConfigError(
             f"{shared} cannot be read: {error.strerror}. Make it readable, or name another file in CHANCY_CONFIG."
         ) from None
-    try:
-        return _shared_table(_parse(shared, data))
-    except ConfigError:
-        # A broken file of somebody else's project is none of our business.
-        if b"chancy" in data:
-            raise
-        return None
+    # Most are not about us, and those that are broken besides are none of our business.
+    return _shared_table(_parse(shared, data)) if b"chancy" in data else None
 
 
 def _warn_if_ignored(shared: Path, own: Path) -> None:
@@ -114,6 +108,8 @@ def _warn_if_ignored(shared: Path, own: Path) -> None:
 
 
 def _parse(path: Path, data: bytes) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 -- only where there is a file
+
     try:
         # Some editors begin a file with a byte order mark, which TOML does not know. The newline
         # gives a mistake in the last line a line number instead of "end of document".

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chancy_core.executors.asyncio import AsyncExecutor
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
-from chancy_core.executors.process import ProcessExecutor
 from chancy_core.executors.thread import ThreadExecutor
 from chancy_core.job import Limit, Outcome, QueuedJob
+
+if TYPE_CHECKING:
+    from chancy_core.executors.process import ProcessExecutor
 
 
 class AutoExecutor(Executor):
@@ -28,7 +30,8 @@ class AutoExecutor(Executor):
         super().__init__(settings)
         self._async = AsyncExecutor(settings)
         self._thread = ThreadExecutor(settings)
-        self._process = ProcessExecutor(settings, **process_options)
+        # Options are looked at now, since they may be wrong.
+        self._process = _processes(settings, process_options) if process_options else None
 
     async def start(self) -> None:
         """Start those that cost nothing while they are not used."""
@@ -37,13 +40,13 @@ class AutoExecutor(Executor):
 
     async def close(self) -> None:
         """Close all of them."""
-        for executor in (self._async, self._thread, self._process):
+        for executor in self._all():
             await executor.close()
 
     async def run(self, job: QueuedJob) -> Outcome:
         """Run one job. See `Executor.run`."""
         if job.limits:
-            return await self._home(job).run(job)
+            return await self._run_limited(job)
         try:
             function = self.settings.functions.find(job)
         except BaseException as error:  # noqa: BLE001 -- an import may raise anything
@@ -60,18 +63,40 @@ class AutoExecutor(Executor):
 
     def forget(self, job: QueuedJob) -> None:
         """See `Executor.forget`."""
-        for executor in (self._async, self._thread, self._process):
+        for executor in self._all():
             executor.forget(job)
 
+    async def _run_limited(self, job: QueuedJob) -> Outcome:
+        if self._process is None and self._suited(job) is None:
+            try:
+                self._process = _processes(self.settings, {})
+            except BaseException as error:  # noqa: BLE001 -- nothing can be opened any more, say
+                return self.stopped(job) or self.failed(job, error, 0.0)
+        return await self._home(job).run(job)
+
+    def _all(self) -> list[Executor]:
+        return [executor for executor in (self._async, self._thread, self._process) if executor is not None]
+
     def _home(self, job: QueuedJob) -> Executor:
-        """The executor that runs a job."""
+        """The executor that runs a job. One that is not there yet runs none: any other will say so."""
+        return self._suited(job) or self._process or self._async
+
+    def _suited(self, job: QueuedJob) -> Executor | None:
+        """The executor of this process that suits a job; None: it needs a child process."""
         limits = {limit.type_ for limit in job.limits}
         if Limit.Type.MEMORY in limits:
-            return self._process
+            return None
         try:
             is_async = self.settings.functions.find(job).is_async
         except BaseException:  # noqa: BLE001 -- it will not come to run anywhere, as this one will tell
             return self._async
         if is_async:
             return self._async
-        return self._process if limits else self._thread
+        return None if limits else self._thread
+
+
+def _processes(settings: ExecutorSettings, options: dict[str, Any]) -> ProcessExecutor:
+    # Fifteen modules, which only limits need.
+    from chancy_core.executors.process import ProcessExecutor  # noqa: PLC0415
+
+    return ProcessExecutor(settings, **options)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import structlog
 from msgspec.structs import asdict
 
 from chancy_core.executors.control import Control
@@ -83,6 +82,8 @@ class JobContext(QueuedJob, frozen=True, kw_only=True):
     @property
     def log(self) -> Any:
         """A structlog logger with the job's id, function, queue and attempt bound to it."""
+        import structlog  # noqa: PLC0415 -- few jobs write to it, and it brings much along: see chancy_core.log
+
         return structlog.get_logger("chancy.job").bind(
             job=str(self.id), func=self.func, queue=self.queue, attempt=self.attempts
         )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from importlib_metadata import entry_points
-
 from chancy_core.errors import CannotRun, InvalidQueue, nearest
 from chancy_core.executors.base import Executor, ExecutorSettings
 from chancy_core.executors.functions import load
+from chancy_core.offers import offers
 from chancy_core.queue import EXECUTOR_GROUP, NOT_BUILT, Queue, executor_words
 from chancy_core.queue import Executor as Executors
 
@@ -46,7 +45,7 @@ def _found(name: str) -> Any:
         raise CannotRun(NOT_BUILT)
     if "." in name or ":" in name:
         return load(name)
-    offered = entry_points(group=EXECUTOR_GROUP)
+    offered = offers(EXECUTOR_GROUP)
     if name not in offered.names:
         raise CannotRun(
             f"No installed package offers an executor {name!r} (entry-point group {EXECUTOR_GROUP})."

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import importlib_metadata
 import msgspec
 
 from chancy_core.errors import ConfigError, PluginError, nearest
+from chancy_core.offers import offers
 from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.check import problems
+
+if TYPE_CHECKING:
+    from importlib_metadata import EntryPoint
 
 GROUP: Final = "chancy"
 
@@ -75,9 +78,9 @@ def load(
     return sorted(found, key=lambda loaded: (ranks.get(loaded.name, len(ranks)), loaded.name))
 
 
-def _entry_points(wrong: list[str]) -> dict[str, importlib_metadata.EntryPoint]:
-    found: dict[str, importlib_metadata.EntryPoint] = {}
-    for point in importlib_metadata.entry_points(group=GROUP):
+def _entry_points(wrong: list[str]) -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for point in offers(GROUP):
         other = found.get(point.name)
         if other is not None and (_origin(other), other.value) != (_origin(point), point.value):
             wrong.append(f"{point.name}: both {_origin(other)} and {_origin(point)} bring it: uninstall one.")
@@ -85,7 +88,7 @@ def _entry_points(wrong: list[str]) -> dict[str, importlib_metadata.EntryPoint]:
     return dict(sorted(found.items()))
 
 
-def _origin(point: importlib_metadata.EntryPoint) -> str:
+def _origin(point: EntryPoint) -> str:
     dist = getattr(point, "dist", None)
     return f"{dist.name} {dist.version}" if dist is not None else point.value
 
@@ -99,9 +102,7 @@ def _check_tables(tables: Mapping[str, Any], known: Sequence[str], source: str) 
             )
 
 
-def _installed(
-    name: str, point: importlib_metadata.EntryPoint, table: dict[str, Any], source: str, wrong: list[str]
-) -> Loaded | None:
+def _installed(name: str, point: EntryPoint, table: dict[str, Any], source: str, wrong: list[str]) -> Loaded | None:
     where = f"{name} ({_origin(point)}, entry point {point.value})"
     try:
         cls = point.load()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import signal
 import socket
 import uuid
@@ -113,7 +112,7 @@ class Worker:
         self._chancy = chancy
         # A worker started again under its old name is another worker: the jobs of the one before it are rescued.
         base = name or defaults.name or f"{socket.gethostname()}.{os.getpid()}"
-        self.name: Final = f"{base}.{secrets.token_hex(3)}"
+        self.name: Final = f"{base}.{os.urandom(3).hex()}"
         self._tags: Final = {EVERY_WORKER, *(defaults.tags if tags is None else tags)}
         self._concurrency: Final = concurrency or defaults.concurrency
         self._lease_s: Final = _checked("lease_s", defaults.lease_s if lease_s is None else lease_s, 0.5)

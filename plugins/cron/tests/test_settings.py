@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from types import SimpleNamespace
-
 import importlib_metadata
 import pytest
 
@@ -20,8 +17,7 @@ GOOD = {"name": "s", "cron": "0 3 * * *", "job": {"func": "app.jobs.report", "kw
 def only_cron(monkeypatch):
     """Whatever else is installed."""
     points = list(importlib_metadata.entry_points(group="chancy", name="cron"))
-    module = importlib.import_module("chancy_core.plugins.load")
-    monkeypatch.setattr(module, "importlib_metadata", SimpleNamespace(entry_points=lambda **_: points))
+    monkeypatch.setattr(importlib_metadata, "entry_points", lambda **_: points)
 
 
 def from_toml(table) -> Cron:

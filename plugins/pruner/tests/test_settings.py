@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from types import SimpleNamespace
-
 import importlib_metadata
 import pytest
 
@@ -19,8 +16,7 @@ HOUR, DAY = 3600, 86_400
 def only_pruner(monkeypatch):
     """Whatever else is installed."""
     points = list(importlib_metadata.entry_points(group="chancy", name="pruner"))
-    module = importlib.import_module("chancy_core.plugins.load")
-    monkeypatch.setattr(module, "importlib_metadata", SimpleNamespace(entry_points=lambda **_: points))
+    monkeypatch.setattr(importlib_metadata, "entry_points", lambda **_: points)
 
 
 def from_toml(table) -> Pruner:
