@@ -10,13 +10,15 @@ from contextvars import Context
 from typing import Final, NamedTuple
 
 import psycopg
+from psycopg import AsyncCursor
+from psycopg.rows import TupleRow
 
 from chancy_core.errors import ChancyError
 from chancy_core.log import log
-from chancy_core.store import Pool, Store, run
+from chancy_core.store import Pool, Store
 from chancy_core.store.codec import JobRow
 from chancy_core.store.connect import lost
-from chancy_core.store.flow import AsyncConnection
+from chancy_core.store.flow import cursor_of, run_with
 from chancy_core.store.notices import payloads
 
 BATCH_MAX: Final = 1000
@@ -75,10 +77,10 @@ class Pusher:
             while batch := self._next_batch():
                 try:
                     # One connection while pushes follow each other.
-                    async with self._pool.connection() as connection:
+                    async with self._pool.connection() as connection, cursor_of(connection) as cursor:
                         until = time.monotonic() + KEEP_S
                         while batch:
-                            await self._write_batch(batch, connection)
+                            await self._write_batch(batch, cursor)
                             batch = await self._next_batch_soon() if time.monotonic() < until else []
                 except (psycopg.OperationalError, psycopg.InterfaceError):
                     await self._write_again(batch)
@@ -109,18 +111,18 @@ class Pusher:
             await asyncio.sleep(0)
         return self._next_batch()
 
-    async def _write_batch(self, batch: list[_Waiting], connection: AsyncConnection) -> None:
+    async def _write_batch(self, batch: list[_Waiting], cursor: AsyncCursor[TupleRow]) -> None:
         """Write a batch, and answer everyone in it. Raises only if the connection is of no more use."""
         rows = [waiting.row for waiting in batch]
         try:
-            taken = await run(connection, self._store.insert(rows, self._due_payloads(rows)))
+            taken = await run_with(cursor, self._store.insert(rows, self._due_payloads(rows)))
         except (ChancyError, psycopg.Error) as error:
             if lost(error):
                 raise
             # One bad job must not fail its neighbours: each alone. Nothing of the batch was stored.
             if len(batch) > 1:
                 for waiting in batch:
-                    await self._write_batch([waiting], connection)
+                    await self._write_batch([waiting], cursor)
             else:
                 self._fail(batch, error)
         else:

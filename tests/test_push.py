@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import tracemalloc
+import uuid
 from collections.abc import AsyncIterator
 
 import psycopg
@@ -164,6 +165,55 @@ async def test_a_push_survives_the_loss_of_its_connection(chancy, dsn):
             admin.execute("SELECT pg_terminate_backend(%s)", [pid])
             await chancy.push(ECHO)
     assert await count(chancy) == 4
+
+
+def test_a_sync_push_survives_the_loss_of_its_connection(new_chancy, dsn):
+    """Without asyncio too, a connection that was killed between two pushes is replaced, and what it kept with it."""
+    with new_chancy() as chancy, psycopg.connect(dsn, autocommit=True) as admin:
+        chancy.sync_migrate()
+        for _ in range(3):
+            chancy.sync_push(ECHO)
+            with chancy.sync_pool.connection() as connection:
+                pid = connection.info.backend_pid
+            admin.execute("SELECT pg_terminate_backend(%s)", [pid])
+        chancy.sync_push(ECHO)
+        assert chancy.sync_count_jobs() == {"default": {"pending": 4}}
+
+
+async def test_a_single_push_is_one_statement_whatever_the_job(chancy, new_chancy, monkeypatch):
+    """Plain jobs, loaded ones and unique ones are stored by one statement each, and come back as they were."""
+    steps = []
+    answer, answer_sync = flow._answer, flow._answer_sync
+
+    async def counted(cursor, step):
+        steps.append(step)
+        return await answer(cursor, step)
+
+    def counted_sync(cursor, step):
+        steps.append(step)
+        return answer_sync(cursor, step)
+
+    kinds = [
+        ECHO,
+        Job(func="jobs.noop", priority=-2, max_attempts=3),
+        ECHO.with_meta(a=1),
+        ECHO.with_unique_key("k"),
+        ECHO.with_retry_on(KeyError),
+    ]
+    with new_chancy() as other:
+        for push in (chancy.push, other.sync_push):
+            for pushed in kinds * 2:
+                given = pushed if pushed.unique_key is None else pushed.with_unique_key(str(uuid.uuid4()))
+                with monkeypatch.context() as patch:
+                    patch.setattr(flow, "_answer", counted)
+                    patch.setattr(flow, "_answer_sync", counted_sync)
+                    steps.clear()
+                    reference = push(given)
+                    reference = reference if isinstance(reference, Reference) else await reference
+                    assert len(steps) == 1
+                found = await chancy.get_job(reference)
+                for field in given.__struct_fields__:
+                    assert getattr(found, field) == getattr(given, field), field
 
 
 async def test_pushes_while_connections_are_killed_are_stored_once(chancy, dsn):

@@ -79,9 +79,7 @@ class Pushes(Jobs):
         row = self._row(*_named(queue, job))
         tell = self._payloads([row])
         if connection is None:
-            taken = self.sync_pool.run(
-                lambda: self.store.insert([row], tell), lambda: self.store.insert_again([row], tell)
-            )
+            taken = self.sync_pool.push(self.store.insert([row], tell), lambda: self.store.insert_again([row], tell))
         else:
             taken = run_sync(sync_connection(connection), self.store.insert([row], tell))
         return self._reference(row, taken.get(row.id))

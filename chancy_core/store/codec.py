@@ -109,6 +109,9 @@ def _in_utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.astimezone(UTC)
 
 
+_NO_OTHERS: Final[list[Any]] = [None] * 4
+
+
 def insert_params(rows: Sequence[JobRow]) -> dict[str, Any]:
     """The rows as one array a column, for `insert_jobs`."""
     columns = dict(zip(JobRow._fields, map(list, zip(*rows, strict=True)), strict=True))
@@ -117,6 +120,21 @@ def insert_params(rows: Sequence[JobRow]) -> dict[str, Any]:
         params[name] = plain_array(columns[name])
     params["queues"] = list(set(columns["queue"]))
     return params
+
+
+def plain_params(row: JobRow) -> dict[str, Any] | None:
+    """The row for `insert_plain_job`; None if it has more than that stores."""
+    id_, queue, func, priority, max_attempts, scheduled_at, unique_key, kwargs, *others = row
+    if scheduled_at is not None or unique_key is not None or others != _NO_OTHERS:
+        return None
+    return {
+        "id": id_,
+        "queue": queue,
+        "func": func,
+        "priority": str(priority),
+        "max_attempts": str(max_attempts),
+        "kwargs": kwargs,
+    }
 
 
 def insert_one_params(row: JobRow) -> dict[str, Any]:

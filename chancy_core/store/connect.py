@@ -10,9 +10,10 @@ from typing import Any, Final, TypeVar
 import psycopg
 import psycopg_pool
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
 
 from chancy_core.errors import DatabaseUnavailable
-from chancy_core.store.flow import AsyncConnection, Connection, Flow, run, run_sync
+from chancy_core.store.flow import AsyncConnection, Connection, Flow, run, run_sync, run_sync_with, sync_cursor_of
 
 T = TypeVar("T")
 
@@ -212,13 +213,20 @@ class Pool:
             yield connection
 
 
+class _SyncConnection(psycopg.Connection[Any]):
+    """A connection that keeps the cursor of its single pushes, of which nothing but a row or two is left over."""
+
+    push_cursor: psycopg.Cursor[TupleRow] | None = None
+
+
 class SyncPool:
     """An application's connections, without asyncio. They autocommit."""
 
     def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
         self._dsn = dsn
-        self._pool: psycopg_pool.ConnectionPool[Connection] = psycopg_pool.ConnectionPool(
+        self._pool: psycopg_pool.ConnectionPool[_SyncConnection] = psycopg_pool.ConnectionPool(
             conninfo(dsn, application_name=application_name),
+            connection_class=_SyncConnection,
             configure=_configure_sync,
             **_pool_options(max_size, pooler=pooler),
         )
@@ -234,24 +242,42 @@ class SyncPool:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A connection for the length of the block."""
-        try:
-            connection = self._pool.getconn()
-        except psycopg_pool.PoolTimeout as error:
-            raise unavailable(self._dsn, error) from error
+        connection = self._taken()
         try:
             yield connection
         finally:
             self._pool.putconn(connection)
 
-    def run(self, flow: Callable[[], Flow[T]], again: Callable[[], Flow[T]] | None = None) -> T:
-        """Run a flow; if the connection turns out to be lost, replace it and run `again` (or the same) once."""
+    def run(self, flow: Callable[[], Flow[T]]) -> T:
+        """Run a flow; if the connection turns out to be lost, replace it and run the flow once more."""
         try:
             with self.connection() as connection:
                 return run_sync(connection, flow())
         except psycopg.OperationalError:
             self._pool.check()
             with self.connection() as connection:
-                return run_sync(connection, (again or flow)())
+                return run_sync(connection, flow())
+
+    def push(self, flow: Flow[T], again: Callable[[], Flow[T]]) -> T:
+        """Run the flow of a single push; if the connection turns out to be lost, replace it and run `again`."""
+        connection = self._taken()
+        try:
+            if connection.push_cursor is None:
+                connection.push_cursor = sync_cursor_of(connection)
+            return run_sync_with(connection.push_cursor, flow)
+        except psycopg.OperationalError:
+            pass
+        finally:
+            self._pool.putconn(connection)
+        self._pool.check()
+        with self.connection() as other:
+            return run_sync(other, again())
+
+    def _taken(self) -> _SyncConnection:
+        try:
+            return self._pool.getconn()
+        except psycopg_pool.PoolTimeout as error:
+            raise unavailable(self._dsn, error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

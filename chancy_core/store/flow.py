@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.copy import AsyncLibpqWriter
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 
 T = TypeVar("T")
@@ -39,39 +39,59 @@ AsyncConnection: TypeAlias = psycopg.AsyncConnection[Any]
 Connection: TypeAlias = psycopg.Connection[Any]
 
 
+def cursor_of(connection: AsyncConnection) -> psycopg.AsyncCursor[TupleRow]:
+    """A cursor for flows. One that is used again for the same statement is spared half of the preparations."""
+    # The cursor's class is named, because a connection may make cursors with another parameter style.
+    return psycopg.AsyncCursor(connection, row_factory=tuple_row)
+
+
+def sync_cursor_of(connection: Connection) -> psycopg.Cursor[TupleRow]:
+    """As `cursor_of`."""
+    return psycopg.Cursor(connection, row_factory=tuple_row)
+
+
 async def run(connection: AsyncConnection, flow: Flow[T]) -> T:
     """Run a flow on an async connection."""
-    # The cursor's class is named, because a connection may make cursors with another parameter style.
-    async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    rows = await _answer(cursor, step)
-                except BaseException as error:  # noqa: BLE001 -- the flow decides what it means
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(rows)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+    async with cursor_of(connection) as cursor:
+        return await run_with(cursor, flow)
+
+
+async def run_with(cursor: psycopg.AsyncCursor[TupleRow], flow: Flow[T]) -> T:
+    """Run a flow with a cursor of `cursor_of`."""
+    try:
+        step = next(flow)
+        while True:
+            try:
+                rows = await _answer(cursor, step)
+            except BaseException as error:  # noqa: BLE001 -- the flow decides what it means
+                step = flow.throw(error)
+            else:
+                step = flow.send(rows)
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 def run_sync(connection: Connection, flow: Flow[T]) -> T:
     """Run a flow on a sync connection."""
-    with psycopg.Cursor(connection, row_factory=tuple_row) as cursor:
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    rows = _answer_sync(cursor, step)
-                except BaseException as error:  # noqa: BLE001 -- the flow decides what it means
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(rows)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+    with sync_cursor_of(connection) as cursor:
+        return run_sync_with(cursor, flow)
+
+
+def run_sync_with(cursor: psycopg.Cursor[TupleRow], flow: Flow[T]) -> T:
+    """Run a flow with a cursor of `sync_cursor_of`."""
+    try:
+        step = next(flow)
+        while True:
+            try:
+                rows = _answer_sync(cursor, step)
+            except BaseException as error:  # noqa: BLE001 -- the flow decides what it means
+                step = flow.throw(error)
+            else:
+                step = flow.send(rows)
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 async def _answer(cursor: psycopg.AsyncCursor[TupleRow], step: Step) -> list[TupleRow]:
@@ -79,7 +99,12 @@ async def _answer(cursor: psycopg.AsyncCursor[TupleRow], step: Step) -> list[Tup
         await _copy(cursor, step)
         return []
     await cursor.execute(step.text, step.params or None)
-    return await cursor.fetchall() if cursor.description else []
+    return await cursor.fetchall() if _has_rows(cursor) else []
+
+
+def _has_rows(cursor: psycopg.AsyncCursor[TupleRow] | psycopg.Cursor[TupleRow]) -> bool:
+    # Not `cursor.description`, which describes every column.
+    return cursor.pgresult is not None and cursor.pgresult.status == ExecStatus.TUPLES_OK
 
 
 async def _copy(cursor: psycopg.AsyncCursor[TupleRow], step: CopyIn) -> None:
@@ -104,4 +129,4 @@ def _answer_sync(cursor: psycopg.Cursor[TupleRow], step: Step) -> list[TupleRow]
                 copy.write(part)
         return []
     cursor.execute(step.text, step.params or None)
-    return cursor.fetchall() if cursor.description else []
+    return cursor.fetchall() if _has_rows(cursor) else []

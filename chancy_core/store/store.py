@@ -16,6 +16,7 @@ from chancy_core.store.codec import (
     JobRow,
     insert_one_params,
     insert_params,
+    plain_params,
     queue_of,
     stored_job,
     worker_info,
@@ -64,9 +65,12 @@ class Store:
         """
         taken: dict[str, uuid.UUID] = {}
         if len(rows) == 1 and len(payloads) <= 1:
-            params = insert_one_params(rows[0])
-            payload = payloads[0] if payloads else None
-            if (yield self.query("insert_job", **params, payload=payload, channel=self.channel)):
+            params = plain_params(rows[0])
+            name = "insert_job" if params is None else "insert_plain_job"
+            params = params or insert_one_params(rows[0])
+            params["payload"] = payloads[0] if payloads else None
+            params["channel"] = self.channel
+            if (yield Query(statement(name, self.schema), params)):
                 return taken
             # Its key is taken, or its queue unknown: the statement for many finds out.
         if any(row.unique_key for row in rows):
