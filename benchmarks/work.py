@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import uuid_utils
 
+from benchmarks.children import say
 from chancy import Job, Plugin
 from chancy_core.offers import offers
 
@@ -25,9 +26,15 @@ async def stamp(*, pushed_at: float) -> float:
     return time.monotonic() - pushed_at
 
 
+async def tell(*, pushed_at: float) -> None:
+    """The same, told on the standard output, as the bare loop and the peers' workers do."""
+    say(time.monotonic() - pushed_at)
+
+
 NOTHING = f"{__name__}.nothing"
 NOTHING_SYNC = f"{__name__}.nothing_sync"
 STAMP = f"{__name__}.stamp"
+TELL = f"{__name__}.tell"
 
 
 def nothings(count: int) -> list[Job]:

@@ -47,9 +47,8 @@ def scenario(bench: Bench) -> Scenario:
             delays_s = []
             for _ in range(WARM_UP + jobs):
                 await _pause()
-                pushed = Job(func=work.STAMP, kwargs={"pushed_at": time.monotonic()})
-                reference = await chancy.push(pushed)
-                delays_s.append((await reference.wait(timeout=10)).result)
+                await chancy.push(Job(func=work.TELL, kwargs={"pushed_at": time.monotonic()}))
+                delays_s.append(float(await worker.hear()))
         return peering.milliseconds(delays_s[WARM_UP:])
 
     async def bare() -> Sample:
