@@ -30,8 +30,11 @@ class AutoExecutor(Executor):
         super().__init__(settings)
         self._async = AsyncExecutor(settings)
         self._thread = ThreadExecutor(settings)
+        # Whichever of them runs a job, it is told here, and asked here.
+        self._async.share_runs(self)
+        self._thread.share_runs(self)
         # Options are looked at now, since they may be wrong.
-        self._process = _processes(settings, process_options) if process_options else None
+        self._process = self._processes(process_options) if process_options else None
 
     async def start(self) -> None:
         """Start those that cost nothing while they are not used."""
@@ -57,22 +60,21 @@ class AutoExecutor(Executor):
         """Stop a running job the way the executor does that runs it."""
         self._home(job).stop(job, task, reason)
 
-    def stopped(self, job: QueuedJob) -> Outcome | None:
-        """See `Executor.stopped`."""
-        return self._home(job).stopped(job)
-
-    def forget(self, job: QueuedJob) -> None:
-        """See `Executor.forget`."""
-        for executor in self._all():
-            executor.forget(job)
-
     async def _run_limited(self, job: QueuedJob) -> Outcome:
         if self._process is None and self._suited(job) is None:
             try:
-                self._process = _processes(self.settings, {})
+                self._process = self._processes({})
             except BaseException as error:  # noqa: BLE001 -- nothing can be opened any more, say
                 return self.stopped(job) or self.failed(job, error, 0.0)
         return await self._home(job).run(job)
+
+    def _processes(self, options: dict[str, Any]) -> ProcessExecutor:
+        # Fifteen modules, which only limits need.
+        from chancy_core.executors.process import ProcessExecutor  # noqa: PLC0415
+
+        executor = ProcessExecutor(self.settings, **options)
+        executor.share_runs(self)
+        return executor
 
     def _all(self) -> list[Executor]:
         return [executor for executor in (self._async, self._thread, self._process) if executor is not None]
@@ -93,10 +95,3 @@ class AutoExecutor(Executor):
         if is_async:
             return self._async
         return None if limits else self._thread
-
-
-def _processes(settings: ExecutorSettings, options: dict[str, Any]) -> ProcessExecutor:
-    # Fifteen modules, which only limits need.
-    from chancy_core.executors.process import ProcessExecutor  # noqa: PLC0415
-
-    return ProcessExecutor(settings, **options)

@@ -74,6 +74,10 @@ class Executor(abc.ABC):
         self._stopping: dict[Any, StopReason] = {}
         self._controls: dict[Any, Control] = {}
 
+    def share_runs(self, other: Executor) -> None:
+        """Know what `other` knows of the runs that go on: for an executor made of several. Before the first run."""
+        self._stopping, self._controls = other._stopping, other._controls
+
     async def start(self) -> None:  # noqa: B027 -- few need one
         """Called once, on the worker's loop, before the first job."""
 

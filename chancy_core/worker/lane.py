@@ -42,7 +42,9 @@ class Lane:
         self.concurrency = concurrency
         self._executor = executor
         self._finisher = finisher
-        self._running: dict[tuple[uuid.UUID, int], Run] = {}
+        self._loop = asyncio.get_running_loop()
+        # By the job's identity in memory: hashing a UUID costs more than everything else that is done with this.
+        self._running: dict[int, Run] = {}
         # Jobs that were claimed ahead, and until when they may wait for a slot.
         self._waiting: deque[tuple[QueuedJob, float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -58,7 +60,9 @@ class Lane:
 
     def known(self) -> set[tuple[uuid.UUID, int]]:
         """The runs that go on here, or wait for a slot."""
-        return self._running.keys() | {(job.id, job.claims) for job, _ in self._waiting}
+        jobs = [run.job for run in self._running.values()]
+        jobs.extend(job for job, _ in self._waiting)
+        return {(job.id, job.claims) for job in jobs}
 
     def job_of(self, task: asyncio.Task[Any]) -> QueuedJob | None:
         """The job that a task runs here. Also from another thread, while the loop is blocked."""
@@ -93,19 +97,18 @@ class Lane:
 
     def start(self, jobs: Iterable[QueuedJob]) -> None:
         """Run jobs that were claimed, each in a task of its own, as soon as there is a slot for it."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + PATIENCE_S
+        until = self._loop.time() + PATIENCE_S
         self._waiting.extend((job, until) for job in jobs)
         self._fill()
         if self._waiting and self._timer is None:
-            self._timer = loop.call_at(until, self._give_back_late)
+            self._timer = self._loop.call_at(until, self._give_back_late)
 
     def _fill(self) -> None:
         executor = self._executor
-        while self._waiting and self.free > 0:
-            job, _ = self._waiting.popleft()
-            task = asyncio.create_task(self._run(job, executor))
-            self._running[job.id, job.claims] = Run(job, task, executor)
+        for _ in range(min(self.free, len(self._waiting))):
+            job = self._waiting.popleft()[0]
+            task = self._loop.create_task(self._run(job, executor))
+            self._running[id(job)] = Run(job, task, executor)
 
     async def _run(self, job: QueuedJob, executor: Executor) -> None:
         try:
@@ -114,7 +117,7 @@ class Lane:
             log.error("executor_failed", executor=type(executor).__name__, job=str(job.id), exc_info=error)
             outcome = executor.stopped(job) or executor.failed(job, error, 0.0)
         executor.forget(job)
-        del self._running[job.id, job.claims]
+        del self._running[id(job)]
         self._finisher.put(outcome)
         self._pace.ended(outcome.run_s)
         if self._waiting:
@@ -125,9 +128,8 @@ class Lane:
         """Stop everything that runs, and start nothing that waits. Returns how many jobs that were."""
         # At the loop's next step: a task that is cancelled before its first one never takes it, and would hold its job
         # for ever.
-        loop = asyncio.get_running_loop()
-        for key, run in self._running.items():
-            loop.call_soon(self._stop, key, run, reason)
+        for run in self._running.values():
+            self._loop.call_soon(self._stop, run, reason)
         return len(self._running) + self.give_back(reason.value)
 
     def give_back(self, note: str) -> int:
@@ -139,21 +141,20 @@ class Lane:
 
     def _give_back_late(self) -> None:
         """Hand back what has waited too long, because the jobs before it turned out not to be short."""
-        loop = asyncio.get_running_loop()
         self._timer = None
-        if self._waiting and self._waiting[0][1] <= loop.time():
+        if self._waiting and self._waiting[0][1] <= self._loop.time():
             count = self.give_back(WAITED)
             log.info("jobs_waited_too_long", queue=self.queue.name, count=count)
         elif self._waiting:
-            self._timer = loop.call_at(self._waiting[0][1], self._give_back_late)
+            self._timer = self._loop.call_at(self._waiting[0][1], self._give_back_late)
 
     def cancel(self, key: tuple[uuid.UUID, int]) -> bool:
         """Cancel one run, if it is here; whether it is. One that goes on may be cancelled again."""
-        run = self._running.get(key)
-        if run is not None:
-            # As in `stop`.
-            asyncio.get_running_loop().call_soon(self._stop, key, run, StopReason.CANCELLED)
-            return True
+        for run in self._running.values():
+            if (run.job.id, run.job.claims) == key:
+                # As in `stop`.
+                self._loop.call_soon(self._stop, run, StopReason.CANCELLED)
+                return True
         for waiting in self._waiting:
             if (waiting[0].id, waiting[0].claims) == key:
                 self._waiting.remove(waiting)
@@ -161,8 +162,8 @@ class Lane:
                 return True
         return False
 
-    def _stop(self, key: tuple[uuid.UUID, int], run: Run, reason: StopReason) -> None:
-        if key in self._running:
+    def _stop(self, run: Run, reason: StopReason) -> None:
+        if self._running.get(id(run.job)) is run:
             run.executor.stop(run.job, run.task, reason)
 
     async def idle(self) -> None:
