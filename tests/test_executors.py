@@ -710,7 +710,7 @@ async def test_only_allowed_functions_run_in_a_child():
 
 async def test_a_job_whose_executor_cannot_be_made_comes_to_its_end(chancy, monkeypatch):
     """That attempt fails, with the reason, and the next one may find it; jobs that need none are run as ever."""
-    made = auto._processes
+    made = auto.AutoExecutor._processes
     attempts: list[None] = []
 
     def not_at_first(*arguments: Any) -> ProcessExecutor:
@@ -719,7 +719,7 @@ async def test_a_job_whose_executor_cannot_be_made_comes_to_its_end(chancy, monk
             raise OSError(24, "Too many open files")
         return made(*arguments)
 
-    monkeypatch.setattr(auto, "_processes", not_at_first)
+    monkeypatch.setattr(auto.AutoExecutor, "_processes", not_at_first)
     limited = Job(func="hostile_jobs.pid", limits=[holding(500)], max_attempts=2, backoff=Backoff.fixed(0.01))
     async with Worker(chancy) as worker:
         ended = await (await chancy.push(limited)).wait(timeout=20)
