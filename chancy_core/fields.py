@@ -31,6 +31,15 @@ def _remember(good: set[str], name: str) -> None:
         good.add(name)
 
 
+def plain(value: object) -> object:
+    """The string or the number that a member of an enumeration is: it may print itself as something else."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__int__(value)
+    return value
+
+
 def check_func(func: object) -> None:
     """Raise InvalidJob unless this is the name of a function. Many jobs are made of few names: good once is good."""
     if type(func) is str and func in _good_funcs:

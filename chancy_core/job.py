@@ -25,6 +25,7 @@ from chancy_core.fields import (
     copied_dict,
     dotted,
     exception_names,
+    plain,
 )
 from chancy_core.naming import importable_name
 
@@ -140,6 +141,9 @@ class Job(msgspec.Struct, frozen=True):
     give_up_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not (type(self.func) is type(self.queue) is str and type(self.priority) is type(self.max_attempts) is int):
+            for field in ("func", "queue", "priority", "max_attempts"):
+                force_setattr(self, field, plain(getattr(self, field)))
         check_func(self.func)
         check_queue(self.queue)
         check_int("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX)
@@ -147,6 +151,7 @@ class Job(msgspec.Struct, frozen=True):
         check_moment("scheduled_at", self.scheduled_at)
         check_moment("expires_at", self.expires_at)
         if self.unique_key is not None:
+            force_setattr(self, "unique_key", plain(self.unique_key))
             check_text("unique_key", self.unique_key)
         # The containers are copied, so that changing the caller's own later changes no job.
         force_setattr(self, "kwargs", copied_dict("kwargs", self.kwargs))

@@ -7,6 +7,7 @@ import time
 import tracemalloc
 import uuid
 from collections.abc import AsyncIterator
+from enum import Enum
 
 import psycopg
 import pytest
@@ -37,6 +38,30 @@ async def test_both_forms_of_push_store_one_job(chancy):
     default = await (await chancy.push(queue="default", job=ECHO)).get()
     assert [found.queue for found in (named, own, default)] == ["mail", "mail", "default"]
     assert {found.state for found in (named, own, default)} == {State.PENDING}
+
+
+class Place(str, Enum):  # noqa: UP042 -- a StrEnum prints itself as its value
+    MAIL = "mail"
+
+
+class Urgency(int, Enum):
+    LOW = 3
+
+
+async def test_a_member_of_an_enumeration_is_stored_as_its_value(chancy):
+    """A queue and a priority that are members of enumerations are their values, in every form of push."""
+    await chancy.declare(Queue("mail"))
+    to_mail = Job(func="jobs.echo", queue=Place.MAIL, priority=Urgency.LOW, unique_key=Place.MAIL)
+    low = Job(func="jobs.echo", priority=Urgency.LOW)
+    pushed = [
+        await chancy.push(to_mail),
+        await chancy.push(Place.MAIL, low),
+        *await chancy.push_many([low.with_queue(Place.MAIL)]),
+        *await chancy.push_many(Place.MAIL, [low]),
+    ]
+    found = [await reference.get() for reference in pushed]
+    assert [(job.queue, job.priority) for job in found] == [("mail", 3)] * 4
+    assert found[0].unique_key == "mail"
 
 
 async def test_every_field_comes_back_as_it_was_pushed(chancy):

@@ -189,7 +189,8 @@ def _spread(
     queue: str | None = None
     rest: Any = jobs
     if jobs and isinstance(jobs[0], str):
-        queue, rest = jobs[0], jobs[1:]
+        # Not the member of an enumeration, which prints itself as something else.
+        queue, rest = str.__str__(jobs[0]), jobs[1:]
     if len(rest) == 1 and not isinstance(rest[0], Job) and not hasattr(rest[0], "job"):
         rest = rest[0]
     if not isinstance(rest, Iterable | AsyncIterable) or isinstance(rest, str):
