@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 NAME: Final = "chancy"
 _logger: Final = logging.getLogger(NAME)
+# Not `logging.getLevelName`: an application may have other names for the levels, with colours for instance.
+_METHODS: Final = {
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warning",
+    logging.ERROR: "error",
+}
 
 
 class Log:
@@ -45,7 +52,7 @@ def _write(level: int, event: str, fields: dict[str, Any]) -> None:
     if not _logger.isEnabledFor(level):
         return
     try:
-        write = getattr(_events(), logging.getLevelName(level).lower())
+        write = getattr(_events(), _METHODS[level])
     except Exception:  # noqa: BLE001 -- no file can be opened any more, say, which is what the event is about
         plain = {"exc_info": fields.pop("exc_info", None), "extra": {"event": event, "fields": fields}}
         _logger.log(level, "%s %s", event, fields, **plain)

@@ -140,6 +140,14 @@ def test_an_event_has_its_level_and_fields(level: str, caplog) -> None:
     assert record.fields == {"count": 3, "level": "%s"}
 
 
+def test_an_event_is_the_same_if_the_application_renames_the_levels(monkeypatch, caplog) -> None:
+    """An event reads as ever where the names of levels have colours, as in many applications."""
+    monkeypatch.setattr(logging, "getLevelName", lambda level: f"\x1b[31m{level}\x1b[0m")
+    log.error("jobs_done", count=3)
+    (record,) = caplog.records
+    assert record.getMessage() == "jobs_done count=3"
+
+
 def test_an_event_below_the_level_costs_nothing(monkeypatch, caplog) -> None:
     """Nothing is loaded or rendered for an event that nobody wants."""
     monkeypatch.setattr(log_module, "_events", lambda: pytest.fail("it was rendered"))
