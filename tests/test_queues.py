@@ -15,7 +15,7 @@ from chancy import Chancy, Job, Outcome, Queue, QueuedJob, State, Worker
 from chancy_core.errors import InvalidQueue, UnknownQueue
 from chancy_core.executors import ExecutorSettings
 from chancy_core.executors.asyncio import AsyncExecutor
-from chancy_core.worker import heartbeat
+from chancy_core.worker import heartbeat, queues
 
 SLEEP = Job(func="jobs.sleep")
 ECHO = Job(func="jobs.echo")
@@ -224,6 +224,25 @@ async def test_a_running_worker_resumes_by_itself(chancy, monkeypatch):
     assert job.started_at >= moment
     resumed = await chancy.get_queue("default")
     assert (resumed.state, resumed.resume_at) == ("active", None)
+
+
+async def test_a_queue_resumes_by_the_clock_of_the_database(chancy, monkeypatch):
+    """A queue resumes when its moment has come for the database, although the worker's clock is an hour behind."""
+
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) - timedelta(hours=1)
+
+    monkeypatch.setattr(queues, "datetime", Behind)
+    monkeypatch.setattr(queues, "RESUME_LOOK_S", 0.1)
+    # So that the pause is known before it is over, and nothing else leads to another look.
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.1)
+    async with Worker(chancy) as worker:
+        await until(lambda: worker._lanes._known_as is not None)
+        await chancy.pause_queue("default", resume_at=datetime.now(UTC) + timedelta(seconds=1))
+        await until(lambda: not worker._lanes._claiming)
+        await (await chancy.push(ECHO)).wait(timeout=20)
 
 
 async def test_deleting_a_queue_leaves_its_running_jobs_alone(chancy, monkeypatch):

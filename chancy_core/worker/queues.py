@@ -22,8 +22,9 @@ from chancy_core.worker.lane import Lane
 
 # How soon to try again with a queue that could not be served.
 REFUSED_AGAIN_S: Final = 15.0
-# No sooner than that, when a paused queue is to resume, because clocks differ.
+# No sooner than that, when a paused queue is to resume, and at most so long without a look, because clocks differ.
 RESUME_MIN_S: Final = 0.05
+RESUME_LOOK_S: Final = 5.0
 
 
 class Lanes:
@@ -148,7 +149,8 @@ class Lanes:
             for queue in queues
             if queue.resume_at is not None and queue.state is QueueState.PAUSED
         ]
-        self._resume_in_s = max(min(resume_in_s, default=float("inf")), RESUME_MIN_S)
+        # The database's clock decides, which tells nobody that the moment has come.
+        self._resume_in_s = max(min(*resume_in_s, RESUME_LOOK_S), RESUME_MIN_S) if resume_in_s else float("inf")
         served = {queue.name: queue for queue in queues if queue.serves(self._tags) and self._keeps_limits(queue)}
         for queue in served.values():
             if queue.state is QueueState.ACTIVE:
