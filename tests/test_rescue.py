@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from support import captured_events, until
 
@@ -85,3 +87,24 @@ async def test_what_is_refused_is_reported_again_after_a_while(chancy, query, mo
             assert reports() == 1
             monkeypatch.setattr(rescue, "REPORT_EVERY_S", 0.0)
             await until(lambda: reports() >= 3)
+
+
+async def test_a_worker_that_saw_nobody_does_not_look_without_a_pause(monkeypatch):
+    """Between two looks there is a pause even if a heartbeat saw no living worker, its own row being gone."""
+    rescuer = Rescuer(None, None, 0.01, print)
+    pauses = []
+
+    async def slept(seconds):
+        pauses.append(seconds)
+        await asyncio.sleep(0)
+
+    async def looked():
+        return 0
+
+    monkeypatch.setattr(rescuer._alarm, "sleep", slept)
+    monkeypatch.setattr(rescuer, "_look", looked)
+    rescuer.saw(living=0, expired=False)
+    running = asyncio.create_task(rescuer.run())
+    await until(lambda: len(pauses) > 3)
+    running.cancel()
+    assert min(pauses) > 0

@@ -63,7 +63,8 @@ class Rescuer:
 
     def saw(self, *, living: int, expired: bool) -> None:
         """A heartbeat saw so many living workers, and whether some worker's lease ran out."""
-        self._living = living
+        # Its own row may be gone just now, and with it the last one.
+        self._living = max(living, 1)
         if expired:
             self._alarm.ring()
 
