@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import jobs
@@ -12,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from chancy import Backoff, Chancy, Job, State, Worker
 from chancy_core.errors import InvalidJob
 from chancy_core.store import notices
+from chancy_core.worker import promote
 
 ECHO = Job(func="jobs.echo")
 
@@ -30,6 +32,23 @@ async def test_a_scheduled_job_starts_after_its_moment_and_soon(chancy):
         late_s = (job.started_at - job.scheduled_at).total_seconds()
         # The promise is 0.1 s on an idle worker; tests run beside others.
         assert 0 <= late_s < 2
+
+
+async def test_what_is_due_does_not_wait_long_because_a_look_took_long(chancy, query, monkeypatch):
+    """After a look that took long, for the many jobs that were due say, the next job is started within moments."""
+    monkeypatch.setattr(promote, "SPACING", 1000)
+    monkeypatch.setattr(promote, "SPACING_MAX_S", 0.2)
+    real = promote.Promoter._promote
+
+    def slow(self):
+        yield self._store.query("next_due")
+        time.sleep(0.05)
+        return (yield from real(self))
+
+    monkeypatch.setattr(promote.Promoter, "_promote", slow)
+    reference = await chancy.push(ECHO.with_scheduled_at(in_s(1)))
+    async with Worker(chancy):
+        await reference.wait(timeout=15)
 
 
 async def test_any_time_zone_means_the_same_moment(chancy):

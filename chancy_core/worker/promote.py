@@ -18,6 +18,8 @@ BATCH: Final = 1000
 SPREAD_S: Final = 0.02
 # A look takes at most one part in this of the time, should dead rows ever make it dear.
 SPACING: Final = 20
+# But what is due waits no longer than that for the next look.
+SPACING_MAX_S: Final = 5.0
 
 
 class Promoter:
@@ -59,7 +61,7 @@ class Promoter:
             took_s = time.monotonic() - start
             if due_in_s is not None:
                 self._ring_at = min(self._ring_at, time.monotonic() + due_in_s)
-            least_s = took_s * SPACING if took_s > SPREAD_S else 0.0
+            least_s = min(took_s * SPACING, SPACING_MAX_S) if took_s > SPREAD_S else 0.0
             spread_s = random.uniform(0, SPREAD_S)  # noqa: S311
             await self._alarm.sleep(max(self._ring_at - time.monotonic(), least_s, 0) + spread_s)
 
