@@ -542,3 +542,35 @@ async def test_outcomes_outlast_an_outage(server):
             await asyncio.to_thread(server.start)
             finished = await chancy.wait_for_jobs(references, timeout=30)
         assert {(j.state, j.attempts, j.claims, j.result) for j in finished} == {("succeeded", 1, 1, "let through")}
+
+
+async def test_a_heartbeat_that_a_blocked_loop_cannot_end_loses_no_lease(new_chancy, query, monkeypatch):
+    """Behind a pooler, where a heartbeat is a transaction, a job that blocks the loop in the middle costs no lease."""
+    real = Heartbeat._look
+    held: list[bool] = []
+
+    def blocked(self: Heartbeat) -> Any:
+        answer = yield from real(self)
+        if not held:
+            time.sleep(2.5)
+            held.append(query("SELECT lease_until > now() FROM {s}.workers")[0][0])
+        return answer
+
+    monkeypatch.setattr(Heartbeat, "_look", blocked)
+    async with new_chancy(pooler=True) as chancy:
+        await chancy.migrate()
+        async with Worker(chancy, lease_s=2):
+            await until(lambda: held)
+            # The connection that was ended is replaced.
+            await (await chancy.push(Job.from_func(jobs.echo))).wait(timeout=20)
+    assert held == [True]
+
+
+async def test_a_worker_that_cannot_be_registered_leaves_no_connection(chancy, query):
+    """A worker whose start fails once it listens has no connection afterwards."""
+    with pytest.raises(psycopg.Error):
+        await Worker(chancy, lease_s=1e300).start()
+    left = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'chancy claim' AND query LIKE '%%{s}.workers%%'"
+    )
+    await until(lambda: query(left) == [(0,)])

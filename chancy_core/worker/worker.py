@@ -55,6 +55,8 @@ KEPT_FOR_EVER: Final = (
 )
 # How long it may take at the end to tell others of the room that was left; they would look by themselves.
 TELL_WITHIN_S: Final = 1.0
+# How long a transaction behind a pooler may wait for this worker: an eighth of the lease, within these bounds.
+IDLE_IN_TRANSACTION_S: Final = (0.25, 60.0)
 # Everyone who waits for a job to end hears of it at the same time; one of them can have its place.
 ROOM_SPREAD_S: Final = 0.05
 
@@ -143,7 +145,12 @@ class Worker:
             await self._chancy.declare(Queue(name, **fields), upsert=True)
         claims, listening = self._wire()
         sent_at = asyncio.get_running_loop().time()
-        await claims.run(register(self._chancy.store, self.name, sorted(self._tags), self._lease_s))
+        try:
+            await claims.run(register(self._chancy.store, self.name, sorted(self._tags), self._lease_s))
+        except BaseException:
+            # The loop watches it, and would keep it for ever.
+            await claims.close()
+            raise
         self._lease.renewed(sent_at)
         self._standby.renewed(sent_at)
         self._standby.start()
@@ -376,10 +383,15 @@ class Worker:
 
     def _claims_and_listening(self) -> tuple[WorkerConnection, ListeningConnection | None]:
         """One connection for whatever an idle worker does; but behind a pooler, LISTEN needs a session of its own."""
+        if self._chancy.settings.pooler:
+            # Each use is a transaction there. If a job blocks the loop in the middle of a heartbeat, that must not hold
+            # the worker's row against the thread which renews the lease instead.
+            least_s, most_s = IDLE_IN_TRANSACTION_S
+            within_ms = 1000 * min(max(self._lease_s / 8, least_s), most_s)
+            claims = self._connection("chancy claim", {"idle_in_transaction_session_timeout": f"{within_ms:.0f}ms"})
+            return claims, self._listening("chancy listen") if self._chancy.settings.notifications else None
         if not self._chancy.settings.notifications:
             return self._connection("chancy claim"), None
-        if self._chancy.settings.pooler:
-            return self._connection("chancy claim"), self._listening("chancy listen")
         connection = self._listening("chancy claim")
         return connection, connection
 
