@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from support import until
 
 from chancy import Chancy, Job, Queue, Reference, State, Worker, job
+from chancy_core import pushing
 from chancy_core.errors import InvalidJob, NotOpen, UnknownQueue
 from chancy_core.store import flow
 
@@ -218,6 +219,8 @@ async def test_a_single_push_is_one_statement_whatever_the_job(chancy, new_chanc
         steps.append(step)
         return answer_sync(cursor, step)
 
+    # No notification is sent later, by itself, which would be counted with a push.
+    monkeypatch.setattr(pushing, "NOTIFY_GAP_S", 0.0)
     kinds = [
         ECHO,
         Job(func="jobs.noop", priority=-2, max_attempts=3),
