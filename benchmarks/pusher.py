@@ -12,7 +12,8 @@ import time
 from benchmarks import work
 from benchmarks.children import say
 from chancy import Chancy, Job
-from chancy_core.worker.process import collect_less, loop_factory
+from chancy_core.garbage import collect_less, keep_all
+from chancy_core.worker.process import loop_factory
 
 TICK_S = 0.01
 
@@ -21,6 +22,7 @@ async def main(dsn: str, schema: str, rate: str, seconds: str) -> None:
     async with Chancy(dsn, schema=schema, discover=False) as chancy:
         # A full collection would hold up the pushes for 25 to 80 ms, every ten seconds, which is no doing of the queue.
         collect_less()
+        keep_all()
         say("ready")
         await asyncio.to_thread(sys.stdin.readline)
         start = time.monotonic()
