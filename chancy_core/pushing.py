@@ -47,7 +47,8 @@ class Pusher:
         self._waiting: deque[_Waiting] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._told_at: dict[str, float] = {}
-        self._late: set[str] = set()
+        # What has to be told yet, and since when.
+        self._late: dict[str, float] = {}
         self._late_task: asyncio.Task[None] | None = None
 
     async def push(self, row: JobRow) -> uuid.UUID | None:
@@ -162,10 +163,10 @@ class Pusher:
         for text in payloads(rows):
             if now - self._told_at.get(text, 0.0) >= NOTIFY_GAP_S:
                 self._told_at[text] = now
-                self._late.discard(text)
+                self._late.pop(text, None)
                 tell.append(text)
             else:
-                self._late.add(text)
+                self._late.setdefault(text, now)
         if self._late and self._late_task is None:
             self._late_task = asyncio.create_task(self._tell_late(), name="chancy.notify", context=Context())
         return tell
@@ -173,10 +174,13 @@ class Pusher:
     async def _tell_late(self) -> None:
         try:
             while self._late:
-                await asyncio.sleep(NOTIFY_LATE_S)
-                texts, self._late = sorted(self._late), set()
-                if not texts:
-                    break
+                now = time.monotonic()
+                # While pushes follow each other, each tells for those before it, and nothing is left for this.
+                wait_s = min(self._late.values()) + NOTIFY_LATE_S - now
+                if wait_s > 0:
+                    await asyncio.sleep(wait_s)
+                    continue
+                texts, self._late = sorted(self._late), {}
                 await self._pool.run(lambda texts=texts: self._store.notify(texts))  # type: ignore[misc]
                 self._told_at |= dict.fromkeys(texts, time.monotonic())
         except (ChancyError, psycopg.Error) as error:
