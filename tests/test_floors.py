@@ -88,7 +88,10 @@ def test_with_very_many_priorities_it_looks_everywhere():
 PRIORITIES = st.sampled_from(
     [PRIORITY_MIN, PRIORITY_MIN + 1, -10, -1, 0, 1, 2, 3, PRIORITY_MAX - 1, PRIORITY_MAX]
 ) | st.integers(PRIORITY_MIN, PRIORITY_MAX)
-JOBS = st.lists(st.builds(job, st.integers(1, 50), PRIORITIES), max_size=PRIORITIES_MAX)
+JOBS = st.lists(st.builds(job, st.integers(1, 50), PRIORITIES), max_size=PRIORITIES_MAX).map(
+    # As `claim_jobs` returns them.
+    lambda jobs: sorted(jobs, key=lambda job: (job.priority, job.id))
+)
 
 
 def above_floors(claims: list[list[QueuedJob]]) -> tuple[Floors, Ranges]:

@@ -17,7 +17,7 @@ from support import until
 from chancy import Chancy, Job, Queue, Reference, State, Worker, job
 from chancy_core import pushing
 from chancy_core.errors import InvalidJob, NotOpen, UnknownQueue
-from chancy_core.store import flow
+from chancy_core.store import Store, flow
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 
@@ -568,6 +568,30 @@ async def test_a_search_path_does_not_matter(chancy, dsn):
         await chancy.push(ECHO, connection=connection)
         await chancy.push_many([ECHO, ECHO.with_unique_key("k")], connection=connection)
     assert await count(chancy) == 3
+
+
+# -- what is told, and when ----------------------------------------------------------------
+
+
+async def test_pushes_that_follow_each_other_tell_for_those_before(chancy, monkeypatch):
+    """A queue is told with the first push after a gap; that takes a statement of its own only if no push follows."""
+    monkeypatch.setattr(pushing, "NOTIFY_GAP_S", 0.02)
+    monkeypatch.setattr(pushing, "NOTIFY_LATE_S", 0.5)
+    alone: list[list[str]] = []
+    notify = Store.notify
+
+    def noted(self: Store, payloads: list[str]) -> flow.Flow[None]:
+        alone.append(payloads)
+        return notify(self, payloads)
+
+    monkeypatch.setattr(Store, "notify", noted)
+    until_s = time.monotonic() + 1.3
+    while time.monotonic() < until_s:
+        await chancy.push(ECHO)
+    assert not alone
+    await until(lambda: chancy._pusher._late_task is None)
+    # Whether the last push told by itself is chance.
+    assert alone in ([], [["ready:default"]])
 
 
 # -- without asyncio ---------------------------------------------------------------------------

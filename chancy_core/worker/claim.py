@@ -18,7 +18,7 @@ from chancy_core.job import QueuedJob
 from chancy_core.log import log
 from chancy_core.plugins import PluginHost
 from chancy_core.store import Store, run
-from chancy_core.store.codec import readable_job
+from chancy_core.store.codec import plain_array, readable_job
 from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
 from chancy_core.worker.duty import Alarm, jittered
@@ -228,9 +228,9 @@ class Claimer:
             queue=self._lane.queue.name,
             worker=self._worker.name,
             limit=wanted,
-            low=ranges.low,
-            high=ranges.high,
-            floor=ranges.floor,
+            low=plain_array(ranges.low),
+            high=plain_array(ranges.high),
+            floor=plain_array(ranges.floor),
         )
         return [readable_job(row) for row in rows]
 

@@ -160,7 +160,7 @@ class Finisher:
 
     async def _write(self, batch: list[Outcome]) -> None:
         # Sorted by id: whoever locks several rows locks them in this order.
-        batch = sorted(batch, key=lambda outcome: outcome.job.id)
+        batch = sorted(batch, key=lambda outcome: outcome.job.id.int)
         ended = [outcome for outcome in batch if outcome.state.finished]
         back = [outcome for outcome in batch if not outcome.state.finished]
         if self._plugins.has("on_complete") and self._failed_tellings < TELLINGS_MAX:
@@ -173,21 +173,21 @@ class Finisher:
             async with self._connection.transaction() as connection:
                 accepted = await self._record(connection, ended, back)
         self._failed_tellings = 0
-        recorded = batch
-        if len(accepted) < len(batch):
-            recorded = [o for o in batch if o.job.id in accepted]
-            self._report_stale([o for o in batch if o.job.id not in accepted])
+        recorded = _among(batch, accepted)
+        if len(recorded) < len(batch):
+            ids = set(accepted)
+            self._report_stale([o for o in batch if o.job.id not in ids])
         if recorded and self._plugins.has("on_recorded"):
             self._plugins.on_recorded(tuple(recorded), self._worker)
         delays = [outcome.delay_s for outcome in back if outcome.delay_s is not None]
         if delays:
             self._retry_due(min(delays))
 
-    async def _record(self, connection: AsyncConnection, ended: list[Outcome], back: list[Outcome]) -> set[Any]:
-        accepted = await run(connection, self._finish(ended)) if ended else set()
-        return accepted | await run(connection, self._release(back)) if back else accepted
+    async def _record(self, connection: AsyncConnection, ended: list[Outcome], back: list[Outcome]) -> list[uuid.UUID]:
+        accepted = await run(connection, self._finish(ended)) if ended else []
+        return accepted + await run(connection, self._release(back)) if back else accepted
 
-    async def _write_and_tell(self, batch: list[Outcome], ended: list[Outcome], back: list[Outcome]) -> set[Any]:
+    async def _write_and_tell(self, batch: list[Outcome], ended: list[Outcome], back: list[Outcome]) -> list[uuid.UUID]:
         """Record a batch, and let the plugins write what they have to say of it in the same transaction.
 
         Each plugin has a savepoint, so its failure is its own. One that spoils the transaction itself, by ending it or
@@ -201,7 +201,7 @@ class Finisher:
                 telling = True
                 await connection.execute(_BEFORE_TELLING, prepare=False)
                 try:
-                    await self._plugins.on_complete([o for o in batch if o.job.id in accepted], connection)
+                    await self._plugins.on_complete(list(_among(batch, accepted)), connection)
                 except HookAbandoned as error:
                     abandoned = error
                     raise
@@ -218,7 +218,7 @@ class Finisher:
             raise
         return accepted
 
-    def _finish(self, outcomes: Sequence[Outcome]) -> Flow[set[Any]]:
+    def _finish(self, outcomes: Sequence[Outcome]) -> Flow[list[uuid.UUID]]:
         rows = yield self._store.query(
             "finish_jobs",
             id=plain_array(o.job.id.hex for o in outcomes),
@@ -231,9 +231,9 @@ class Finisher:
             peak=sparse_array([o.peak_bytes for o in outcomes]),
             meta=sparse_array([o.meta.decode() if o.meta is not None else None for o in outcomes]),
         )
-        return {row[0] for row in rows}
+        return [row[0] for row in rows]
 
-    def _release(self, outcomes: Sequence[Outcome]) -> Flow[set[Any]]:
+    def _release(self, outcomes: Sequence[Outcome]) -> Flow[list[uuid.UUID]]:
         rows = yield self._store.query(
             "release_jobs",
             id=[o.job.id for o in outcomes],
@@ -249,7 +249,7 @@ class Finisher:
             yield from self._store.notify([f"back:{queue}" for queue in sorted(queues)])
         if any(cancelled for _, cancelled in rows):
             self._sweep()
-        return {row[0] for row in rows}
+        return [row[0] for row in rows]
 
     def _report_stale(self, outcomes: Sequence[Outcome]) -> None:
         self.stale.update(outcome.job.queue for outcome in outcomes)
@@ -259,6 +259,14 @@ class Finisher:
             count=len(outcomes),
             jobs=[str(outcome.job.id) for outcome in outcomes[:5]],
         )
+
+
+def _among(batch: list[Outcome], accepted: list[uuid.UUID]) -> list[Outcome]:
+    """Those of a batch that were accepted: nearly always all of them, and then nobody looks for each."""
+    if len(accepted) == len(batch):
+        return batch
+    ids = set(accepted)
+    return [outcome for outcome in batch if outcome.job.id in ids]
 
 
 def _errors(outcome: Outcome) -> str | None:

@@ -78,7 +78,7 @@ class Floors:
 
         Args:
             ranges: what it looked through.
-            jobs: what it found.
+            jobs: what it found, in the order of priorities and ids.
             full: whether that was as much as was wanted.
             now: when it ended, by a monotonic clock, in seconds.
             took_s: how long it took, in seconds.
@@ -89,9 +89,10 @@ class Floors:
             self._next_sweep_at = now + took_s * SPACING if full or self._dear else 0.0
         elif not full and not self._dear:
             self._next_sweep_at = 0.0
-        for job in jobs:
-            if job.id > self._floors.get(job.priority, LOWEST_ID):
-                self._floors[job.priority] = job.id
+        # They come in the order of their ids, so the last of each priority is the highest.
+        for priority, id_ in {job.priority: job.id for job in jobs}.items():
+            if id_ > self._floors.get(priority, LOWEST_ID):
+                self._floors[priority] = id_
 
 
 def _add(ranges: Ranges, low: int, high: int, floor: uuid.UUID) -> None:
