@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -305,6 +306,22 @@ async def test_a_connection_that_is_killed_while_idle_comes_back(chancy, dsn, ba
     assert not [event for event in events if event["event"] == "lease_lost"]
 
 
+async def renewed_by(chancy: Chancy, *, seconds: float) -> None:
+    """Wait until the only worker's lease ends so much later than it does now."""
+
+    async def ends_at() -> datetime:
+        async with chancy.pool.connection() as connection:
+            found = await connection.execute(f"SELECT lease_until FROM {chancy.settings.schema}.workers")
+            return (await found.fetchone())[0]
+
+    until_at = await ends_at() + timedelta(seconds=seconds)
+
+    async def later() -> bool:
+        return await ends_at() >= until_at
+
+    await until(later)
+
+
 async def test_a_worker_whose_heart_does_not_beat_keeps_its_lease(chancy, dsn, backends, monkeypatch):
     """While beats fail, whatever the reason, a thread renews the lease; once they succeed, its connection is closed."""
     beat = Heartbeat._beat
@@ -323,7 +340,7 @@ async def test_a_worker_whose_heart_does_not_beat_keeps_its_lease(chancy, dsn, b
         async with Worker(chancy, lease_s=2) as running:
             monkeypatch.setattr(Heartbeat, "_beat", failing)
             await until(lambda: backends["chancy heartbeat"])
-            await asyncio.sleep(4)
+            await renewed_by(chancy, seconds=4)
             monkeypatch.setattr(Heartbeat, "_beat", beat)
             assert running.lease_held
             assert len(backends["chancy heartbeat"]) == 1
@@ -335,7 +352,7 @@ async def test_a_worker_whose_heart_does_not_beat_keeps_its_lease(chancy, dsn, b
 async def test_an_idle_worker_holds_one_connection(chancy, backends):
     """Until it has run a job, a worker that is notified holds one connection, and has asked for no other."""
     async with Worker(chancy, lease_s=3):
-        await asyncio.sleep(4)
+        await renewed_by(chancy, seconds=4)
         assert {name: len(pids) for name, pids in backends.items() if name != "chancy"} == {"chancy claim": 1}
 
 

@@ -186,6 +186,10 @@ class Store:
             counts.setdefault(queue, {})[state] = count
         return counts
 
+    def register(self, worker: str, tags: Sequence[str], lease_s: float) -> Flow[None]:
+        """Make a worker known, with a lease."""
+        yield self.query("register_worker", worker=worker, tags=list(tags), lease_s=lease_s)
+
     def resign(self, worker: str) -> Flow[None]:
         """Forget a worker that stopped in good order."""
         yield self.query("resign_worker", worker=worker)

@@ -173,10 +173,9 @@ class Finisher:
             async with self._connection.transaction() as connection:
                 accepted = await self._record(connection, ended, back)
         self._failed_tellings = 0
-        recorded = _among(batch, accepted)
-        if len(recorded) < len(batch):
-            ids = set(accepted)
-            self._report_stale([o for o in batch if o.job.id not in ids])
+        recorded, stale = _parted(batch, accepted)
+        if stale:
+            self._report_stale(stale)
         if recorded and self._plugins.has("on_recorded"):
             self._plugins.on_recorded(tuple(recorded), self._worker)
         delays = [outcome.delay_s for outcome in back if outcome.delay_s is not None]
@@ -201,7 +200,7 @@ class Finisher:
                 telling = True
                 await connection.execute(_BEFORE_TELLING, prepare=False)
                 try:
-                    await self._plugins.on_complete(list(_among(batch, accepted)), connection)
+                    await self._plugins.on_complete(list(_parted(batch, accepted)[0]), connection)
                 except HookAbandoned as error:
                     abandoned = error
                     raise
@@ -261,12 +260,12 @@ class Finisher:
         )
 
 
-def _among(batch: list[Outcome], accepted: list[uuid.UUID]) -> list[Outcome]:
-    """Those of a batch that were accepted: nearly always all of them, and then nobody looks for each."""
+def _parted(batch: list[Outcome], accepted: list[uuid.UUID]) -> tuple[list[Outcome], list[Outcome]]:
+    """Those of a batch that were accepted, and the others: nearly always none, and then nobody looks for each."""
     if len(accepted) == len(batch):
-        return batch
+        return batch, []
     ids = set(accepted)
-    return [outcome for outcome in batch if outcome.job.id in ids]
+    return [o for o in batch if o.job.id in ids], [o for o in batch if o.job.id not in ids]
 
 
 def _errors(outcome: Outcome) -> str | None:

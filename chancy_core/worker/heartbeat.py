@@ -18,7 +18,7 @@ from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
 from chancy_core.worker.duty import Alarm
 from chancy_core.worker.lease import Lease
-from chancy_core.worker.standby import Standby, register
+from chancy_core.worker.standby import Standby
 from chancy_core.workerinfo import WorkerStatus
 
 # While jobs run, two renewals may fail before the lease is in danger.
@@ -125,7 +125,7 @@ class Heartbeat:
             # Its jobs were taken; it may go on as a worker that has none.
             self._lease.taken()
             self._beat_at = sent_at = time.monotonic()
-            await self._connection.run(register(self._store, self._worker, self._tags, self._lease.lease_s))
+            await self._connection.run(self._store.register(self._worker, self._tags, self._lease.lease_s))
             self._written = None
         self._lease.renewed(sent_at)
         self._standby.renewed(sent_at)

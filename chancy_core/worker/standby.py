@@ -120,7 +120,7 @@ class Standby:
             # Its jobs were taken; it may go on as a worker that has none.
             self._tell(self._lease.taken)
             sent_at = time.monotonic()
-            run_sync(self._connection, register(self._store, self._worker, self._tags, self._lease.lease_s))
+            run_sync(self._connection, self._store.register(self._worker, self._tags, self._lease.lease_s))
         self._renewed_at = sent_at
         self._tell(self._lease.renewed, sent_at)
 
@@ -138,8 +138,3 @@ class Standby:
         if connection is not None:
             with suppress(Exception):
                 connection.close()
-
-
-def register(store: Store, worker: str, tags: Sequence[str], lease_s: float) -> Flow[None]:
-    """Make a worker known, with a lease."""
-    yield store.query("register_worker", worker=worker, tags=list(tags), lease_s=lease_s)

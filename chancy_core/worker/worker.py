@@ -30,13 +30,12 @@ from chancy_core.worker.finish import Finisher
 from chancy_core.worker.heartbeat import Heartbeat, Signs
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.lease import Lease
-from chancy_core.worker.listen import Listener
 from chancy_core.worker.progress import ProgressWriter
 from chancy_core.worker.promote import Promoter
 from chancy_core.worker.queues import Lanes
 from chancy_core.worker.rescue import Rescuer
 from chancy_core.worker.room import Room
-from chancy_core.worker.standby import Standby, register
+from chancy_core.worker.standby import Standby
 from chancy_core.worker.status import StatusTeller
 from chancy_core.worker.tick import Ticker
 from chancy_core.worker.watchdog import Watchdog
@@ -146,7 +145,7 @@ class Worker:
         claims, listening = self._wire()
         sent_at = asyncio.get_running_loop().time()
         try:
-            await claims.run(register(self._chancy.store, self.name, sorted(self._tags), self._lease_s))
+            await claims.run(self._chancy.store.register(self.name, sorted(self._tags), self._lease_s))
         except BaseException:
             # The loop watches it, and would keep it for ever.
             await claims.close()
@@ -178,7 +177,7 @@ class Worker:
         for plugin in self._chancy.plugins.ticking():
             self._keep(f"tick {plugin.name}", Ticker(self._chancy, plugin, self.name).run)
         if listening is not None:
-            self._keep("listen", Listener(listening).run)
+            self._keep("listen", listening.listen)
         log.info("worker_started", worker=self.name, queues=sorted(self._lanes.lanes))
         if not any(loaded.name == PRUNER for loaded in self._chancy.plugins.loaded):
             log.info("pruner_not_loaded", worker=self.name, hint=KEPT_FOR_EVER)
