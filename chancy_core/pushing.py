@@ -17,9 +17,9 @@ from chancy_core.errors import ChancyError
 from chancy_core.log import log
 from chancy_core.store import Pool, Store
 from chancy_core.store.codec import JobRow
-from chancy_core.store.connect import lost
 from chancy_core.store.flow import cursor_of, run_with
 from chancy_core.store.notices import payloads
+from chancy_core.store.weather import is_weather
 
 BATCH_MAX: Final = 1000
 # NOTIFY takes a lock on the whole database at commit, so a queue is told at most this often by one process. Whatever
@@ -118,7 +118,7 @@ class Pusher:
         try:
             taken = await run_with(cursor, self._store.insert(rows, self._due_payloads(rows)))
         except (ChancyError, psycopg.Error) as error:
-            if lost(error):
+            if is_weather(error):
                 raise
             # One bad job must not fail its neighbours: each alone. Nothing of the batch was stored.
             if len(batch) > 1:

@@ -14,7 +14,7 @@ from chancy_core.job import QueuedJob
 from chancy_core.log import log
 from chancy_core.reference import missing
 from chancy_core.store import Pool, Store, SyncPool
-from chancy_core.store.connect import lost
+from chancy_core.store.weather import is_weather
 
 # The first look comes soon, because many jobs are short; then the pause doubles up to the second number, which is what
 # bounds the queries a second.
@@ -88,7 +88,7 @@ class Waiter:
                 try:
                     await self._look()
                 except Exception as error:  # noqa: BLE001 -- those who wait have their own timeouts
-                    if not lost(error):
+                    if not is_weather(error):
                         self._fail_all(error)
                         return
                     log.warning("wait_interrupted", error=str(error))

@@ -29,7 +29,7 @@ from chancy_core.embedded import watcher
 from chancy_core.errors import EmbeddedUnavailable
 from chancy_core.job import Job
 from chancy_core.queue import Queue
-from chancy_core.store.connect import WorkerConnection
+from chancy_core.store.session import WorkerConnection
 from chancy_core.worker import Stopped, Worker, duty, finish
 from chancy_core.worker.heartbeat import Heartbeat
 

@@ -14,7 +14,7 @@ from support import captured_events, until
 from chancy import Budget, Chancy, Job, Plugin, Queue, State, Worker, hookimpl
 from chancy_core.cli.group import chancy as command
 from chancy_core.errors import ConfigError, InvalidQueue, PluginError
-from chancy_core.store.connect import WorkerConnection
+from chancy_core.store.session import WorkerConnection
 from chancy_core.worker import heartbeat
 
 ECHO = Job(func="jobs.echo")

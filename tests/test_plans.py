@@ -13,8 +13,8 @@ import pytest
 
 from chancy import Chancy, Job
 from chancy_core.fields import PRIORITY_MAX, PRIORITY_MIN
-from chancy_core.store.connect import PINNED, WorkerConnection
 from chancy_core.store.flow import Query
+from chancy_core.store.session import PINNED, WorkerConnection
 from chancy_core.worker.floors import LOWEST_ID
 from chancy_core.worker.rescue import ERROR, NOTE
 

@@ -19,7 +19,7 @@ from chancy import Backoff, Chancy, Job, Limit, Migration, Plugin, State, Worker
 from chancy_core.errors import ConfigError, PluginError, SchemaError
 from chancy_core.plugins.check import SPECS
 from chancy_core.plugins.load import load
-from chancy_core.store.connect import WorkerConnection
+from chancy_core.store.session import WorkerConnection
 from chancy_core.worker.tick import Ticker
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})

@@ -1,8 +1,8 @@
 """The only room that speaks SQL."""
 
-from chancy_core.store.connect import Pool, SyncPool
 from chancy_core.store.flow import Flow, Query, run, run_sync
 from chancy_core.store.migrate import Migration, read_migrations
+from chancy_core.store.pools import Pool, SyncPool
 from chancy_core.store.statements import statement
 from chancy_core.store.store import Store
 

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 
 from chancy_core.log import log
-from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import AsyncConnection
+from chancy_core.store.session import WorkerConnection
 
 
 class ListeningConnection(WorkerConnection):

@@ -14,8 +14,8 @@ from typing import Final, TypeAlias
 
 from chancy_core.log import log
 from chancy_core.store import Store
-from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
+from chancy_core.store.session import WorkerConnection
 
 RunKey: TypeAlias = tuple[uuid.UUID, int]
 

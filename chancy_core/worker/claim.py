@@ -19,8 +19,8 @@ from chancy_core.log import log
 from chancy_core.plugins import PluginHost
 from chancy_core.store import Store, run
 from chancy_core.store.codec import plain_array, readable_job
-from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
+from chancy_core.store.session import WorkerConnection
 from chancy_core.worker.duty import Alarm, jittered
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.floors import Floors, Ranges

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from chancy_core.log import log
-from chancy_core.store.connect import lost
+from chancy_core.store.weather import is_weather
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
@@ -28,7 +28,7 @@ async def keep(name: str, duty: Callable[[], Awaitable[None]]) -> None:
         except Exception as error:  # noqa: BLE001 -- that is what this is for
             if loop.time() - started_at > LONGEST_PAUSE_S:
                 pause_s = FIRST_PAUSE_S
-            if lost(error):
+            if is_weather(error):
                 log.warning("database_lost", duty=name, error=str(error), retry_in_s=round(pause_s, 2))
             else:
                 log.error("duty_failed", duty=name, retry_in_s=round(pause_s, 2), exc_info=error)

@@ -17,8 +17,9 @@ from chancy_core.log import log
 from chancy_core.plugins import HookAbandoned, PluginHost
 from chancy_core.store import Store, run
 from chancy_core.store.codec import encode_errors, plain_array, sparse_array
-from chancy_core.store.connect import WorkerConnection, lost
 from chancy_core.store.flow import AsyncConnection, Flow
+from chancy_core.store.session import WorkerConnection
+from chancy_core.store.weather import is_weather
 from chancy_core.worker.duty import FIRST_PAUSE_S, LONGEST_PAUSE_S
 
 # One statement's worth: beyond this, a larger batch saves little and delays the first of it.
@@ -112,7 +113,7 @@ class Finisher:
             try:
                 await self._write_each_if_need_be(batch)
             except Exception as error:  # noqa: BLE001 -- outcomes are kept whatever happens
-                level = log.warning if lost(error) else log.error
+                level = log.warning if is_weather(error) else log.error
                 level(
                     "finish_failed",
                     outcomes=len(self._buffer),
@@ -135,7 +136,7 @@ class Finisher:
         try:
             await self._write(batch)
         except (psycopg.Error, UnicodeError) as error:
-            if lost(error):
+            if is_weather(error):
                 raise
             # Something in one outcome cannot be stored. It must not hold up the others, nor be lost itself.
             if len(batch) > 1:
@@ -148,7 +149,7 @@ class Finisher:
         try:
             await self._write([_plain(outcome, problem)])
         except (psycopg.Error, UnicodeError) as error:
-            if lost(error):
+            if is_weather(error):
                 raise
             log.error("outcome_refused", job=str(outcome.job.id), error=str(error), retry_in_s=LONGEST_PAUSE_S)
             self._refused.append(outcome)

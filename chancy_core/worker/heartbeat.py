@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from chancy_core.store import Store
 from chancy_core.store.codec import status_text
-from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
+from chancy_core.store.session import WorkerConnection
 from chancy_core.worker.duty import Alarm
 from chancy_core.worker.lease import Lease
 from chancy_core.worker.standby import Standby

@@ -10,8 +10,8 @@ from typing import Any, Final
 from chancy_core.job import Progress, QueuedJob
 from chancy_core.store import Store
 from chancy_core.store.codec import encode_progress
-from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
+from chancy_core.store.session import WorkerConnection
 
 # Twice a second is as often as somebody looks.
 STORE_EVERY_S: Final = 0.5

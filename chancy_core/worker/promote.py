@@ -9,8 +9,8 @@ from typing import Final
 
 from chancy_core.log import log
 from chancy_core.store import Store
-from chancy_core.store.connect import WorkerConnection
 from chancy_core.store.flow import Flow
+from chancy_core.store.session import WorkerConnection
 from chancy_core.worker.duty import Alarm
 
 BATCH: Final = 1000

@@ -16,8 +16,9 @@ import psycopg
 from chancy_core.errors import WorkerLost
 from chancy_core.log import log
 from chancy_core.store import Store
-from chancy_core.store.connect import WorkerConnection, lost
 from chancy_core.store.flow import Flow
+from chancy_core.store.session import WorkerConnection
+from chancy_core.store.weather import is_weather
 from chancy_core.worker.duty import Alarm, jittered
 
 BATCH: Final = 500
@@ -94,7 +95,7 @@ class Rescuer:
                 if found < BATCH:
                     break
         except psycopg.Error as error:
-            if lost(error):
+            if is_weather(error):
                 raise
             # Something that the database refuses in one job must not hold up the others.
             await self._rescue_one_by_one()
@@ -109,7 +110,7 @@ class Rescuer:
                 try:
                     await self._connection.run(self._rescue(only=[id_]))
                 except psycopg.Error as error:
-                    if lost(error):
+                    if is_weather(error):
                         raise
                     refused[id_] = self._report(id_, queue, error)
         self._reported = refused

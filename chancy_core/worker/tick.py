@@ -8,8 +8,8 @@ from typing import Final
 
 from chancy_core.app import Chancy
 from chancy_core.plugins import Plugin, Tick
-from chancy_core.store.connect import lost
 from chancy_core.store.flow import Flow
+from chancy_core.store.weather import is_weather
 from chancy_core.worker.duty import LONGEST_PAUSE_S, jittered
 
 # A plugin whose ticks fail comes back more and more slowly, at most so many intervals apart.
@@ -37,7 +37,7 @@ class Ticker:
             try:
                 well = await self._tick(leads)
             except Exception as error:
-                if not lost(error):
+                if not is_weather(error):
                     raise
                 # Weather: it is the next tick that counts, but a long interval must not pass for a short outage.
                 await asyncio.sleep(min(interval_s, LONGEST_PAUSE_S))

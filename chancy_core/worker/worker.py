@@ -20,8 +20,8 @@ from chancy_core.executors.outcomes import handed_back
 from chancy_core.job import Outcome, QueuedJob
 from chancy_core.log import log
 from chancy_core.queue import Queue
-from chancy_core.store.connect import WITH_PLUGINS, WorkerConnection
 from chancy_core.store.listening import ListeningConnection
+from chancy_core.store.session import WITH_PLUGINS, WorkerConnection
 from chancy_core.worker.audit import Auditor
 from chancy_core.worker.cancel import Canceller
 from chancy_core.worker.claim import Claimer

@@ -1,0 +1,120 @@
+"""Connections on which no wait is for ever.
+
+A peer can acknowledge and never answer: a proxy that has lost the server behind it, a server whose disk hangs. TCP
+sees nothing wrong with that, and libpq has no bound for it. So every wait ends by itself when nothing has come for a
+while, and the connection with it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from chancy_core.store.weather import ConnectionGone
+
+T = TypeVar("T")
+
+# Whoever is cancelled waits so long for the server to confirm that it has ended the statement.
+CONFIRM_WITHIN_S: Final = 1.0
+
+
+class _Overdue(Exception):  # noqa: N818 -- never leaves this file
+    """Nothing came in time."""
+
+
+def _bounded(waiting: Generator[Any, Any, T], deadline_s: float, fileno: int) -> Generator[Any, Any, T]:
+    """The same steps, which end with _Overdue once nothing has been ready for so long.
+
+    psycopg wakes up every 0.1 s to look for Ctrl-C, and then sends what is ready: nothing. It begins to wait anew (and
+    sends None) after it has asked the server to cancel the statement.
+    """
+    quiet_since = time.monotonic()
+    ready: Any = None
+    begun = False
+    while True:
+        try:
+            wants = waiting.send(ready)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        ready = yield wants
+        now = time.monotonic()
+        if ready is None and begun:
+            deadline_s = min(deadline_s, CONFIRM_WITHIN_S)
+            quiet_since = now
+            ready = 0
+        elif ready:
+            quiet_since = now
+        elif now - quiet_since > deadline_s:
+            # If it was this process that stood still, its timers come before what has arrived meanwhile.
+            if not _is_ready(fileno):
+                raise _Overdue
+            quiet_since = now
+        begun = True
+
+
+def _is_ready(fileno: int) -> bool:
+    socket_now = select.poll()
+    socket_now.register(fileno, select.POLLIN)
+    return bool(socket_now.poll(0))
+
+
+class _Deadline:
+    """What both kinds have.
+
+    Attributes:
+        deadline_s: how long the server may be silent while somebody waits, in seconds; None: for ever.
+        backend_start: when the server started the session, which with its process id names it; None: not asked.
+    """
+
+    deadline_s: float | None = None
+    backend_start: Any = None
+
+    def cut(self: Any) -> None:
+        """End the connection without a word to the server: whoever waits on it sees it as lost. From any thread."""
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.pgconn.socket)) as shared:
+            # Shut down rather than closed: whoever waits wakes up, and nobody else is given its number meanwhile.
+            shared.shutdown(socket.SHUT_RDWR)
+
+    def _gave_up(self: Any) -> ConnectionGone:
+        self.pgconn.finish()
+        return ConnectionGone(f"no answer within {self.deadline_s:g} s: the connection was given up")
+
+
+class BoundedAsyncConnection(_Deadline, psycopg.AsyncConnection[Any]):
+    """An async connection with a `deadline_s`."""
+
+    #: The cursor that is kept for a statement which is repeated, if there is one.
+    push_cursor: psycopg.AsyncCursor[TupleRow] | None = None
+
+    async def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:
+        """As psycopg's. Raises ConnectionGone when nothing has come for `deadline_s`."""
+        if self.deadline_s is None:
+            return await super().wait(gen, *arguments, **named)
+        try:
+            return await super().wait(_bounded(gen, self.deadline_s, self.pgconn.socket), *arguments, **named)
+        except _Overdue:
+            raise self._gave_up() from None
+
+
+class BoundedConnection(_Deadline, psycopg.Connection[Any]):
+    """A sync connection with a `deadline_s`."""
+
+    push_cursor: psycopg.Cursor[TupleRow] | None = None
+
+    def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:
+        """As psycopg's. Raises ConnectionGone when nothing has come for `deadline_s`."""
+        if self.deadline_s is None:
+            return super().wait(gen, *arguments, **named)
+        try:
+            return super().wait(_bounded(gen, self.deadline_s, self.pgconn.socket), *arguments, **named)
+        except _Overdue:
+            raise self._gave_up() from None
