@@ -124,7 +124,7 @@ async def test_a_job_given_back_is_given_up_if_it_was_to_be_cancelled(chancy):
     await worker.start()
     reference = await chancy.push(Job(func="told_jobs.sleeps", max_attempts=3))
     await running(reference)
-    worker._canceller.ring = lambda: None  # type: ignore[method-assign]
+    worker._parts.canceller.ring = lambda: None  # type: ignore[method-assign]
     await reference.cancel(reason="unheard")
     await worker.stop()
     async with Worker(chancy):

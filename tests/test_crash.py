@@ -29,6 +29,7 @@ from chancy_core.embedded import watcher
 from chancy_core.errors import EmbeddedUnavailable
 from chancy_core.job import Job
 from chancy_core.queue import Queue
+from chancy_core.store.bounded import BoundedAsyncConnection, BoundedConnection
 from chancy_core.store.session import WorkerConnection
 from chancy_core.worker import Stopped, Worker, duty, finish
 from chancy_core.worker.heartbeat import Heartbeat
@@ -164,7 +165,8 @@ async def test_a_worker_that_was_stopped_for_too_long_gives_up_its_jobs(chancy, 
     door = tmp_path / "door"
     job = Job.from_func(hard_jobs.until_exists_sync, kwargs={"path": str(door)}, max_attempts=2)
     references = await chancy.push_many("shared", [job] * 20)
-    await until(counts(chancy, LIVE + " WHERE state = 'running'", 20))
+    # Claimed is not begun.
+    await until(lambda: len(ledger.read(book)) == 20)
     frozen.send(signal.SIGSTOP)
     door.touch()
     async with Worker(chancy, tags=["other"], lease_s=0.6) as other:
@@ -229,13 +231,13 @@ def backends(monkeypatch) -> dict[str, list[int]]:
         found[connection.info.get_parameters().get("application_name", "")].append(connection.info.backend_pid)
         return connection
 
-    connect, connect_sync = psycopg.AsyncConnection.connect, psycopg.Connection.connect
+    connect, connect_sync = BoundedAsyncConnection.connect, BoundedConnection.connect
 
     async def noted(*args: Any, **kwargs: Any) -> Any:
         return note(await connect(*args, **kwargs))
 
-    monkeypatch.setattr(psycopg.AsyncConnection, "connect", noted)
-    monkeypatch.setattr(psycopg.Connection, "connect", lambda *args, **kwargs: note(connect_sync(*args, **kwargs)))
+    monkeypatch.setattr(BoundedAsyncConnection, "connect", noted)
+    monkeypatch.setattr(BoundedConnection, "connect", lambda *args, **kwargs: note(connect_sync(*args, **kwargs)))
     return found
 
 
@@ -534,7 +536,7 @@ async def test_a_database_away_for_longer_than_the_lease(server):
         with captured_events() as events:
             async with Worker(chancy, lease_s=0.5) as running:
                 references = await chancy.push_many([Job.from_func(jobs.sleep, kwargs={"seconds": 2})] * 10)
-                await until(counts(chancy, LIVE + " WHERE state = 'running'", 10))
+                await until(lambda: running.running == 10)
                 await asyncio.to_thread(server.stop, signal.SIGINT)
                 await until(lambda: any(event["event"] == "jobs_stopped" for event in events))
                 await until(lambda: not running.running)
@@ -550,9 +552,9 @@ async def test_outcomes_outlast_an_outage(server):
     async with Chancy(server.dsn, schema="crash", discover=False) as chancy:
         await chancy.migrate()
         hard_jobs.gate.clear()
-        async with Worker(chancy, lease_s=30):
+        async with Worker(chancy, lease_s=30) as running:
             references = await chancy.push_many([Job.from_func(hard_jobs.until_gate)] * 10)
-            await until(counts(chancy, LIVE + " WHERE state = 'running'", 10))
+            await until(lambda: running.running == 10)
             await asyncio.to_thread(server.stop, signal.SIGQUIT)
             hard_jobs.gate.set()
             await asyncio.sleep(0.1)

@@ -121,7 +121,7 @@ class Database:
         return [row[0] for row in rows]
 
     def rescue(self, limit: int = 500) -> dict[uuid.UUID, str]:
-        rows = self.ask("rescue_jobs", limit=limit, only=None, grace_s=0.0, error=ERROR, note=NOTE)
+        rows = self.ask("rescue_jobs", me="rescuer", limit=limit, only=None, grace_s=0.0, error=ERROR, note=NOTE)
         return {id_: state for id_, _, state in rows}
 
     def promote(self, limit: int = 1000) -> int:
@@ -659,6 +659,9 @@ def test_a_worker_without_a_lease_claims_nothing(database):
 def test_after_a_restart_nobody_is_rescued_too_early(database):
     """While the server has been up for less than the grace, leases that look old count for nothing."""
     lost_run(database, 2)
-    assert database.ask("rescue_jobs", limit=10, only=None, grace_s=86_400.0 * 365, error=ERROR, note=NOTE) == []
+    assert (
+        database.ask("rescue_jobs", me="rescuer", limit=10, only=None, grace_s=86_400.0 * 365, error=ERROR, note=NOTE)
+        == []
+    )
     assert database.ask("forget_workers", grace_s=86_400.0 * 365) == []
     assert len(database.rescue()) == 1

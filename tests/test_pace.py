@@ -56,7 +56,7 @@ async def test_what_waits_for_a_slot_is_known_to_the_worker(chancy, mixed):
     async with Worker(chancy, grace_s=0) as worker:
         await until(lambda: claimed_ahead(chancy, mixed))
         running = {job.id for job in await chancy.get_jobs(mixed) if job.state is State.RUNNING}
-        assert running <= {id_ for id_, _ in worker._known_runs()}
+        assert running <= {id_ for id_, _ in worker._parts.known_runs()}
 
 
 def test_only_a_fast_pace_of_short_jobs_allows_to_claim_ahead(monkeypatch):
@@ -91,5 +91,5 @@ async def test_long_jobs_are_not_claimed_ahead(chancy):
     references = await chancy.push_many("long", (Job(func="asyncio.sleep", kwargs={"delay": 0.05}) for _ in range(200)))
     async with Worker(chancy) as worker:
         while (await states(chancy, references)).get(State.SUCCEEDED, 0) < len(references):
-            assert not worker._lanes.lanes["long"]._waiting
+            assert not worker._parts.lanes.lanes["long"]._waiting
             await asyncio.sleep(0.005)

@@ -31,16 +31,20 @@ STATEMENTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     ),
     "promote_jobs": ({"limit": 100}, {"jobs_due", "place"}),
     "finish_jobs": ({**OUTCOMES, "state": ["succeeded"] * 100, **ENDED}, {"jobs_pkey"}),
+    "finish_bare": ({**OUTCOMES, "state": ["succeeded"] * 100, **ENDED}, {"jobs_pkey"}),
+    "lock_runs": ({"id": IDS}, {"jobs_pkey"}),
+    "find_runs": ({"id": IDS}, {"jobs_pkey"}),
+    "resign_worker": ({"worker": "w"}, {"jobs_running"}),
     "release_jobs": ({**OUTCOMES, "delay_s": [None] * 100, "refund": [0] * 100}, {"jobs_pkey"}),
     "rescue_jobs": (
-        {"limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},
+        {"me": "w2", "limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},
         {"jobs_running", "jobs_pkey"},
     ),
-    "find_lost": ({"limit": 100, "grace_s": 0.0, "tried": IDS}, {"jobs_running"}),
+    "find_lost": ({"limit": 100, "grace_s": 0.0, "tried": IDS, "me": "w2"}, {"jobs_running"}),
     "find_running": ({"worker": "w"}, {"jobs_running"}),
     "beat": (
-        {"worker": "w", "lease_s": 1.0, "status": None, "status_age_s": 0.0, "queues": ["default"]},
-        {"jobs_ready", "jobs_due", "jobs_expiring", "jobs_cancelled"},
+        {"worker": "w", "lease_s": 1.0, "status": None, "status_age_s": 0.0, "queues": ["default"], "within_s": 9.0},
+        {"jobs_ready", "jobs_due", "jobs_expiring", "jobs_cancelled", "jobs_running"},
     ),
     "next_due": ({}, {"jobs_due", "jobs_expiring", "jobs_cancelled"}),
     "sweep_jobs": ({"limit": 100}, {"jobs_expiring", "jobs_cancelled", "place"}),
@@ -154,7 +158,7 @@ WORK: dict[str, tuple[str, dict[str, Any], int, int]] = {
     "release": ("release_jobs", {**RUN_OUTCOMES, "delay_s": [1.0] * 100, "refund": [0] * 100}, 100, 100),
     "rescue": (
         "rescue_jobs",
-        {"limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},
+        {"me": "w2", "limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},
         100,
         OTHERS + 400,
     ),
@@ -216,7 +220,7 @@ def settings():
 async def explain(worker: WorkerConnection, query: Query, mode: str, *, analyze: bool = False) -> Any:
     """The plan of a statement as a worker has it: prepared, the parameters by number; what it did is rolled back."""
     names = list(query.params)
-    text = re.sub(r"%\((\w+)\)s", lambda found: f"${names.index(found[1]) + 1}", query.text.decode())
+    text = re.sub(r"%\((\w+)\)[sb]", lambda found: f"${names.index(found[1]) + 1}", query.text.decode())
     async with worker.transaction() as connection:
         await connection.execute(f"SET LOCAL plan_cache_mode = {mode}".encode())
         await connection.execute(f"PREPARE explained AS {text}".encode())

@@ -151,7 +151,7 @@ async def test_another_executor_takes_over_while_jobs_run(chancy):
         old = await chancy.push("q", Job(func="jobs.sleep", kwargs={"seconds": 1}))
         await until(lambda: worker.running == 1)
         await chancy.declare(Queue("q", executor=Chancy.Executor.Threaded), upsert=True)
-        await until(lambda: worker._lanes.lanes["q"].queue.executor == Chancy.Executor.Threaded)
+        await until(lambda: worker._parts.lanes.lanes["q"].queue.executor == Chancy.Executor.Threaded)
         new = await chancy.push("q", Job(func="jobs.add", kwargs={"a": 1, "b": 2}))
         assert (await new.wait(timeout=20)).result == 3
         assert (await old.wait(timeout=20)).result == "slept"
@@ -219,7 +219,7 @@ async def test_a_running_worker_resumes_by_itself(chancy, monkeypatch):
         await chancy.pause_queue("default", resume_at=moment)
         paused = await chancy.get_queue("default")
         assert (paused.state, paused.resume_at) == ("paused", moment)
-        await until(lambda: not worker._lanes._claiming)
+        await until(lambda: not worker._parts.lanes._claiming)
         job = await (await chancy.push(ECHO)).wait(timeout=20)
     assert job.started_at >= moment
     resumed = await chancy.get_queue("default")
@@ -239,9 +239,9 @@ async def test_a_queue_resumes_by_the_clock_of_the_database(chancy, monkeypatch)
     # So that the pause is known before it is over, and nothing else leads to another look.
     monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.1)
     async with Worker(chancy) as worker:
-        await until(lambda: worker._lanes._known_as is not None)
+        await until(lambda: worker._parts.lanes._known_as is not None)
         await chancy.pause_queue("default", resume_at=datetime.now(UTC) + timedelta(seconds=1))
-        await until(lambda: not worker._lanes._claiming)
+        await until(lambda: not worker._parts.lanes._claiming)
         await (await chancy.push(ECHO)).wait(timeout=20)
 
 
@@ -293,7 +293,7 @@ async def test_executor_options_reach_the_executor(chancy):
         assert (await (await chancy.push("q", ECHO)).wait(timeout=20)).note == "a"
         changed = Queue("q", executor="test_queues.Prefixing", executor_options={"prefix": "b"})
         await chancy.declare(changed, upsert=True)
-        await until(lambda: worker._lanes.lanes["q"].queue == changed)
+        await until(lambda: worker._parts.lanes.lanes["q"].queue == changed)
         assert (await (await chancy.push("q", ECHO)).wait(timeout=20)).note == "b"
 
 

@@ -9,6 +9,7 @@ from support import captured_events, until
 
 from chancy import Worker
 from chancy_core.worker import rescue
+from chancy_core.worker.lease import Lease
 from chancy_core.worker.rescue import Rescuer
 
 # A user's own rule, which the kernel knows nothing of.
@@ -91,7 +92,8 @@ async def test_what_is_refused_is_reported_again_after_a_while(chancy, query, mo
 
 async def test_a_worker_that_saw_nobody_does_not_look_without_a_pause(monkeypatch):
     """Between two looks there is a pause even if a heartbeat saw no living worker, its own row being gone."""
-    rescuer = Rescuer(None, None, 0.01, print)
+    lease = Lease(0.01, print)
+    rescuer = Rescuer("w", None, None, lease, print)
     pauses = []
 
     async def slept(seconds):
@@ -102,8 +104,9 @@ async def test_a_worker_that_saw_nobody_does_not_look_without_a_pause(monkeypatc
         return 0
 
     monkeypatch.setattr(rescuer._alarm, "sleep", slept)
-    monkeypatch.setattr(rescuer, "_look", looked)
-    rescuer.saw(living=0, expired=False)
+    monkeypatch.setattr(rescuer, "_look_twice", looked)
+    monkeypatch.setattr(Lease, "unsteady_s", 0.0)
+    rescuer.saw(living=0, expired=False, lost_in_s=0.0)
     running = asyncio.create_task(rescuer.run())
     await until(lambda: len(pauses) > 3)
     running.cancel()

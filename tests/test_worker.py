@@ -28,8 +28,9 @@ from chancy_core.executors.functions import Functions
 from chancy_core.job import Job, Limit, QueuedJob, State
 from chancy_core.queue import Executor as Executors
 from chancy_core.queue import Queue
-from chancy_core.worker import Stopped, Worker, heartbeat, worker
+from chancy_core.worker import Stopped, Worker, heartbeat, stopping
 from chancy_core.worker.lane import Lane
+from chancy_core.worker.queues import Lanes
 
 AT_ONCE = Backoff(base_s=0, jitter=0)
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
@@ -351,7 +352,7 @@ async def test_told_twice_it_stops_at_once(chancy):
 
 async def test_a_job_that_ignores_its_cancellation_does_not_hold_up_the_stop(chancy, monkeypatch):
     """A job that swallows its cancellation is handed back all the same, and its own end changes nothing."""
-    monkeypatch.setattr(worker, "STOP_JOBS_WITHIN_S", 0.2)
+    monkeypatch.setattr(stopping, "STOP_JOBS_WITHIN_S", 0.2)
     running = Worker(chancy, grace_s=0)
     await running.start()
     reference = await chancy.push(Job.from_func(hard_jobs.deaf, kwargs={"key": "a"}))
@@ -416,7 +417,7 @@ async def test_a_thread_that_was_given_up_takes_no_slot(chancy):
     async with Worker(chancy) as running:
         reference = await chancy.push("one", Job.from_func(hard_jobs.until_gate_counted))
         await until(lambda: hard_jobs.now_running == 1)
-        running._lost()
+        running._parts.lost()
         await until(lambda: hard_jobs.now_running == 2)
         hard_jobs.gate.set()
         finished = await reference.wait(timeout=10)
@@ -494,7 +495,7 @@ async def test_a_worker_that_cannot_start_leaves_nothing_behind(chancy, monkeypa
     async def broken(*_: object) -> None:
         raise DatabaseUnavailable("gone")
 
-    monkeypatch.setattr(worker.Lanes, "follow", broken)
+    monkeypatch.setattr(Lanes, "follow", broken)
     with pytest.raises(DatabaseUnavailable, match="gone"):
         async with Worker(chancy, lease_s=0.5):
             pass

@@ -63,8 +63,6 @@ class WorkerConnection:
         settings: more settings than the pinned plans.
         deadline_s: how long the database may be silent while somebody waits for it; then the connection is given up.
 
-    Attributes:
-        answered_at: when it was last used with success, by the monotonic clock.
     """
 
     def __init__(
@@ -88,7 +86,8 @@ class WorkerConnection:
         self._lock = asyncio.Lock()
         self._pause_s = FIRST_PAUSE_S
         self._next_try_at = 0.0
-        self.answered_at = time.monotonic()
+        # Since when somebody has waited without any answer, by the monotonic clock.
+        self._asked_at: float | None = None
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow with pinned plans, each statement on its own.
@@ -121,12 +120,15 @@ class WorkerConnection:
     @asynccontextmanager
     async def _held(self) -> AsyncIterator[AsyncConnection]:
         """The connection, for one user at a time."""
+        self._ask()
         async with self._lock:
+            self._ask()
             connection = await self._open()
             try:
                 yield connection
             except psycopg.Error as error:
                 if fault_of(error) is not Fault.GONE and not of_no_use(connection):
+                    self._asked_at = None
                     raise
                 await self.close()
                 if isinstance(error, ConnectionGone):
@@ -135,8 +137,19 @@ class WorkerConnection:
             except BaseException:
                 if of_no_use(connection):
                     await self.close()
+                else:
+                    self._asked_at = None
                 raise
-            self.answered_at = time.monotonic()
+            self._asked_at = None
+
+    def _ask(self) -> None:
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+
+    @property
+    def unanswered_s(self) -> float:
+        """For how long somebody has waited for it, or for several of them in turn, without any answer; in seconds."""
+        return 0.0 if self._asked_at is None else time.monotonic() - self._asked_at
 
     async def close(self) -> None:
         """Close it; a later use opens it again."""

@@ -190,9 +190,9 @@ class Store:
         """Make a worker known, with a lease."""
         yield self.query("register_worker", worker=worker, tags=list(tags), lease_s=lease_s)
 
-    def resign(self, worker: str) -> Flow[None]:
-        """Forget a worker that stopped in good order."""
-        yield self.query("resign_worker", worker=worker)
+    def resign(self, worker: str) -> Flow[bool]:
+        """Forget a worker that stopped in good order; whether it held no run any more, and so could be forgotten."""
+        return bool((yield self.query("resign_worker", worker=worker)))
 
     # -- queues ----------------------------------------------------------------------------
 

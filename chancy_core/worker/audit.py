@@ -67,6 +67,12 @@ class Auditor:
                 await self._connection.run(self._hand_back(unheard))
             self._suspicion.clear()
 
+    async def settle(self) -> None:
+        """Hand back whatever is not known: nothing is claimed any more, so no answer is on its way."""
+        unheard = await self._unheard()
+        if unheard:
+            await self._connection.run(self._hand_back(unheard))
+
     async def _unheard(self) -> dict[RunKey, str]:
         before = self._known()
         rows = await self._connection.run(self._held())

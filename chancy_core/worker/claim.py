@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import psycopg
 
 from chancy_core.errors import CannotRun
-from chancy_core.executors.outcomes import failed
+from chancy_core.executors import StopReason
+from chancy_core.executors.outcomes import failed, handed_back
 from chancy_core.job import QueuedJob
 from chancy_core.log import log
 from chancy_core.plugins import PluginHost
@@ -33,6 +34,8 @@ CLAIM_MAX: Final = 500
 NOTIFIED_FACTOR: Final = 3
 # The least pause before a budget is asked for again, whatever a plugin says.
 BUDGET_PAUSE_MIN_S: Final = 0.005
+
+NO_CONNECTION: Final = "The worker had no connection to record outcomes by: it was handed back."
 
 # Each job that was claimed, and what of its row cannot be read, if anything.
 Found: TypeAlias = list[tuple[QueuedJob, str | None]]
@@ -64,6 +67,7 @@ class Claimer:
         store: the statements.
         connection: a connection that only claims use.
         limited: another one, for claims in which plugins take part.
+        writes: the connection by which outcomes are written: it is open before the first job starts.
         lane: where the jobs run.
         finisher: when too many outcomes wait to be written, claiming waits too.
         lease: while it is lost, nothing is claimed.
@@ -78,6 +82,7 @@ class Claimer:
         store: Store,
         connection: WorkerConnection,
         limited: WorkerConnection,
+        writes: WorkerConnection,
         lane: Lane,
         finisher: Finisher,
         lease: Lease,
@@ -89,6 +94,7 @@ class Claimer:
         self._store = store
         self._connection = connection
         self._limited = limited
+        self._writes = writes
         self._lane = lane
         self._finisher = finisher
         self._lease = lease
@@ -161,17 +167,36 @@ class Claimer:
 
     async def _claim_and_start(self, wanted: int) -> Claimed:
         """Claim and start; a claim in flight is waited for even by a cancelled claimer, because its jobs are ours."""
-        claim = asyncio.ensure_future(self._claim(wanted))
+        leases_lost = self._lease.times_lost
+        claim = asyncio.ensure_future(self._claim_to_run(wanted))
         try:
             claimed = await asyncio.shield(claim)
         except asyncio.CancelledError:
             with suppress(Exception):
-                self._start((await claim).jobs)
+                self._start((await claim).jobs, leases_lost)
             raise
-        self._start(claimed.jobs)
+        self._start(claimed.jobs, leases_lost)
         return claimed
 
-    def _start(self, jobs: list[QueuedJob]) -> None:
+    async def _claim_to_run(self, wanted: int) -> Claimed:
+        """Claim, and have the connection that records outcomes before jobs run that may use up all there are."""
+        claimed = await self._claim(wanted)
+        if claimed.jobs:
+            try:
+                await self._writes.ready()
+            except BaseException:
+                for job in claimed.jobs:
+                    self._finisher.put(handed_back(job, NO_CONNECTION))
+                raise
+        return claimed
+
+    def _start(self, jobs: list[QueuedJob], leases_lost: int) -> None:
+        if jobs and (leases_lost != self._lease.times_lost or not self._lease.is_held):
+            # The answer was so late that they may be somebody else's by now, or will be before they end.
+            log.warning("claim_too_late", queue=self._lane.queue.name, count=len(jobs))
+            for job in jobs:
+                self._finisher.put(handed_back(job, StopReason.LEASE_LOST.value))
+            return
         if jobs and self._plugins.has("on_claim"):
             jobs = self._plugins.on_claim(jobs, self._worker)
         self._lane.start(jobs)

@@ -1,90 +1,113 @@
-"""Finish: outcomes are buffered and written in batches, each fenced; a failed write is repeated, never dropped."""
+"""Finish: outcomes are buffered and written in batches, each fenced; what cannot be written yet is kept."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import uuid
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import msgspec
-import psycopg
-
-from chancy_core.job import Outcome, State
+from chancy_core.errors import DatabaseUnavailable
+from chancy_core.job import Outcome
 from chancy_core.log import log
 from chancy_core.plugins import HookAbandoned, PluginHost
-from chancy_core.store import Store, run
-from chancy_core.store.codec import encode_errors, plain_array, sparse_array
-from chancy_core.store.flow import AsyncConnection, Flow
-from chancy_core.store.session import WorkerConnection
-from chancy_core.store.weather import is_weather
-from chancy_core.worker.duty import FIRST_PAUSE_S, LONGEST_PAUSE_S
+from chancy_core.store.weather import Fault, fault_of, is_weather, text_of
+from chancy_core.worker.record import Recorded, Recorder, RunKey, run_key, size_of
+from chancy_core.worker.sparing import NEEDS_A_SECOND_LOOK, lesser_forms, size_matters, without_arguments
 
 # One statement's worth: beyond this, a larger batch saves little and delays the first of it.
 BATCH_MAX: Final = 1000
-# When so many outcomes wait to be written, claiming waits too.
+# And in bytes: handing these over holds the event loop for about ten milliseconds.
+BATCH_MAX_BYTES: Final = 4 << 20
+# When so many outcomes wait to be written, or so many bytes of them, claiming waits too.
 CONGESTED_AT: Final = 4000
-# A job that fails for ever must not grow for ever: the first error and the latest ones are kept.
-ERRORS_KEPT: Final = 20
-# How often a batch is tried with the plugins in its transaction, once one of them may have spoilt it.
-TELLINGS_MAX: Final = 3
-# A plugin's statement ends on the server after so many milliseconds, a little more than plugins have. The server looks
-# for its client only between statements: without this, a worker that is killed meanwhile would leave its jobs locked.
-_BEFORE_TELLING: Final = b"SAVEPOINT chancy_outcomes; SET LOCAL statement_timeout = 6000"
-_AFTER_TELLING: Final = b"RELEASE SAVEPOINT chancy_outcomes; SET LOCAL statement_timeout TO DEFAULT"
+CONGESTED_AT_BYTES: Final = 64 << 20
+# Between two tries while the database is out of reach, or cannot.
+FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 1.0
+# How long an outcome is set aside whose row is locked, or which the database refuses, so that it holds up no other.
+FIRST_ASIDE_S: Final = 0.25
+LONGEST_ASIDE_S: Final = 15.0
+# A batch whose connection is lost so often in a row is halved: something in it may be what the server dies of.
+LOSSES_BEFORE_HALVING: Final = 3
+# An outcome that ends its job is stored without the job's arguments when it has been refused so often in every other
+# form, which takes two minutes; or when the worker ends, because then it would be lost. Before, the cause may go away.
+REFUSALS_BEFORE_BARE: Final = 10
+# The same failure is told again after so long.
+SAY_AGAIN_S: Final = 60.0
 
 
 class Finisher:
     """Writes outcomes. `put` never blocks; `run` is the duty.
 
     Args:
-        store: the statements.
-        connection: a connection for this duty alone.
-        plugins: told of accepted outcomes, in the transaction that records them and after it.
+        recorder: writes a batch.
+        plugins: told of accepted outcomes after they have been recorded.
         retry_due: called with the shortest delay, in seconds, of the retries just written.
         sweep: called when a run was given back that somebody wanted cancelled.
         worker: the worker, for plugins.
         written: called with each batch that was written.
+
+    Attributes:
+        stale: outcomes that were refused, because the run was no longer the job's latest; by queue.
     """
 
     def __init__(
         self,
-        store: Store,
-        connection: WorkerConnection,
+        recorder: Recorder,
         plugins: PluginHost,
         retry_due: Callable[[float], None],
         sweep: Callable[[], None],
         worker: Any,
         written: Callable[[Sequence[Outcome]], None],
     ) -> None:
-        self._store = store
-        self._connection = connection
+        self._recorder = recorder
+        self._plugins = plugins
         self._retry_due = retry_due
         self._sweep = sweep
-        self._written = written
-        self._plugins = plugins
         self._worker = worker
-        self._failed_tellings = 0
-        #: Outcomes that were refused, because the run was no longer the job's latest; by queue.
+        self._written = written
         self.stale: Final[Counter[str]] = Counter()
         self._buffer: list[Outcome] = []
-        # What the database refuses in every form waits here for a better day, so that it holds up nobody.
-        self._refused: list[Outcome] = []
+        self._bytes = 0
+        # Outcomes that wait for a better day, so that they hold up nobody: how often each was set aside, and when it
+        # is tried again.
+        self._aside: dict[RunKey, tuple[Outcome, asyncio.TimerHandle]] = {}
+        self._times_aside: Counter[RunKey] = Counter()
+        self._refused_with: dict[RunKey, str] = {}
+        # Runs that were sent without an answer: they may have been recorded.
+        self._doubtful: set[RunKey] = set()
+        # How many outcomes the next batch has at most: fewer while batches fail.
+        self._limit = BATCH_MAX
+        self._losses = 0
+        self._skip_locked = False
+        # Whether there will be no other day.
+        self._ending = False
+        self._pause_s = FIRST_PAUSE_S
+        # What was said last of a failure, and when, so that an outage is told once in a while.
+        self._said: tuple[str, float] = ("", 0.0)
         self._filled = asyncio.Event()
         self._relieved = asyncio.Event()
         self._relieved.set()
         self._empty = asyncio.Event()
         self._empty.set()
+        # Since when the outcome in front has been waiting, by the loop's clock; None: none does.
+        self._waiting_since: float | None = None
+
+    # -- what others ask of it -------------------------------------------------------------
 
     def put(self, outcome: Outcome) -> None:
         """Take an outcome, to be written within moments."""
         self._buffer.append(outcome)
+        if outcome.result is not None or outcome.error is not None or outcome.meta is not None:
+            self._bytes += size_of(outcome)
         if not self._filled.is_set():
             self._filled.set()
             self._empty.clear()
-        if len(self._buffer) >= CONGESTED_AT:
+            if self._waiting_since is None:
+                self._waiting_since = asyncio.get_running_loop().time()
+        if len(self._buffer) >= CONGESTED_AT or self._bytes >= CONGESTED_AT_BYTES:
             self._relieved.clear()
 
     async def room(self) -> None:
@@ -92,206 +115,217 @@ class Finisher:
         await self._relieved.wait()
 
     async def drained(self) -> None:
-        """Wait until everything has been written."""
+        """Wait until everything has been written, those included that had been set aside."""
         await self._empty.wait()
+        self._ending = True
+        while self.waiting:
+            self.hurry()
+            await self._empty.wait()
+            if self.waiting:
+                await asyncio.sleep(FIRST_ASIDE_S)
 
-    def known(self) -> set[tuple[uuid.UUID, int]]:
+    def hurry(self) -> None:
+        """Try those again now that had been set aside."""
+        for outcome, timer in list(self._aside.values()):
+            timer.cancel()
+            self._put_again(outcome)
+
+    def known(self) -> set[RunKey]:
         """The runs whose outcomes have not been written yet."""
-        return {(outcome.job.id, outcome.job.claims) for outcome in (*self._buffer, *self._refused)}
+        return {run_key(outcome) for outcome in self._buffer} | self._aside.keys()
 
     @property
     def waiting(self) -> int:
         """How many outcomes have not been written yet."""
-        return len(self._buffer) + len(self._refused)
+        return len(self._buffer) + len(self._aside)
+
+    @property
+    def waits_s(self) -> float:
+        """For how long nothing has been written although something waits for it, in seconds."""
+        if self._waiting_since is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._waiting_since
+
+    # -- the duty --------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Write what comes, for ever. What could not be written stays in front."""
-        pause_s = FIRST_PAUSE_S
+        """Write what comes, for ever."""
         while True:
             await self._filled.wait()
-            batch = self._buffer[:BATCH_MAX]
+            batch = self._next_batch()
             try:
-                await self._write_each_if_need_be(batch)
+                recorded = await self._recorder.write(batch, doubtful=self._doubtful, skip_locked=self._skip_locked)
             except Exception as error:  # noqa: BLE001 -- outcomes are kept whatever happens
-                level = log.warning if is_weather(error) else log.error
-                level(
-                    "finish_failed",
-                    outcomes=len(self._buffer),
-                    error=str(error),
-                    retry_in_s=pause_s,
-                )
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-                continue
-            pause_s = FIRST_PAUSE_S
-            del self._buffer[: len(batch)]
-            self._written(batch)
-            if len(self._buffer) < CONGESTED_AT:
-                self._relieved.set()
-            if not self._buffer:
-                self._filled.clear()
-                self._empty.set()
-
-    async def _write_each_if_need_be(self, batch: list[Outcome]) -> None:
-        try:
-            await self._write(batch)
-        except (psycopg.Error, UnicodeError) as error:
-            if is_weather(error):
-                raise
-            # Something in one outcome cannot be stored. It must not hold up the others, nor be lost itself.
-            if len(batch) > 1:
-                for outcome in batch:
-                    await self._write_each_if_need_be([outcome])
+                await self._failed(batch, error)
             else:
-                await self._write_plain(batch[0], error)
+                self._limit = min(self._limit * 2, BATCH_MAX)
+                self._losses = 0
+                self._pause_s = FIRST_PAUSE_S
+                self._skip_locked = bool(recorded.locked)
+                self._taken(batch)
+                self._done(recorded)
 
-    async def _write_plain(self, outcome: Outcome, problem: Exception) -> None:
-        try:
-            await self._write([_plain(outcome, problem)])
-        except (psycopg.Error, UnicodeError) as error:
-            if is_weather(error):
-                raise
-            log.error("outcome_refused", job=str(outcome.job.id), error=str(error), retry_in_s=LONGEST_PAUSE_S)
-            self._refused.append(outcome)
-            asyncio.get_running_loop().call_later(LONGEST_PAUSE_S, self._put_again, outcome)
+    def _next_batch(self) -> list[Outcome]:
+        batch = self._buffer[: self._limit]
+        if self._bytes > BATCH_MAX_BYTES:
+            size = 0
+            for number, outcome in enumerate(batch):
+                size += size_of(outcome)
+                if size > BATCH_MAX_BYTES and number:
+                    return batch[:number]
+        return batch
 
-    def _put_again(self, outcome: Outcome) -> None:
-        self._refused.remove(outcome)
-        self.put(outcome)
+    def _taken(self, batch: Sequence[Outcome]) -> None:
+        """These are no longer in front: written, or set aside."""
+        del self._buffer[: len(batch)]
+        if self._bytes:
+            self._bytes -= sum(map(size_of, batch))
+        if len(self._buffer) < CONGESTED_AT and self._bytes < CONGESTED_AT_BYTES:
+            self._relieved.set()
+        self._waiting_since = asyncio.get_running_loop().time() if self._buffer else None
+        if not self._buffer:
+            self._filled.clear()
+            self._empty.set()
 
-    async def _write(self, batch: list[Outcome]) -> None:
-        # Sorted by id: whoever locks several rows locks them in this order.
-        batch = sorted(batch, key=lambda outcome: outcome.job.id.int)
-        ended = [outcome for outcome in batch if outcome.state.finished]
-        back = [outcome for outcome in batch if not outcome.state.finished]
-        if self._plugins.has("on_complete") and self._failed_tellings < TELLINGS_MAX:
-            accepted = await self._write_and_tell(batch, ended, back)
-        elif not back:
-            accepted = await self._connection.run(self._finish(ended))
-        elif not ended:
-            accepted = await self._connection.run(self._release(back))
-        else:
-            async with self._connection.transaction() as connection:
-                accepted = await self._record(connection, ended, back)
-        self._failed_tellings = 0
-        recorded, stale = _parted(batch, accepted)
-        if stale:
-            self._report_stale(stale)
-        if recorded and self._plugins.has("on_recorded"):
-            self._plugins.on_recorded(tuple(recorded), self._worker)
-        delays = [outcome.delay_s for outcome in back if outcome.delay_s is not None]
-        if delays:
-            self._retry_due(min(delays))
-
-    async def _record(self, connection: AsyncConnection, ended: list[Outcome], back: list[Outcome]) -> list[uuid.UUID]:
-        accepted = await run(connection, self._finish(ended)) if ended else []
-        return accepted + await run(connection, self._release(back)) if back else accepted
-
-    async def _write_and_tell(self, batch: list[Outcome], ended: list[Outcome], back: list[Outcome]) -> list[uuid.UUID]:
-        """Record a batch, and let the plugins write what they have to say of it in the same transaction.
-
-        Each plugin has a savepoint, so its failure is its own. One that spoils the transaction itself, by ending it or
-        closing the connection, cannot be told from a lost database; after a few tries the batch is written without.
-        """
-        telling = False
-        abandoned: HookAbandoned | None = None
-        try:
-            async with self._connection.transaction() as connection:
-                accepted = await self._record(connection, ended, back)
-                telling = True
-                await connection.execute(_BEFORE_TELLING, prepare=False)
-                try:
-                    await self._plugins.on_complete(list(_parted(batch, accepted)[0]), connection)
-                except HookAbandoned as error:
-                    abandoned = error
-                    raise
-                # Proof that the transaction is still the one that recorded the outcomes: psycopg would leave a
-                # transaction that a plugin has rolled back, or a connection that it has closed, without a word.
-                await connection.execute(_AFTER_TELLING, prepare=False)
-        except Exception as error:
-            if abandoned is not None:
-                # Whose fault it is, is known, and that plugin is not told of the next try.
-                raise abandoned from error
-            if telling:
-                self._failed_tellings += 1
-                self._plugins.blame("on_complete", error)
-            raise
-        return accepted
-
-    def _finish(self, outcomes: Sequence[Outcome]) -> Flow[list[uuid.UUID]]:
-        rows = yield self._store.query(
-            "finish_jobs",
-            id=plain_array(o.job.id.hex for o in outcomes),
-            claims=plain_array(o.job.claims for o in outcomes),
-            state=plain_array(o.state for o in outcomes),
-            result=sparse_array([o.result.decode() if o.result is not None else None for o in outcomes]),
-            errors=sparse_array([_errors(o) for o in outcomes]),
-            note=sparse_array([o.note for o in outcomes]),
-            run_s=plain_array(o.run_s for o in outcomes),
-            peak=sparse_array([o.peak_bytes for o in outcomes]),
-            meta=sparse_array([o.meta.decode() if o.meta is not None else None for o in outcomes]),
-        )
-        return [row[0] for row in rows]
-
-    def _release(self, outcomes: Sequence[Outcome]) -> Flow[list[uuid.UUID]]:
-        rows = yield self._store.query(
-            "release_jobs",
-            id=[o.job.id for o in outcomes],
-            claims=[o.job.claims for o in outcomes],
-            delay_s=[o.delay_s for o in outcomes],
-            refund=[0 if o.attempt_spent else 1 for o in outcomes],
-            errors=[_errors(o) for o in outcomes],
-            note=[o.note for o in outcomes],
-            meta=[o.meta.decode() if o.meta is not None else None for o in outcomes],
-        )
-        queues = {o.job.queue for o in outcomes if o.state is State.PENDING}
-        if queues:
-            yield from self._store.notify([f"back:{queue}" for queue in sorted(queues)])
-        if any(cancelled for _, cancelled in rows):
+    def _done(self, recorded: Recorded) -> None:
+        """Tell whoever has to know what became of a batch."""
+        for outcome in recorded.locked:
+            self._set_aside(outcome, FIRST_ASIDE_S)
+        if recorded.locked:
+            log.warning(
+                "outcomes_locked",
+                count=len(recorded.locked),
+                jobs=[str(outcome.job.id) for outcome in recorded.locked[:5]],
+                hint="Somebody has locked these jobs; their outcomes are written when they let go. See pg_locks.",
+            )
+        if recorded.stale:
+            self._report_stale(recorded.stale)
+        if self._doubtful or self._times_aside:
+            for outcome in (*recorded.written, *recorded.stale):
+                self._forget(outcome)
+        if self._recorder.swept:
             self._sweep()
-        return [row[0] for row in rows]
+        if recorded.written:
+            if self._plugins.has("on_recorded"):
+                self._plugins.on_recorded(tuple(recorded.written), self._worker)
+            self._written(recorded.written)
+            delays = [outcome.delay_s for outcome in recorded.written if outcome.delay_s is not None]
+            if delays:
+                self._retry_due(min(delays))
+
+    def _forget(self, outcome: Outcome) -> None:
+        run = run_key(outcome)
+        self._doubtful.discard(run)
+        self._times_aside.pop(run, None)
+        self._refused_with.pop(run, None)
 
     def _report_stale(self, outcomes: Sequence[Outcome]) -> None:
         self.stale.update(outcome.job.queue for outcome in outcomes)
-        # Each belongs to someone else by now: rescued, or already written by a try whose answer was lost.
         log.warning(
             "outcomes_stale",
             count=len(outcomes),
             jobs=[str(outcome.job.id) for outcome in outcomes[:5]],
         )
 
+    # -- when a write fails ----------------------------------------------------------------
 
-def _parted(batch: list[Outcome], accepted: list[uuid.UUID]) -> tuple[list[Outcome], list[Outcome]]:
-    """Those of a batch that were accepted, and the others: nearly always none, and then nobody looks for each."""
-    if len(accepted) == len(batch):
-        return batch, []
-    ids = set(accepted)
-    return [o for o in batch if o.job.id in ids], [o for o in batch if o.job.id not in ids]
+    async def _failed(self, batch: list[Outcome], error: Exception) -> None:
+        """Decide what follows. Nothing has been taken from the buffer yet."""
+        fault = Fault.GONE if isinstance(error, HookAbandoned) else fault_of(error, rows=len(batch))
+        if fault is Fault.THIS_ONE or (fault is None and len(batch) == 1):
+            await self._spare(batch[0], error)
+            return
+        if fault is Fault.TOO_MUCH or fault is None:
+            self._limit = max(len(batch) // 2, 1)
+            log.debug("batch_halved", outcomes=len(batch), error=text_of(error))
+            return
+        if fault is Fault.GONE:
+            if not isinstance(error, DatabaseUnavailable):
+                self._lost(batch)
+        else:
+            # A lock, or a time-out: fewer rows may do, and those that nobody has locked.
+            self._skip_locked = True
+            self._limit = max(len(batch) // 2, 1)
+        await self._rest(error)
 
+    def _lost(self, batch: list[Outcome]) -> None:
+        """The connection was lost while a batch was being written."""
+        self._doubtful.update(map(run_key, batch))
+        self._losses += 1
+        if self._losses % LOSSES_BEFORE_HALVING == 0:
+            self._limit = max(len(batch) // 2, 1)
+            if len(batch) == 1:
+                # The others may fare better without it.
+                self._taken(batch)
+                self._set_aside(batch[0], FIRST_ASIDE_S)
 
-def _errors(outcome: Outcome) -> str | None:
-    if outcome.error is None:
-        return encode_errors(outcome.job.errors) if outcome.job.errors else None
-    errors = [*outcome.job.errors, outcome.error]
-    if len(errors) > ERRORS_KEPT:
-        errors = [errors[0], *errors[-(ERRORS_KEPT - 1) :]]
-    return encode_errors(errors)
+    async def _rest(self, error: Exception) -> None:
+        """Wait a moment; and say why, unless that was said just now."""
+        now, text = time.monotonic(), text_of(error)
+        if text != self._said[0] or now - self._said[1] > SAY_AGAIN_S:
+            self._said = text, now
+            log.warning("finish_failed", outcomes=self.waiting, error=text)
+        await asyncio.sleep(self._pause_s)
+        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
+    async def _spare(self, outcome: Outcome, error: Exception) -> None:
+        """Store an outcome without what the database refuses of it; or set it aside, if it is refused in every form."""
+        state = getattr(error, "sqlstate", None) or type(error).__name__
+        if (
+            state.startswith(NEEDS_A_SECOND_LOOK)
+            and not self._ending
+            and self._refused_with.get(run_key(outcome)) != state
+        ):
+            # Perhaps it is not this outcome's fault, but a trigger's that refuses everything for a while.
+            self._refused_with[run_key(outcome)] = state
+            self._refuse(outcome, error)
+            return
+        try:
+            recorded = await self._write_lesser(outcome, error)
+        except Exception as again:  # noqa: BLE001 -- outcomes are kept whatever happens
+            if is_weather(again):
+                self._doubtful.add(run_key(outcome))
+                await self._rest(again)
+            else:
+                self._refuse(outcome, again)
+            return
+        self._taken([outcome])
+        self._done(recorded)
 
-def _plain(outcome: Outcome, problem: Exception) -> Outcome:
-    """The outcome in ASCII, without what the database could not take."""
-    error = outcome.error
-    if error is not None:
-        error = msgspec.structs.replace(
-            error,
-            message=json.dumps(error.message)[1:-1],
-            traceback=json.dumps(error.traceback)[1:-1],
+    async def _write_lesser(self, outcome: Outcome, error: Exception) -> Recorded:
+        for lesser in lesser_forms(outcome, error):
+            try:
+                return await self._recorder.write([lesser], doubtful=self._doubtful, skip_locked=True)
+            except Exception as refused:
+                if is_weather(refused):
+                    raise
+                error = refused
+        times = self._times_aside[run_key(outcome)]
+        if not outcome.state.finished or not (size_matters(error) or times >= REFUSALS_BEFORE_BARE or self._ending):
+            raise error
+        return await self._recorder.write_bare(without_arguments(lesser, error))
+
+    def _refuse(self, outcome: Outcome, error: Exception) -> None:
+        self._taken([outcome])
+        pause_s = self._set_aside(outcome, LONGEST_PAUSE_S)
+        log.error(
+            "outcome_refused",
+            job=str(outcome.job.id),
+            func=outcome.job.func,
+            error=text_of(error),
+            retry_in_s=round(pause_s, 2),
+            hint="The database refuses this outcome; it is kept, and tried again. Look for a trigger or an index.",
         )
-    note = None if outcome.note is None else json.dumps(outcome.note)[1:-1]
-    reason = json.dumps(str(problem).splitlines()[0])[1:-1]
-    return msgspec.structs.replace(
-        outcome,
-        result=None,
-        error=error,
-        note=f"The result was not kept: the database refused it: {reason}" if outcome.result else note,
-    )
+
+    def _set_aside(self, outcome: Outcome, first_s: float) -> float:
+        """Try an outcome again after a while, each time a longer one. Returns the pause, in seconds."""
+        run = run_key(outcome)
+        self._times_aside[run] += 1
+        pause_s = min(first_s * float(2 ** min(self._times_aside[run] - 1, 10)), LONGEST_ASIDE_S)
+        timer = asyncio.get_running_loop().call_later(pause_s, self._put_again, outcome)
+        self._aside[run] = outcome, timer
+        return pause_s
+
+    def _put_again(self, outcome: Outcome) -> None:
+        del self._aside[run_key(outcome)]
+        self.put(outcome)

@@ -6,7 +6,6 @@ beats comes by notification.
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -39,6 +38,7 @@ class Signs(NamedTuple):
 
     living: int
     expired: bool
+    lost_in_s: float | None
     declarations: int
     ready: list[str]
     due_in_s: float | None
@@ -104,8 +104,11 @@ class Heartbeat:
         while True:
             # Never later, and spread, so that workers that started together do not beat together for ever.
             await self._alarm.sleep(pause_s * random.uniform(0.9, 1))  # noqa: S311
-            async with asyncio.timeout(self._lease.lease_s / RENEWALS_PER_LEASE):
+            try:
                 await self._beat()
+            except BaseException:
+                self._lease.disturbed()
+                raise
             pause_s = self._pause_s()
             self._standby.expect(pause_s)
 
@@ -141,6 +144,7 @@ class Heartbeat:
             status=status,
             status_age_s=time.monotonic() - since,
             queues=self._queues(),
+            within_s=self._pause_s(),
         )
         self._written = said
         return known, Signs(*signs)

@@ -1,8 +1,13 @@
-"""Rescue: take back the running jobs of workers that are gone."""
+"""Rescue: take back the running jobs of workers that are gone.
+
+The danger is to take the jobs of a worker that lives. When all were cut off from the database, all leases look old, and
+whoever comes back first would rescue the good runs of the others. So nobody rescues before one whole lease has passed
+in which its own renewals came in time; and what looks lost is looked at twice, with a pause between in which a worker
+that has just come back renews its lease.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import time
@@ -15,16 +20,20 @@ import psycopg
 
 from chancy_core.errors import WorkerLost
 from chancy_core.log import log
-from chancy_core.store import Store
-from chancy_core.store.flow import Flow
+from chancy_core.store import Flow, Store
 from chancy_core.store.session import WorkerConnection
-from chancy_core.store.weather import is_weather
-from chancy_core.worker.duty import Alarm, jittered
+from chancy_core.store.weather import is_weather, text_of
+from chancy_core.worker.duty import Alarm
+from chancy_core.worker.lease import Lease
 
 BATCH: Final = 500
 # How often somebody looks, on the average, for runs of workers that nobody knows any more; all workers share that.
-# Those whose lease ran out are found by every heartbeat.
+# Those whose lease ran out are told of by every heartbeat.
 LOOKS_PER_LEASE: Final = 3
+# The pause between the two looks: a fifth of the lease, in which a worker tries several times to renew its own.
+CONFIRMED_AFTER: Final = 0.2
+# What the database will not let go looks lost to every heartbeat: no look comes sooner than that after another.
+LOOK_MIN_S: Final = 0.5
 # A job that the database will not let go is reported so often.
 REPORT_EVERY_S: Final = 600.0
 NOTE: Final = "The worker that ran it was lost: its lease ran out."
@@ -41,50 +50,81 @@ ERROR: Final = json.dumps(
 class Rescuer:
     """Every worker rescues; it takes no leader for that, because rows that another one holds are skipped.
 
+    Args:
+        worker: the worker's name; it never rescues its own runs.
+        store: the statements.
+        connection: a connection to share.
+        lease: the worker's own.
+        hear: told, as by a notification, which queues gained jobs.
+
     Attributes:
         rescued: jobs taken back from lost workers, by queue.
     """
 
     def __init__(
         self,
+        worker: str,
         store: Store,
         connection: WorkerConnection,
-        lease_s: float,
+        lease: Lease,
         hear: Callable[[str], None],
     ) -> None:
+        self._worker = worker
         self._store = store
         self.rescued: Final[Counter[str]] = Counter()
         self._hear = hear
         self._connection = connection
-        self._lease_s = lease_s
+        self._lease = lease
         # When each job that the database will not let go was last reported.
         self._reported: dict[uuid.UUID, float] = {}
         self._alarm = Alarm()
         self._living = 1
+        self._expired = False
+        # When the next lease of a worker that holds runs ends, as far as is known, by the monotonic clock.
+        self._lost_at = float("inf")
 
-    def saw(self, *, living: int, expired: bool) -> None:
-        """A heartbeat saw so many living workers, and whether some worker's lease ran out."""
+    def saw(self, *, living: int, expired: bool, lost_in_s: float | None) -> None:
+        """A heartbeat saw so many living workers, whether a lease ran out, and when the next one does that counts."""
         # Its own row may be gone just now, and with it the last one.
         self._living = max(living, 1)
-        if expired:
+        self._expired = self._expired or expired
+        self._lost_at = float("inf") if lost_in_s is None else time.monotonic() + max(lost_in_s, 0.0)
+        if expired or lost_in_s is not None:
             self._alarm.ring()
 
     async def run(self) -> None:
-        """Rescue, for ever.
-
-        Each beginning, and with it each reconnection, waits for one lease: when the database has been out of reach of
-        everyone, everyone's lease looks old, and the others must have had the time to renew theirs.
-        """
-        await asyncio.sleep(self._lease_s)
+        """Rescue, for ever."""
+        lease_s = self._lease.lease_s
+        look_at = 0.0
         while True:
-            look_s = self._lease_s / LOOKS_PER_LEASE
-            expired = await self._alarm.sleep(look_s * self._living * random.uniform(0, 2))  # noqa: S311
-            rescued = await self._look()
-            if expired or rescued:
-                await self._connection.run(self._forget_workers())
-            if expired:
-                # What the database will not let go looks lost to every heartbeat.
-                await asyncio.sleep(jittered(look_s))
+            if unsteady_s := self._lease.unsteady_s:
+                await self._alarm.sleep(min(unsteady_s + LOOK_MIN_S, lease_s))
+                continue
+            if not look_at:
+                look_at = time.monotonic() + lease_s / LOOKS_PER_LEASE * self._living * random.uniform(0, 2)  # noqa: S311
+            if self._expired:
+                self._expired = False
+                await self._connection.run(self._tidy())
+            if (wait_s := min(look_at, self._lost_at) - time.monotonic()) > 0:
+                await self._alarm.sleep(wait_s)
+                continue
+            look_at, self._lost_at = 0.0, float("inf")
+            await self._look_twice()
+            await self._alarm.sleep(min(LOOK_MIN_S, lease_s / LOOKS_PER_LEASE))
+
+    async def _look_twice(self) -> None:
+        """Rescue what is lost now, and was a moment ago."""
+        if not await self._connection.run(self._find_lost([], limit=1)):
+            return
+        # Not on the alarm: nothing may shorten this.
+        pause_s = self._lease.lease_s * CONFIRMED_AFTER
+        until = time.monotonic() + pause_s
+        while (left_s := until - time.monotonic()) > 0:
+            await self._alarm.sleep(left_s)
+        if self._lease.unsteady_s:
+            return
+        if await self._look():
+            await self._connection.run(self._tidy())
 
     async def _look(self) -> int:
         """Rescue whatever there is; how many jobs that were."""
@@ -125,14 +165,20 @@ class Rescuer:
             "rescue_refused",
             job=str(id_),
             queue=queue,
-            error=str(error),
+            error=text_of(error),
             hint="The job stays as it is, and is tried again, until the database accepts it; look for a trigger.",
         )
         return now
 
     def _rescue(self, only: list[uuid.UUID] | None = None) -> Flow[int]:
         rows = yield self._store.query(
-            "rescue_jobs", limit=BATCH, only=only, grace_s=self._lease_s, error=ERROR, note=NOTE
+            "rescue_jobs",
+            me=self._worker,
+            limit=BATCH,
+            only=only,
+            grace_s=self._lease.lease_s,
+            error=ERROR,
+            note=NOTE,
         )
         if rows:
             self.rescued.update(queue for _, queue, _ in rows)
@@ -146,11 +192,21 @@ class Rescuer:
             self._hear("due:")
         return len(rows)
 
-    def _find_lost(self, tried: list[uuid.UUID]) -> Flow[list[tuple[uuid.UUID, str]]]:
-        rows = yield self._store.query("find_lost", limit=BATCH, grace_s=self._lease_s, tried=tried)
+    def _find_lost(self, tried: list[uuid.UUID], limit: int = BATCH) -> Flow[list[tuple[uuid.UUID, str]]]:
+        rows = yield self._store.query(
+            "find_lost", me=self._worker, limit=limit, grace_s=self._lease.lease_s, tried=tried
+        )
         return [(id_, queue) for id_, queue in rows]
 
-    def _forget_workers(self) -> Flow[None]:
-        rows = yield self._store.query("forget_workers", grace_s=self._lease_s)
-        if rows:
-            log.warning("workers_lost", workers=[worker for (worker,) in rows])
+    def _tidy(self) -> Flow[None]:
+        """Forget workers that are gone and hold nothing; and correct leases that lie too far ahead."""
+        ahead = yield self._store.query("clamp_leases", lease_s=self._lease.lease_s)
+        if ahead:
+            log.warning(
+                "clock_set_back",
+                workers=[worker for (worker,) in ahead],
+                hint="Their leases lay further ahead than they can: the database's clock was set back.",
+            )
+        gone = yield self._store.query("forget_workers", grace_s=self._lease.lease_s)
+        if gone:
+            log.warning("workers_lost", workers=[worker for (worker,) in gone])

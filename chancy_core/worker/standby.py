@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-import psycopg
-
-from chancy_core.errors import ChancyError
 from chancy_core.log import log
 from chancy_core.store import Store, run_sync
+from chancy_core.store.bounded import BoundedConnection
 from chancy_core.store.connect import connect_sync
-from chancy_core.store.flow import Connection, Flow
+from chancy_core.store.flow import Flow
+from chancy_core.store.session import CONNECT_TIMEOUT_S, SERVER_LATER_S
+from chancy_core.store.spare import SPARE
+from chancy_core.store.weather import deadline_s, is_weather, text_of
 from chancy_core.worker.lease import Lease
 
 # In parts of the lease: how late a beat may be, how often the thread looks, and how soon it renews again, as long as it
@@ -61,7 +62,8 @@ class Standby:
         self._pooler = pooler
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
-        self._connection: Connection | None = None
+        self._deadline_s: Final = deadline_s(lease.lease_s)
+        self._connection: BoundedConnection | None = None
         # When the next renewal is expected, and when the last one was sent, by the monotonic clock. Plain numbers: the
         # loop writes them, the thread reads them.
         self._expected_at = float("inf")
@@ -84,8 +86,17 @@ class Standby:
 
     async def stop(self) -> None:
         """Stop the thread; waits for a renewal in flight, but not for one that hangs."""
-        self._stop.set()
+        self.end()
         await asyncio.to_thread(self._thread.join, 2.0)
+
+    def end(self) -> None:
+        """Renew nothing any more. Does not wait."""
+        self._stop.set()
+
+    @property
+    def renewed_s_ago(self) -> float:
+        """When the last renewal was sent that was accepted, in seconds ago."""
+        return time.monotonic() - self._renewed_at
 
     def _watch(self) -> None:
         look_s = self._lease.lease_s * LOOK
@@ -102,10 +113,12 @@ class Standby:
                 continue
             try:
                 self._renew()
-            except (psycopg.Error, ChancyError, OSError) as error:
-                log.warning("heartbeat_failed", error=str(error))
             except Exception as error:  # noqa: BLE001 -- this thread must not end
-                log.error("heartbeat_failed", exc_info=error)
+                if is_weather(error):
+                    log.warning("heartbeat_failed", error=text_of(error))
+                else:
+                    log.error("heartbeat_failed", exc_info=error)
+                self._tell(self._lease.disturbed)
             else:
                 continue
             self._disconnect()
@@ -114,7 +127,18 @@ class Standby:
 
     def _renew(self) -> None:
         if self._connection is None:
-            self._connection = connect_sync(self._dsn(), application_name="chancy heartbeat", pooler=self._pooler)
+            with SPARE.descriptors():
+                self._connection = connect_sync(
+                    self._dsn(),
+                    application_name="chancy heartbeat",
+                    pooler=self._pooler,
+                    connect_timeout_s=CONNECT_TIMEOUT_S,
+                    deadline_s=self._deadline_s,
+                )
+            # What it waits for too long is given up, and must not be done later either: the lease would look alive.
+            self._connection.execute(
+                f"SET statement_timeout = {(self._deadline_s + SERVER_LATER_S) * 1000:.0f}".encode()
+            )
         sent_at = time.monotonic()
         if not run_sync(self._connection, self._renewal()):
             # Its jobs were taken; it may go on as a worker that has none.

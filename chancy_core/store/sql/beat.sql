@@ -5,21 +5,26 @@
 -- status        text              JSON of what it says of itself; NULL: as it said before
 -- status_age_s  double precision  how long ago that was found
 -- queues        text[]            those that it claims from
+-- within_s      double precision  how long until the next beat
 --
 -- Returns one row:
 --
 -- known         whether its lease was there to be prolonged; if not, others have taken its jobs
 -- living        how many workers have a lease, this one included
--- expired       whether some worker's lease ran out
+-- expired       whether some worker's lease ran out, or lies further ahead than it can, since the clock was set back
+-- lost_in_s     seconds until the lease of another worker ends that holds runs, if that is before the next beat; the
+--               first of them, 0 or less if it has ended; NULL if there is none
 -- declarations  a number that changes when a queue is declared, changed or deleted
 -- ready         those of its queues that have runnable jobs
 -- due_in_s      seconds until the next job is due or expires, 0 if a cancelled one waits to be swept, NULL if there is none
 -- stopping      whether somebody wants a run of this worker cancelled
 --
--- Uses jobs_ready, jobs_due, jobs_expiring and jobs_cancelled.
+-- Leases end by the clock on the wall: whatever this waited for, such as a lock, is not part of them.
+-- Uses jobs_ready, jobs_due, jobs_expiring, jobs_cancelled and jobs_running.
 WITH renewed AS (
     UPDATE {schema}.workers
-    SET lease_until = now() + make_interval(secs => %(lease_s)s),
+    SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s),
+        lease_s = %(lease_s)s,
         seen_at = now(),
         status = coalesce(%(status)s::json, status),
         status_at = CASE
@@ -32,7 +37,22 @@ WITH renewed AS (
 SELECT
     EXISTS (SELECT FROM renewed) AS known,
     (SELECT count(*) FROM {schema}.workers WHERE lease_until > now() OR worker = %(worker)s) AS living,
-    EXISTS (SELECT FROM {schema}.workers WHERE lease_until <= now() AND worker <> %(worker)s) AS expired,
+    EXISTS (
+        SELECT FROM {schema}.workers
+        WHERE worker <> %(worker)s
+          AND (
+              lease_until <= now()
+              OR lease_until > clock_timestamp() + make_interval(secs => coalesce(lease_s, %(lease_s)s) + 1)
+          )
+    ) AS expired,
+    (
+        SELECT min(extract(epoch FROM lease_until - now()))::double precision
+        FROM {schema}.workers
+        WHERE worker <> %(worker)s
+          AND lease_until < now() + make_interval(secs => %(within_s)s)
+          -- A limit, for the same reason as below.
+          AND (SELECT true FROM {schema}.jobs WHERE state = 'running' AND jobs.worker = workers.worker LIMIT 1)
+    ) AS lost_in_s,
     (SELECT coalesce(bit_xor(hashtextextended(name, xmin::text::bigint)), 0) FROM {schema}.queues) AS declarations,
     ARRAY(
         SELECT name

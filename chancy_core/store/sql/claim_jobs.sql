@@ -29,7 +29,8 @@ WITH ready AS (
         LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED
     ) AS job
-    WHERE EXISTS (SELECT FROM {schema}.workers WHERE worker = %(worker)s AND lease_until > now())
+    -- Not now(), which is when this began: it may have waited for a lock since.
+    WHERE EXISTS (SELECT FROM {schema}.workers WHERE worker = %(worker)s AND lease_until > clock_timestamp())
       AND EXISTS (
           SELECT FROM {schema}.queues
           WHERE name = %(queue)s AND (state = 'active' OR resume_at <= now())

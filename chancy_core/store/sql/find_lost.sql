@@ -1,5 +1,6 @@
 -- The next {limit} jobs that rescue_jobs would take, of those not yet tried.
 --
+-- me       text               as in rescue_jobs
 -- limit    integer
 -- grace_s  double precision   as in rescue_jobs
 -- tried    uuid[]
@@ -11,7 +12,9 @@ WHERE state = 'running'
   AND NOT EXISTS (
       SELECT FROM {schema}.workers WHERE workers.worker = jobs.worker AND lease_until > now()
   )
-  AND now() - pg_postmaster_start_time() > make_interval(secs => %(grace_s)s)
+  AND worker <> %(me)s
+  AND NOT now() BETWEEN pg_postmaster_start_time()
+                     AND pg_postmaster_start_time() + make_interval(secs => %(grace_s)s)
   AND id <> ALL (%(tried)s::uuid[])
 ORDER BY worker
 LIMIT %(limit)s

@@ -19,8 +19,8 @@ WITH outcome AS (
     SELECT *
     FROM unnest(
         (SELECT %(id)s::uuid[]), (SELECT %(claims)s::integer[]), (SELECT %(state)s::text[]),
-        (SELECT %(result)s::text[]), (SELECT %(errors)s::text[]), (SELECT %(note)s::text[]),
-        (SELECT %(run_s)s::real[]), (SELECT %(peak)s::bigint[]), (SELECT %(meta)s::text[])
+        (SELECT %(result)b::text[]), (SELECT %(errors)b::text[]), (SELECT %(note)b::text[]),
+        (SELECT %(run_s)s::real[]), (SELECT %(peak)s::bigint[]), (SELECT %(meta)b::text[])
     ) AS given (id, claims, state, result, errors, note, run_s, peak, meta)
 ),
 gone AS (

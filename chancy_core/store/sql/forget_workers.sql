@@ -5,6 +5,6 @@
 -- Returns their names.
 DELETE FROM {schema}.workers
 WHERE lease_until <= now()
-  AND now() - pg_postmaster_start_time() > make_interval(secs => %(grace_s)s)
+  AND NOT now() BETWEEN pg_postmaster_start_time() AND pg_postmaster_start_time() + make_interval(secs => %(grace_s)s)
   AND NOT EXISTS (SELECT FROM {schema}.jobs WHERE state = 'running' AND jobs.worker = workers.worker)
 RETURNING worker

@@ -13,8 +13,8 @@ WITH outcome AS (
     SELECT *
     FROM unnest(
         (SELECT %(id)s::uuid[]), (SELECT %(claims)s::integer[]), (SELECT %(delay_s)s::double precision[]),
-        (SELECT %(refund)s::integer[]), (SELECT %(errors)s::text[]), (SELECT %(note)s::text[]),
-        (SELECT %(meta)s::text[])
+        (SELECT %(refund)s::integer[]), (SELECT %(errors)b::text[]), (SELECT %(note)b::text[]),
+        (SELECT %(meta)b::text[])
     ) AS given (id, claims, delay_s, refund, errors, note, meta)
 )
 UPDATE {schema}.jobs

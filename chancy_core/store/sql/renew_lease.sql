@@ -3,6 +3,6 @@
 -- worker   text
 -- lease_s  double precision
 UPDATE {schema}.workers
-SET lease_until = now() + make_interval(secs => %(lease_s)s), seen_at = now()
+SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s), lease_s = %(lease_s)s, seen_at = now()
 WHERE worker = %(worker)s
 RETURNING worker

@@ -1,11 +1,14 @@
 -- Take back up to {limit} running jobs of workers that are gone: their lease ran out, or they have no row at all.
 --
+-- me       text               the worker that asks: whoever can ask is not lost
 -- limit    integer
 -- only     uuid[]             these and no others; NULL: whichever there are
--- grace_s  double precision   how long the server must have been up: after a restart every lease looks old
+-- grace_s  double precision   how long the server must have been up: after a restart every lease looks old (a start that
+--                             lies ahead means that the clock was set back since)
 -- error    text               JSON object of the error to append; its attempt and worker are filled in here
 -- note     text
 --
+-- Leases are compared with the time at which this began: if it waited for a lock, others may have renewed theirs since.
 -- The attempt stays spent. With attempts left the job is runnable at once; without, it fails, and says why.
 -- Returns (id, queue, state). Uses jobs_running, in whose order it looks: asked for the order of ids, the planner walks
 -- along jobs_pkey at some sizes, over every job that waits. Then jobs_pkey; why through ANY is explained in finish_jobs.
@@ -16,7 +19,9 @@ WITH lost AS (
       AND NOT EXISTS (
           SELECT FROM {schema}.workers WHERE workers.worker = jobs.worker AND lease_until > now()
       )
-      AND now() - pg_postmaster_start_time() > make_interval(secs => %(grace_s)s)
+      AND worker <> %(me)s
+      AND NOT now() BETWEEN pg_postmaster_start_time()
+                         AND pg_postmaster_start_time() + make_interval(secs => %(grace_s)s)
       AND (%(only)s::uuid[] IS NULL OR id = ANY (%(only)s))
     ORDER BY worker
     LIMIT %(limit)s

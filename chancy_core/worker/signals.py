@@ -1,0 +1,34 @@
+"""Signals: those that tell a worker to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+# SIGHUP comes when a terminal is closed; a supervisor that means "reload" by it starts the worker again.
+STOP_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
+
+
+@contextmanager
+def heeded(told: Callable[[], None]) -> Iterator[None]:
+    """For the length of the block, call `told` on the running loop at each of these signals."""
+    loop = asyncio.get_running_loop()
+    installed = []
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            # As `nohup` has it.
+            continue
+        try:
+            loop.add_signal_handler(number, told)
+        except (NotImplementedError, RuntimeError, ValueError):
+            # Not the main thread, or not a Unix: whoever runs the worker there stops it with `shut_down`.
+            continue
+        installed.append(number)
+    try:
+        yield
+    finally:
+        for number in installed:
+            loop.remove_signal_handler(number)
