@@ -279,7 +279,7 @@ async def test_changed_tags_take_a_queue_from_one_worker_to_another(chancy, monk
         old = await chancy.push("q", Job(func="jobs.sleep", kwargs={"seconds": 0.5}))
         await until(lambda: left.running == 1)
         await chancy.declare(Queue("q", tags=["right"]), upsert=True)
-        await until(lambda: "q" not in left._lanes._claiming and "q" in right._lanes._claiming)
+        await until(lambda: "q" not in left._parts.lanes._claiming and "q" in right._parts.lanes._claiming)
         new = await chancy.push("q", ECHO)
         assert (await new.wait(timeout=20)).worker == right.name
         assert (await old.wait(timeout=20)).worker == left.name

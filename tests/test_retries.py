@@ -9,7 +9,7 @@ import pytest
 from support import until
 
 from chancy import Backoff, Job, Queue, Reference, State, Worker
-from chancy_core.worker.finish import ERRORS_KEPT
+from chancy_core.worker.record import ERRORS_KEPT
 
 QUICK = Backoff(base_s=0.001, max_s=0.01)
 
