@@ -1,0 +1,1 @@
+"""Faults on purpose: real workers, a real PostgreSQL, and what is left afterwards."""
