@@ -303,6 +303,11 @@ class Finisher:
         times = self._times_aside[run_key(outcome)]
         if not outcome.state.finished or not (size_matters(error) or times >= REFUSALS_BEFORE_BARE or self._ending):
             raise error
+        try:
+            return await self._recorder.write_bare(without_arguments(outcome, error))
+        except Exception as refused:
+            if is_weather(refused):
+                raise
         return await self._recorder.write_bare(without_arguments(lesser, error))
 
     def _refuse(self, outcome: Outcome, error: Exception) -> None:
