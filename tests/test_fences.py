@@ -81,6 +81,7 @@ class Database:
             queue=queue,
             worker=worker,
             limit=limit,
+            bytes=1 << 20,
             low=[PRIORITY_MIN],
             high=[PRIORITY_MAX],
             floor=[LOWEST_ID],

@@ -21,7 +21,7 @@ from chancy_core.app import Chancy
 from chancy_core.job import Job
 from chancy_core.queue import Queue
 from chancy_core.store import weather
-from chancy_core.worker import Stopped, Worker, finish, stopping
+from chancy_core.worker import Stopped, Worker, claim, finish, record, stopping
 
 # What an idle machine does in a second or two.
 PATIENCE_S = 90.0
@@ -428,3 +428,49 @@ async def test_a_worker_never_rescues_its_own_runs(chancy, query):
         finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
         assert worker.rescued == 0
     assert {job.state for job in finished} == {"succeeded"}
+
+
+# -- sizes ---------------------------------------------------------------------------------
+
+
+async def test_a_claim_is_bounded_by_bytes_and_the_rest_follows_at_once(chancy, monkeypatch):
+    """Large arguments come a few at a time, without a pause between, and in their order."""
+    monkeypatch.setattr(claim, "CLAIM_MAX_BYTES", 1000)
+    sizes = []
+    real = claim.Claimer._look
+
+    async def noted(self, wanted, run_flow):
+        answer = await real(self, wanted, run_flow)
+        sizes.append(len(answer[0]))
+        return answer
+
+    monkeypatch.setattr(claim.Claimer, "_look", noted)
+    # Nobody would look again by himself within the test.
+    await chancy.declare(Queue("q", polling_interval=600))
+    async with Worker(chancy, lease_s=600):
+        references = await chancy.push_many(
+            "q", [Job.from_func(jobs.echo, kwargs={"value": f"{n:03}" * 40}) for n in range(60)]
+        )
+        finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
+    assert [job.result for job in finished] == [f"{n:03}" * 40 for n in range(60)]
+    assert 1 < max(sizes) < 12
+
+
+async def test_large_results_are_written_in_batches_that_a_statement_can_hold(chancy, monkeypatch):
+    """Results that together exceed what one statement is given are written by several, each result whole."""
+    monkeypatch.setattr(finish, "BATCH_MAX_BYTES", 100_000)
+    sizes = []
+    real = record.Recorder.write
+
+    async def noted(self, batch, **how):
+        sizes.append(sum(map(record.size_of, batch)))
+        return await real(self, batch, **how)
+
+    monkeypatch.setattr(record.Recorder, "write", noted)
+    async with Worker(chancy):
+        references = await chancy.push_many(
+            [Job.from_func(jobs.echo, kwargs={"value": 'q"\\' * 10_000}) for _ in range(20)]
+        )
+        finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
+    assert {job.result for job in finished} == {'q"\\' * 10_000}
+    assert max(sizes) < 200_000

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg.rows import TupleRow
 
-from chancy_core.store.weather import ConnectionGone
+from chancy_core.store.weather import NoAnswer
 
 T = TypeVar("T")
 
@@ -84,9 +84,9 @@ class _Deadline:
             # Shut down rather than closed: whoever waits wakes up, and nobody else is given its number meanwhile.
             shared.shutdown(socket.SHUT_RDWR)
 
-    def _gave_up(self: Any) -> ConnectionGone:
+    def _gave_up(self: Any) -> NoAnswer:
         self.pgconn.finish()
-        return ConnectionGone(f"no answer within {self.deadline_s:g} s: the connection was given up")
+        return NoAnswer(f"no answer within {self.deadline_s:g} s: the connection was given up")
 
 
 class BoundedAsyncConnection(_Deadline, psycopg.AsyncConnection[Any]):
@@ -96,7 +96,7 @@ class BoundedAsyncConnection(_Deadline, psycopg.AsyncConnection[Any]):
     push_cursor: psycopg.AsyncCursor[TupleRow] | None = None
 
     async def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:
-        """As psycopg's. Raises ConnectionGone when nothing has come for `deadline_s`."""
+        """As psycopg's. Raises NoAnswer when nothing has come for `deadline_s`."""
         if self.deadline_s is None:
             return await super().wait(gen, *arguments, **named)
         try:
@@ -111,7 +111,7 @@ class BoundedConnection(_Deadline, psycopg.Connection[Any]):
     push_cursor: psycopg.Cursor[TupleRow] | None = None
 
     def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:
-        """As psycopg's. Raises ConnectionGone when nothing has come for `deadline_s`."""
+        """As psycopg's. Raises NoAnswer when nothing has come for `deadline_s`."""
         if self.deadline_s is None:
             return super().wait(gen, *arguments, **named)
         try:

@@ -38,6 +38,10 @@ class ConnectionGone(psycopg.OperationalError):
     """A connection was lost, or given up because nothing came from it."""
 
 
+class NoAnswer(ConnectionGone):
+    """Nothing came for so long that the connection was given up: the peer is gone, or the statement took too long."""
+
+
 # By the beginning of the SQLSTATE. What data is at fault for may cost data; a state of the server never does.
 _GONE: Final = (
     "08",  # connection exceptions

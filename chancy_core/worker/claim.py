@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import psycopg
+from psycopg.rows import TupleRow
 
 from chancy_core.errors import CannotRun
 from chancy_core.executors import StopReason
@@ -30,6 +31,11 @@ from chancy_core.worker.lease import Lease
 
 # Jobs a claim takes at most; a larger lane asks again at once.
 CLAIM_MAX: Final = 500
+# And no more, once they hold so many bytes as they are stored, compressed mostly: what one claim brings is in memory
+# several times over while it is read.
+CLAIM_MAX_BYTES: Final = 1 << 20
+# So much JSON is read at a step, which holds the event loop for some milliseconds.
+READ_BYTES: Final = 1 << 19
 # A worker that notifications wake looks by itself only in case one was lost, which is so many times as seldom.
 NOTIFIED_FACTOR: Final = 3
 # The least pause before a budget is asked for again, whatever a plugin says.
@@ -39,6 +45,7 @@ NO_CONNECTION: Final = "The worker had no connection to record outcomes by: it w
 
 # Each job that was claimed, and what of its row cannot be read, if anything.
 Found: TypeAlias = list[tuple[QueuedJob, str | None]]
+Rows: TypeAlias = list[TupleRow]
 
 
 class Claimed(NamedTuple):
@@ -207,17 +214,17 @@ class Claimer:
         try:
             if self._lane.queue.limited_by:
                 return await self._claim_within_budget(wanted)
-            found, everywhere = await self._look(wanted, self._connection.run)
+            found, full, everywhere = await self._look(wanted, self._connection.run)
         except BaseException:
             self._floors.sweep_now()
             self._suspect()
             raise
-        return Claimed(self._readable(found), len(found) >= wanted, everywhere)
+        return Claimed(self._readable(found), full, everywhere)
 
     async def _claim_within_budget(self, wanted: int) -> Claimed:
         """Ask for the budget, claim, and tell what was taken, in one transaction."""
         found: Found = []
-        everywhere = used_up = True
+        full, everywhere, used_up = False, True, True
         again_in_s: float | None = None
         # What rang before is answered by this claim.
         self._budget_alarm.silence()
@@ -229,35 +236,40 @@ class Claimer:
                 if grant.roll_back:
                     raise psycopg.Rollback
                 if grant.count:
-                    found, everywhere = await self._look(grant.count, partial(run, connection))
+                    found, full, everywhere = await self._look(grant.count, partial(run, connection))
                     used_up = len(found) >= grant.count < wanted
+                    full = full and not used_up
                 if found and not await self._plugins.tell_taken(grant, len(found), connection):
-                    found, used_up, again_in_s = [], True, None
+                    found, full, used_up, again_in_s = [], False, True, None
                     self._floors.sweep_now()
                     raise psycopg.Rollback
-        return Claimed(self._readable(found), len(found) >= wanted, everywhere, used_up, again_in_s)
+        return Claimed(self._readable(found), full, everywhere, used_up, again_in_s)
 
-    async def _look(self, wanted: int, run_flow: Callable[[Flow[Found]], Awaitable[Found]]) -> tuple[Found, bool]:
-        """Claim so many at most. Returns what was claimed, and whether it looked through the whole queue."""
+    async def _look(self, wanted: int, run_flow: Callable[[Flow[Rows]], Awaitable[Rows]]) -> tuple[Found, bool, bool]:
+        """Claim so many at most. Returns the jobs, whether there may be more, and whether it looked everywhere."""
         start = time.monotonic()
         ranges = self._floors.ranges(start)
-        found = await run_flow(self._claim_flow(wanted, ranges))
+        rows = await run_flow(self._claim_flow(wanted, ranges))
         now = time.monotonic()
+        found, size = await _read(rows)
+        full = len(found) >= wanted or size >= CLAIM_MAX_BYTES
         jobs = [job for job, _ in found]
-        self._floors.claimed(ranges, jobs, full=len(jobs) >= wanted, now=now, took_s=now - start)
-        return found, len(ranges.low) == 1
+        self._floors.claimed(ranges, jobs, full=full, now=now, took_s=now - start)
+        return found, full, len(ranges.low) == 1
 
-    def _claim_flow(self, wanted: int, ranges: Ranges) -> Flow[Found]:
-        rows = yield self._store.query(
-            "claim_jobs",
-            queue=self._lane.queue.name,
-            worker=self._worker.name,
-            limit=wanted,
-            low=plain_array(ranges.low),
-            high=plain_array(ranges.high),
-            floor=plain_array(ranges.floor),
+    def _claim_flow(self, wanted: int, ranges: Ranges) -> Flow[Rows]:
+        return (
+            yield self._store.query(
+                "claim_jobs",
+                queue=self._lane.queue.name,
+                worker=self._worker.name,
+                limit=wanted,
+                bytes=CLAIM_MAX_BYTES,
+                low=plain_array(ranges.low),
+                high=plain_array(ranges.high),
+                floor=plain_array(ranges.floor),
+            )
         )
-        return [readable_job(row) for row in rows]
 
     def _readable(self, found: Found) -> list[QueuedJob]:
         """The jobs of a claim that has committed."""
@@ -269,3 +281,17 @@ class Claimer:
                 # A row that somebody wrote by hand must not hold up the queue behind it.
                 self._finisher.put(failed(job, CannotRun(problem), worker=self._worker.name, run_s=0.0))
         return jobs
+
+
+async def _read(rows: Rows) -> tuple[Found, int]:
+    """The jobs in the rows of a claim, and how many characters of arguments, meta and errors they have."""
+    found: Found = []
+    size = read = 0
+    for row in rows:
+        found.append(readable_job(row))
+        # Where `claim_jobs` returns kwargs, meta and errors.
+        size += len(row[2] or "") + len(row[8] or "") + len(row[16] or "")
+        if size - read > READ_BYTES:
+            read = size
+            await asyncio.sleep(0)
+    return found, size

@@ -12,7 +12,7 @@ from chancy_core.errors import DatabaseUnavailable
 from chancy_core.job import Outcome
 from chancy_core.log import log
 from chancy_core.plugins import HookAbandoned, PluginHost
-from chancy_core.store.weather import Fault, fault_of, is_weather, text_of
+from chancy_core.store.weather import Fault, NoAnswer, fault_of, is_weather, text_of
 from chancy_core.worker.record import Recorded, Recorder, RunKey, run_key, size_of
 from chancy_core.worker.sparing import NEEDS_A_SECOND_LOOK, lesser_forms, size_matters, without_arguments
 
@@ -241,17 +241,21 @@ class Finisher:
             return
         if fault is Fault.GONE:
             if not isinstance(error, DatabaseUnavailable):
-                self._lost(batch)
+                self._lost(batch, error)
         else:
             # A lock, or a time-out: fewer rows may do, and those that nobody has locked.
             self._skip_locked = True
             self._limit = max(len(batch) // 2, 1)
         await self._rest(error)
 
-    def _lost(self, batch: list[Outcome]) -> None:
+    def _lost(self, batch: list[Outcome], error: Exception) -> None:
         """The connection was lost while a batch was being written."""
         self._doubtful.update(map(run_key, batch))
         self._losses += 1
+        if isinstance(error, NoAnswer):
+            # Perhaps it was only slow; and for a moment the server still holds what it was working on.
+            self._skip_locked = True
+            self._limit = max(len(batch) // 2, 1)
         if self._losses % LOSSES_BEFORE_HALVING == 0:
             self._limit = max(len(batch) // 2, 1)
             if len(batch) == 1:

@@ -3,6 +3,7 @@
 -- queue    text
 -- worker   text         claims nothing unless this worker's lease still runs
 -- limit    integer
+-- bytes    bigint       … and no more, once so many bytes of arguments and the like, as they are stored, are among them
 -- low      integer[]    ranges of priorities to look through, in order …
 -- high     integer[]    … both ends included …
 -- floor    uuid[]       … and in each, at its lowest priority, only ids above this
@@ -12,11 +13,16 @@
 -- a condition on their state would offer jobs_ready as another way to them, which looks cheap while statistics say that
 -- the table is empty, and walks over the whole backlog.
 -- Spends the attempt and raises `claims` in the same stroke.
-WITH ready AS (
-    SELECT job.place
+WITH found AS (
+    SELECT job.place,
+           -- No order is given, so that nothing is sorted: rows come in that of the index.
+           sum(job.bytes) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
     FROM unnest(%(low)s::integer[], %(high)s::integer[], %(floor)s::uuid[]) AS part (low, high, floor)
     CROSS JOIN LATERAL (
-        SELECT jobs.ctid AS place
+        SELECT jobs.ctid AS place,
+               -- Of what is stored elsewhere this looks at the reference only.
+               coalesce(pg_column_size(jobs.kwargs), 0) + coalesce(pg_column_size(jobs.meta), 0)
+                   + coalesce(pg_column_size(jobs.errors), 0) AS bytes
         FROM {schema}.jobs
         WHERE jobs.queue = %(queue)s
           AND jobs.state = 'pending'
@@ -36,6 +42,9 @@ WITH ready AS (
           WHERE name = %(queue)s AND (state = 'active' OR resume_at <= now())
       )
     LIMIT %(limit)s
+),
+ready AS (
+    SELECT place FROM found WHERE bytes_before IS NULL OR bytes_before < %(bytes)s
 ),
 claimed AS (
     UPDATE {schema}.jobs
