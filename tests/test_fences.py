@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
@@ -52,9 +53,12 @@ class Database:
         self.store = Store(schema, notifications=False)
         self.schema = schema
         self.connection = psycopg.connect(dsn, autocommit=True)
+        # Somebody who holds rows for as long as he likes.
+        self.holder = psycopg.connect(dsn)
 
     def close(self) -> None:
         self.connection.close()
+        self.holder.close()
 
     def ask(self, name: str, **params: Any) -> list[tuple[Any, ...]]:
         """Run a statement of the kernel."""
@@ -68,9 +72,17 @@ class Database:
         cursor = self.connection.execute(text.replace("{schema}", f'"{self.schema}"'), params)
         return cursor.fetchall() if cursor.description else []
 
-    def push(self, queue: str, max_attempts: int, *, unique_key: str | None = None, count: int = 1) -> list[uuid.UUID]:
+    def push(
+        self,
+        queue: str,
+        max_attempts: int,
+        *,
+        unique_key: str | None = None,
+        count: int = 1,
+        expires_at: datetime | None = None,
+    ) -> list[uuid.UUID]:
         """Push jobs; the ids of those that were stored."""
-        job = Job("f.f", max_attempts=max_attempts, unique_key=unique_key)
+        job = Job("f.f", max_attempts=max_attempts, unique_key=unique_key, expires_at=expires_at)
         rows = [job_row(job, queue, str(uuid_utils.uuid7()), 1000) for _ in range(count)]
         taken = run_sync(self.connection, self.store.insert(rows, ()))
         return [uuid.UUID(row.id) for row in rows if row.id not in taken]
@@ -106,6 +118,27 @@ class Database:
         )
         return [row[0] for row in rows]
 
+    def finish_impatiently(self, runs: list[Run], state: str) -> list[uuid.UUID]:
+        with self.connection.transaction():
+            self.connection.execute("SET LOCAL lock_timeout = '1ms'")
+            return self.finish(runs, state)
+
+    def finish_free(self, runs: list[Run], state: str) -> tuple[list[uuid.UUID], set[uuid.UUID]]:
+        """As a worker that waits for no lock: those that were accepted, and those that somebody holds."""
+        with self.connection.transaction():
+            free = {row[0] for row in self.ask("lock_runs", id=[run.id for run in runs])}
+            accepted = self.finish([run for run in runs if run.id in free], state)
+        left = {(run.id, run.claims) for run in runs if run.id not in accepted}
+        found = self.ask("find_runs", id=[id_ for id_, _ in left])
+        return accepted, {id_ for id_, claims, worker, _, _, live in found if live and worker and (id_, claims) in left}
+
+    def hold(self, ids: list[uuid.UUID]) -> None:
+        text = f'SELECT FROM "{self.schema}".jobs WHERE id = ANY (%s) ORDER BY id FOR UPDATE'
+        self.holder.execute(text.encode(), [ids])
+
+    def let_go(self) -> None:
+        self.holder.rollback()
+
     def release(self, runs: list[Run], delay_s: float | None, refund: int) -> list[uuid.UUID]:
         runs = sorted(runs)
         none = [None] * len(runs)
@@ -122,7 +155,9 @@ class Database:
         return [row[0] for row in rows]
 
     def rescue(self, limit: int = 500) -> dict[uuid.UUID, str]:
-        rows = self.ask("rescue_jobs", me="rescuer", limit=limit, only=None, grace_s=0.0, error=ERROR, note=NOTE)
+        rows = self.ask(
+            "rescue_jobs", me="rescuer", orphans=True, limit=limit, only=None, grace_s=0.0, error=ERROR, note=NOTE
+        )
         return {id_: state for id_, _, state in rows}
 
     def promote(self, limit: int = 1000) -> int:
@@ -249,6 +284,83 @@ class Model(RuleBasedStateMachine):
         for id_ in accepted:
             self.outcomes[id_] += 1
             self.jobs[id_] = self.jobs[id_]._replace(state=state, worker=None)
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data(), state=st.sampled_from(["succeeded", "failed"]))
+    def finish_while_somebody_holds_rows(self, data: st.DataObject, state: str) -> None:
+        """Rows that are locked are left for later, and only those; a write that waits for them changes nothing."""
+        runs = self.some_runs(data)
+        expected = self.current(runs)
+        held = set(data.draw(st.lists(st.sampled_from(sorted(expected)), unique=True))) if expected else set()
+        self.database.hold(sorted(held))
+        if held:
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                self.database.finish_impatiently(runs, state)
+        accepted, locked = self.database.finish_free(runs, state)
+        self.database.let_go()
+        assert Counter(accepted) == Counter(expected - held)
+        assert locked == held
+        for id_ in accepted:
+            self.outcomes[id_] += 1
+            self.jobs[id_] = self.jobs[id_]._replace(state=state, worker=None)
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data(), state=st.sampled_from(["succeeded", "failed"]))
+    def finish_without_an_answer(self, data: st.DataObject, state: str) -> None:
+        """What was recorded but never answered is refused when it is sent again, and found to be what was sent."""
+        runs = self.some_runs(data)
+        workers = {run: self.jobs[run.id].worker for run in runs}
+        accepted = set(self.database.finish(runs, state))
+        for id_ in accepted:
+            self.outcomes[id_] += 1
+            self.jobs[id_] = self.jobs[id_]._replace(state=state, worker=None)
+        assert self.database.finish(runs, state) == []
+        rows = self.database.ask("find_runs", id=[run.id for run in runs])
+        found = {Run(id_, claims): (worker, is_, live) for id_, claims, worker, is_, _, live in rows}
+        for run in runs:
+            if run.id in accepted and run.claims == self.jobs[run.id].claims:
+                assert found[run] == (workers[run], state, False)
+
+    @rule(worker=st.sampled_from(WORKERS), queue=st.sampled_from(QUEUES))
+    def read_only(self, worker: str, queue: str) -> None:
+        """While the database is read-only, whatever is tried changes nothing."""
+        self.database.sql("SET default_transaction_read_only = on")
+        try:
+            for act in (
+                lambda: self.database.claim(worker, queue, 3),
+                lambda: self.database.finish(self.runs[:3], "succeeded"),
+                self.database.rescue,
+                self.database.promote,
+                self.database.sweep,
+            ):
+                with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                    act()
+        finally:
+            self.database.sql("SET default_transaction_read_only = off")
+
+    @rule(queue=st.sampled_from(QUEUES))
+    def push_what_has_expired(self, queue: str) -> None:
+        """A job that was not started in time is claimed by nobody, and swept as cancelled."""
+        (id_,) = self.database.push(queue, 1, expires_at=datetime.now(UTC) - timedelta(days=1))
+        self.jobs[id_] = Known("pending", 0, 1, 0)
+        for worker in WORKERS:
+            self.claim(worker, queue, 4)
+        swept = self.database.sweep()
+        assert id_ in swept
+        for each in swept:
+            self.outcomes[each] += 1
+            self.jobs[each] = self.jobs[each]._replace(state="cancelled", cancel=False)
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def set_the_clock_back(self, worker: str) -> None:
+        """A lease that lies further ahead than it can begins now: it is neither over nor good for longer."""
+        if not self.leases.get(worker):
+            return
+        self.database.sql("UPDATE {schema}.workers SET lease_until = now() + interval '9 h' WHERE worker = %s", worker)
+        clamped = [name for (name,) in self.database.ask("clamp_leases", lease_s=3600.0)]
+        assert clamped == [worker]
+        ((left,),) = self.database.sql("SELECT lease_until - now() FROM {schema}.workers WHERE worker = %s", worker)
+        assert timedelta(minutes=59) < left <= timedelta(hours=1, seconds=1)
 
     @precondition(lambda self: self.runs)
     @rule(data=st.data(), delay_s=st.sampled_from([None, 0.0, 3600.0]), refund=st.integers(0, 1))
@@ -661,7 +773,16 @@ def test_after_a_restart_nobody_is_rescued_too_early(database):
     """While the server has been up for less than the grace, leases that look old count for nothing."""
     lost_run(database, 2)
     assert (
-        database.ask("rescue_jobs", me="rescuer", limit=10, only=None, grace_s=86_400.0 * 365, error=ERROR, note=NOTE)
+        database.ask(
+            "rescue_jobs",
+            me="rescuer",
+            orphans=True,
+            limit=10,
+            only=None,
+            grace_s=86_400.0 * 365,
+            error=ERROR,
+            note=NOTE,
+        )
         == []
     )
     assert database.ask("forget_workers", grace_s=86_400.0 * 365) == []

@@ -37,7 +37,7 @@ STATEMENTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "resign_worker": ({"worker": "w"}, {"jobs_running"}),
     "release_jobs": ({**OUTCOMES, "delay_s": [None] * 100, "refund": [0] * 100}, {"jobs_pkey"}),
     "rescue_jobs": (
-        {"me": "w2", "limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},
+        {"me": "w2", "orphans": True, "limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},
         {"jobs_running", "jobs_pkey"},
     ),
     "find_lost": ({"limit": 100, "grace_s": 0.0, "tried": IDS, "me": "w2"}, {"jobs_running"}),
@@ -158,7 +158,7 @@ WORK: dict[str, tuple[str, dict[str, Any], int, int]] = {
     "release": ("release_jobs", {**RUN_OUTCOMES, "delay_s": [1.0] * 100, "refund": [0] * 100}, 100, 100),
     "rescue": (
         "rescue_jobs",
-        {"me": "w2", "limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},
+        {"me": "w2", "orphans": True, "limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},
         100,
         OTHERS + 400,
     ),

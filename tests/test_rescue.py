@@ -93,7 +93,7 @@ async def test_what_is_refused_is_reported_again_after_a_while(chancy, query, mo
 async def test_a_worker_that_saw_nobody_does_not_look_without_a_pause(monkeypatch):
     """Between two looks there is a pause even if a heartbeat saw no living worker, its own row being gone."""
     lease = Lease(0.01, print)
-    rescuer = Rescuer("w", None, None, lease, print)
+    rescuer = Rescuer("w", None, None, lease, print, None)
     pauses = []
 
     async def slept(seconds):

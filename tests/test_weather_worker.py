@@ -21,7 +21,7 @@ from chancy_core.app import Chancy
 from chancy_core.job import Job
 from chancy_core.queue import Queue
 from chancy_core.store import weather
-from chancy_core.worker import Stopped, Worker, claim, finish, record, stopping
+from chancy_core.worker import Stopped, Worker, claim, finish, heartbeat, record, stopping
 
 # What an idle machine does in a second or two.
 PATIENCE_S = 90.0
@@ -474,3 +474,45 @@ async def test_large_results_are_written_in_batches_that_a_statement_can_hold(ch
         finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
     assert {job.result for job in finished} == {'q"\\' * 10_000}
     assert max(sizes) < 200_000
+
+
+# -- clocks, and rows that somebody deleted ------------------------------------------------
+
+
+def test_a_clock_that_jumps_is_noticed_and_one_that_drifts_is_not():
+    """Forward or back by more than clocks drift apart; a slow answer alone proves nothing."""
+    clock = heartbeat.DatabaseClock()
+    assert not clock.jumped(1000.0, 10.0, 10.1)
+    assert not clock.jumped(1005.3, 15.0, 15.1)
+    # Sent at 20, answered at 29: it may have looked at any time between.
+    assert not clock.jumped(1012.0, 20.0, 29.0)
+    assert not clock.jumped(1021.0, 30.0, 30.1)
+    assert clock.jumped(4621.0, 30.2, 30.3)
+    assert not clock.jumped(4626.0, 35.2, 35.3)
+    assert clock.jumped(1036.0, 45.2, 45.3)
+
+
+async def test_a_clock_that_jumps_forward_costs_no_good_run(chancy, query, monkeypatch):
+    """All leases end at once: whoever sees that first lets the others renew, although its own renewals went well."""
+    hard_jobs.gate.clear()
+    async with (
+        Worker(chancy, lease_s=2, tags=["busy"], name="one") as one,
+        Worker(chancy, lease_s=2, tags=["busy"], name="two") as two,
+    ):
+        references = await chancy.push_many([Job.from_func(hard_jobs.until_gate)] * 200)
+        await until(lambda: one.running and two.running, PATIENCE_S)
+        await until(lambda: not one._parts.lease.unsteady_s and not two._parts.lease.unsteady_s, PATIENCE_S)
+        # What the second worker's heartbeat reads is an hour later, and so are the leases.
+        real = heartbeat.Heartbeat._look
+
+        def ahead(self):
+            known, now_s, signs = yield from real(self)
+            return known, now_s + 3600 * (self is two._parts.heartbeat), signs
+
+        monkeypatch.setattr(heartbeat.Heartbeat, "_look", ahead)
+        query("UPDATE {s}.workers SET lease_until = now() - interval '1 s' WHERE worker LIKE 'one%%'")
+        two._parts.rescuer.saw(living=1, expired=True, lost_in_s=0.0)
+        hard_jobs.gate.set()
+        finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
+        assert two.rescued == 0
+    assert {job.state for job in finished} == {"succeeded"}

@@ -83,6 +83,7 @@ class Heartbeat:
         self._busy = busy
         self._found = found
         self._alarm = Alarm()
+        self._clock = DatabaseClock()
         self._beat_at = time.monotonic()
         # What the worker says of itself, and since when, by the monotonic clock; and which of it has been written.
         self._said: tuple[str, float] | None = None
@@ -104,13 +105,17 @@ class Heartbeat:
         while True:
             # Never later, and spread, so that workers that started together do not beat together for ever.
             await self._alarm.sleep(pause_s * random.uniform(0.9, 1))  # noqa: S311
-            try:
-                await self._beat()
-            except BaseException:
-                self._lease.disturbed()
-                raise
+            await self.beat()
             pause_s = self._pause_s()
             self._standby.expect(pause_s)
+
+    async def beat(self) -> None:
+        """Beat now. Raises what the database does."""
+        try:
+            await self._beat()
+        except BaseException:
+            self._lease.disturbed()
+            raise
 
     def _pause_s(self) -> float:
         lease_s, busy = self._lease.lease_s, self._busy()
@@ -123,7 +128,8 @@ class Heartbeat:
 
     async def _beat(self) -> None:
         self._beat_at = sent_at = time.monotonic()
-        known, signs = await self._connection.run(self._look())
+        known, now_s, signs = await self._connection.run(self._look())
+        jumped = self._clock.jumped(now_s, sent_at, time.monotonic())
         if not known:
             # Its jobs were taken; it may go on as a worker that has none.
             self._lease.taken()
@@ -131,13 +137,17 @@ class Heartbeat:
             await self._connection.run(self._store.register(self._worker, self._tags, self._lease.lease_s))
             self._written = None
         self._lease.renewed(sent_at)
+        if jumped:
+            # Everybody's lease ends at another moment than they think, until they have renewed it.
+            self._lease.disturbed()
+            self._lease.renewed(sent_at)
         self._standby.renewed(sent_at)
         self._found(signs)
 
-    def _look(self) -> Flow[tuple[bool, Signs]]:
+    def _look(self) -> Flow[tuple[bool, float, Signs]]:
         said = self._said
         status, since = (None, 0.0) if said is None or said is self._written else said
-        ((known, *signs),) = yield self._store.query(
+        ((known, now_s, *signs),) = yield self._store.query(
             "beat",
             worker=self._worker,
             lease_s=self._lease.lease_s,
@@ -147,4 +157,22 @@ class Heartbeat:
             within_s=self._pause_s(),
         )
         self._written = said
-        return known, Signs(*signs)
+        return known, now_s, Signs(*signs)
+
+
+class DatabaseClock:
+    """Notices when the database's clock, or this machine's, jumps: one was set, or the machine was asleep."""
+
+    # By how much two clocks may drift apart between two looks, in seconds.
+    DRIFT_S: Final = 1.0
+
+    def __init__(self) -> None:
+        # How much the database's clock is ahead of the monotonic one, at least and at most.
+        self._ahead: tuple[float, float] | None = None
+
+    def jumped(self, now_s: float, sent_at: float, answered_at: float) -> bool:
+        """Whether it has, since the last look. It showed `now_s` somewhere between these two moments."""
+        before, self._ahead = self._ahead, (now_s - answered_at, now_s - sent_at)
+        if before is None:
+            return False
+        return self._ahead[0] > before[1] + self.DRIFT_S or self._ahead[1] < before[0] - self.DRIFT_S

@@ -13,7 +13,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import psycopg
@@ -56,6 +56,7 @@ class Rescuer:
         connection: a connection to share.
         lease: the worker's own.
         hear: told, as by a notification, which queues gained jobs.
+        beat: renews the worker's own lease now.
 
     Attributes:
         rescued: jobs taken back from lost workers, by queue.
@@ -68,8 +69,12 @@ class Rescuer:
         connection: WorkerConnection,
         lease: Lease,
         hear: Callable[[str], None],
+        beat: Callable[[], Awaitable[None]],
     ) -> None:
         self._worker = worker
+        self._beat = beat
+        # Since when runs have been seen whose worker has no row, by the monotonic clock.
+        self._orphans_since: float | None = None
         self._store = store
         self.rescued: Final[Counter[str]] = Counter()
         self._hear = hear
@@ -114,17 +119,31 @@ class Rescuer:
 
     async def _look_twice(self) -> None:
         """Rescue what is lost now, and was a moment ago."""
-        if not await self._connection.run(self._find_lost([], limit=1)):
+        found = await self._connection.run(self._find_lost([]))
+        if not any(orphan for _, _, orphan in found):
+            self._orphans_since = None
+        elif self._orphans_since is None:
+            self._orphans_since = time.monotonic()
+        if all(orphan for _, _, orphan in found) and self._waits_for_orphans():
+            return
+        if not await self._is_steady():
             return
         # Not on the alarm: nothing may shorten this.
         pause_s = self._lease.lease_s * CONFIRMED_AFTER
         until = time.monotonic() + pause_s
         while (left_s := until - time.monotonic()) > 0:
             await self._alarm.sleep(left_s)
-        if self._lease.unsteady_s:
-            return
-        if await self._look():
+        if await self._is_steady() and await self._look():
             await self._connection.run(self._tidy())
+
+    async def _is_steady(self) -> bool:
+        """Whether its own lease can be renewed just now, and could be all the time."""
+        await self._beat()
+        return not self._lease.unsteady_s
+
+    def _waits_for_orphans(self) -> bool:
+        """Whether runs whose worker has no row are left alone for now: if it lives, it makes one within a lease."""
+        return self._orphans_since is None or time.monotonic() - self._orphans_since < self._lease.lease_s
 
     async def _look(self) -> int:
         """Rescue whatever there is; how many jobs that were."""
@@ -145,7 +164,7 @@ class Rescuer:
         tried: list[uuid.UUID] = []
         refused: dict[uuid.UUID, float] = {}
         while found := await self._connection.run(self._find_lost(tried)):
-            for id_, queue in found:
+            for id_, queue, _ in found:
                 tried.append(id_)
                 try:
                     await self._connection.run(self._rescue(only=[id_]))
@@ -176,6 +195,7 @@ class Rescuer:
             me=self._worker,
             limit=BATCH,
             only=only,
+            orphans=not self._waits_for_orphans(),
             grace_s=self._lease.lease_s,
             error=ERROR,
             note=NOTE,
@@ -192,11 +212,11 @@ class Rescuer:
             self._hear("due:")
         return len(rows)
 
-    def _find_lost(self, tried: list[uuid.UUID], limit: int = BATCH) -> Flow[list[tuple[uuid.UUID, str]]]:
+    def _find_lost(self, tried: list[uuid.UUID]) -> Flow[list[tuple[uuid.UUID, str, bool]]]:
         rows = yield self._store.query(
-            "find_lost", me=self._worker, limit=limit, grace_s=self._lease.lease_s, tried=tried
+            "find_lost", me=self._worker, limit=BATCH, grace_s=self._lease.lease_s, tried=tried
         )
-        return [(id_, queue) for id_, queue in rows]
+        return [(id_, queue, orphan) for id_, queue, orphan in rows]
 
     def _tidy(self) -> Flow[None]:
         """Forget workers that are gone and hold nothing; and correct leases that lie too far ahead."""

@@ -100,7 +100,6 @@ class Parts:
         )
         self.room: Final = Room(store, claims, lambda: self.lanes.globally_limited, self.lanes.make_room)
         self.auditor: Final = Auditor(worker.name, store, claims, self.known_runs, hear)
-        self.rescuer: Final = Rescuer(worker.name, store, claims, self.lease, hear)
         self.canceller: Final = Canceller(worker.name, store, claims, self.lanes.cancel)
         self.standby: Final = Standby(
             worker.name, sorted(tags), store, lambda: chancy.dsn, self.lease, pooler=chancy.settings.pooler
@@ -116,6 +115,7 @@ class Parts:
             busy=lambda: self.lanes.busy,
             found=self.hearing.found,
         )
+        self.rescuer: Final = Rescuer(worker.name, store, claims, self.lease, hear, self.heartbeat.beat)
         self.vitals: Final = Vitals([claims, self.writes], self.finisher, self.lease, give_up)
         self.watchdog: Final = Watchdog(self.job_of)
 

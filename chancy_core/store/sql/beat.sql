@@ -10,6 +10,7 @@
 -- Returns one row:
 --
 -- known         whether its lease was there to be prolonged; if not, others have taken its jobs
+-- now_s         the database's clock, in seconds since 1970
 -- living        how many workers have a lease, this one included
 -- expired       whether some worker's lease ran out, or lies further ahead than it can, since the clock was set back
 -- lost_in_s     seconds until the lease of another worker ends that holds runs, if that is before the next beat; the
@@ -36,6 +37,7 @@ WITH renewed AS (
 )
 SELECT
     EXISTS (SELECT FROM renewed) AS known,
+    extract(epoch FROM clock_timestamp())::double precision AS now_s,
     (SELECT count(*) FROM {schema}.workers WHERE lease_until > now() OR worker = %(worker)s) AS living,
     EXISTS (
         SELECT FROM {schema}.workers

@@ -5,8 +5,8 @@
 -- grace_s  double precision   as in rescue_jobs
 -- tried    uuid[]
 --
--- Returns (id, queue). Uses jobs_running, as rescue_jobs does.
-SELECT id, queue
+-- Returns (id, queue, orphan), orphan being whether its worker has no row at all. Uses jobs_running, as rescue_jobs does.
+SELECT id, queue, NOT EXISTS (SELECT FROM {schema}.workers WHERE workers.worker = jobs.worker) AS orphan
 FROM {schema}.jobs
 WHERE state = 'running'
   AND NOT EXISTS (

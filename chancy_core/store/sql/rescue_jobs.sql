@@ -1,6 +1,7 @@
 -- Take back up to {limit} running jobs of workers that are gone: their lease ran out, or they have no row at all.
 --
 -- me       text               the worker that asks: whoever can ask is not lost
+-- orphans  boolean            also those whose worker has no row at all: somebody deleted that, and it may come back
 -- limit    integer
 -- only     uuid[]             these and no others; NULL: whichever there are
 -- grace_s  double precision   how long the server must have been up: after a restart every lease looks old (a start that
@@ -20,6 +21,7 @@ WITH lost AS (
           SELECT FROM {schema}.workers WHERE workers.worker = jobs.worker AND lease_until > now()
       )
       AND worker <> %(me)s
+      AND (%(orphans)s OR EXISTS (SELECT FROM {schema}.workers WHERE workers.worker = jobs.worker))
       AND NOT now() BETWEEN pg_postmaster_start_time()
                          AND pg_postmaster_start_time() + make_interval(secs => %(grace_s)s)
       AND (%(only)s::uuid[] IS NULL OR id = ANY (%(only)s))
