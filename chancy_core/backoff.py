@@ -8,6 +8,9 @@ from typing import Final, Self
 import msgspec
 
 from chancy_core.errors import InvalidJob
+from chancy_core.ranges import DELAY_S
+
+_LONGEST_S: Final = int(DELAY_S.high)
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,11 +36,11 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("base_s", 0, 31_536_000),
+            ("base_s", 0, _LONGEST_S),
             ("factor", 1, 1000),
-            ("max_s", 0, 31_536_000),
+            ("max_s", 0, _LONGEST_S),
             ("jitter", 0, 1),
-            ("step_s", 0, 31_536_000),
+            ("step_s", 0, _LONGEST_S),
         ):
             value = getattr(self, name)
             if not isinstance(value, int | float) or not low <= value <= high:
@@ -46,7 +49,7 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def fixed(cls, delay_s: float, *, jitter: float = 0.2) -> Self:
         """The same delay before every attempt."""
-        return cls(base_s=delay_s, factor=1, max_s=31_536_000, jitter=jitter)
+        return cls(base_s=delay_s, factor=1, max_s=_LONGEST_S, jitter=jitter)
 
     @classmethod
     def linear(cls, base_s: float, step_s: float, *, max_s: float = 3600.0, jitter: float = 0.2) -> Self:
@@ -68,7 +71,8 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
         except OverflowError:
             delay = self.max_s
         delay = min(delay, self.max_s)
-        return delay * (1 + random.uniform(-self.jitter, self.jitter))  # noqa: S311
+        varied = delay * (1 + random.uniform(-self.jitter, self.jitter))  # noqa: S311
+        return min(varied, _LONGEST_S)
 
 
 DEFAULT_BACKOFF: Final = Backoff()

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from chancy_core.errors import InvalidJob
+from chancy_core.ranges import EARLIEST, LATEST, MAX_ATTEMPTS, PRIORITY
 
-# PostgreSQL's integer, which is what the column holds.
-PRIORITY_MIN: Final = -(2**31)
-PRIORITY_MAX: Final = 2**31 - 1
-MAX_ATTEMPTS_LIMIT: Final = 2**31 - 1
+PRIORITY_MIN: Final = int(PRIORITY.low)
+PRIORITY_MAX: Final = int(PRIORITY.high)
+MAX_ATTEMPTS_LIMIT: Final = int(MAX_ATTEMPTS.high)
 # Long enough for any dotted name or key people use; short enough to be indexed (a btree entry holds about 2,700 bytes).
 NAME_MAX_LENGTH: Final = 500
-# What Python reads back from PostgreSQL whatever the session's time zone.
-EARLIEST: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
-LATEST: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 # What Python puts into the names of classes that are defined inside functions.
 LOCALS: Final = "<locals>"
 

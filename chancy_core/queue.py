@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -13,16 +13,22 @@ from msgspec.structs import force_setattr
 from chancy_core.errors import InvalidJob, InvalidQueue
 from chancy_core.fields import moment_problem
 from chancy_core.jsonvalue import encode_checked
+from chancy_core.ranges import (
+    CONCURRENCY,
+    GLOBAL_CONCURRENCY,
+    POLLING_INTERVAL_S,
+    RATE_LIMIT,
+    RATE_LIMIT_WINDOW_S,
+    TAGS_MAX,
+)
+from chancy_core.tags import matches, tag_problem
 
 DEFAULT_QUEUE: Final = "default"
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,99}")
-CONCURRENCY_MAX: Final = 10_000
-POLLING_INTERVAL_MAX_S: Final = 3600
+CONCURRENCY_MAX: Final = int(CONCURRENCY.high)
 # Fields that limit a queue across all workers. The kernel keeps them, and plugins enforce them.
 LIMITS: Final = ("rate_limit", "global_concurrency")
-LIMIT_MAX: Final = 1_000_000
-RATE_LIMIT_WINDOW_MIN_S: Final = 0.1
-RATE_LIMIT_WINDOW_MAX_S: Final = 86_400
+_LIMIT_RANGES: Final = {"rate_limit": RATE_LIMIT, "global_concurrency": GLOBAL_CONCURRENCY}
 
 
 class Executor(StrEnum):
@@ -107,23 +113,15 @@ class Queue(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not NAME_PATTERN.fullmatch(self.name):
             raise InvalidQueue(f"Queue name {self.name!r}: use 1 to 100 letters, digits, or _ . : / @ - (not first).")
-        if self.concurrency is not None and (
-            not isinstance(self.concurrency, int)
-            or isinstance(self.concurrency, bool)
-            or not 1 <= self.concurrency <= CONCURRENCY_MAX
-        ):
+        if self.concurrency is not None and not CONCURRENCY.holds_whole(self.concurrency):
             raise InvalidQueue(
                 f"Queue {self.name!r}: concurrency is {self.concurrency!r}; give a whole number "
                 f"from 1 to {CONCURRENCY_MAX}."
             )
-        if (
-            not isinstance(self.polling_interval, int | float)
-            or isinstance(self.polling_interval, bool)
-            or not 0 < self.polling_interval <= POLLING_INTERVAL_MAX_S
-        ):
+        if not POLLING_INTERVAL_S.holds(self.polling_interval):
             raise InvalidQueue(
                 f"Queue {self.name!r}: polling_interval is {self.polling_interval!r}; give seconds "
-                "above 0, at most 3600."
+                f"above 0, at most {POLLING_INTERVAL_S.high}."
             )
         self._check_tags()
         self._check_executor()
@@ -141,30 +139,28 @@ class Queue(msgspec.Struct, frozen=True):
     def _check_limits(self) -> None:
         for name in self.limited_by:
             limit = getattr(self, name)
-            if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= LIMIT_MAX:
+            if not _LIMIT_RANGES[name].holds_whole(limit):
                 raise InvalidQueue(
-                    f"Queue {self.name!r}: {name} is {limit!r}; give a whole number from 1 to {LIMIT_MAX:,}, "
+                    f"Queue {self.name!r}: {name} is {limit!r}; give a whole number from 1 to "
+                    f"{_LIMIT_RANGES[name].high:,}, "
                     "or None for no limit."
                 )
         window = self.rate_limit_window
-        if (
-            not isinstance(window, int | float)
-            or isinstance(window, bool)
-            or not RATE_LIMIT_WINDOW_MIN_S <= window <= RATE_LIMIT_WINDOW_MAX_S
-        ):
+        if not RATE_LIMIT_WINDOW_S.holds(window):
             raise InvalidQueue(
                 f"Queue {self.name!r}: rate_limit_window is {window!r}; give seconds from "
-                f"{RATE_LIMIT_WINDOW_MIN_S} to {RATE_LIMIT_WINDOW_MAX_S:,}."
+                f"{RATE_LIMIT_WINDOW_S.low} to {RATE_LIMIT_WINDOW_S.high:,}."
             )
 
     def _check_tags(self) -> None:
         if isinstance(self.tags, str) or not all(isinstance(tag, str) for tag in self.tags):
             raise InvalidQueue(f"Queue {self.name!r}: tags is {self.tags!r}; give a list of strings.")
+        if len(self.tags) > TAGS_MAX:
+            raise InvalidQueue(f"Queue {self.name!r}: it has {len(self.tags)} tags; the most is {TAGS_MAX}.")
         for tag in self.tags:
-            try:
-                re.compile(tag)
-            except re.error as error:
-                raise InvalidQueue(f"Queue {self.name!r}: tag {tag!r} is not a regular expression: {error}.") from None
+            problem = tag_problem(tag)
+            if problem:
+                raise InvalidQueue(f"Queue {self.name!r}: tag {tag!r:.80} {problem}")
             self._check_json("tag", tag)
 
     def _check_executor(self) -> None:
@@ -187,8 +183,27 @@ class Queue(msgspec.Struct, frozen=True):
             raise InvalidQueue(f"Queue {self.name!r}: {error}") from None
 
     def serves(self, worker_tags: set[str]) -> bool:
-        """Whether a worker with these tags takes jobs from this queue."""
-        return any(re.fullmatch(tag, own) for tag in self.tags for own in worker_tags)
+        """Whether a worker with these tags takes jobs from this queue.
+
+        Raises:
+            InvalidQueue: one of the expressions cannot be matched within moments.
+        """
+        try:
+            return any(matches(tag, own) for tag in self.tags for own in worker_tags)
+        except ValueError as error:
+            raise InvalidQueue(f"Queue {self.name!r}: {error}") from None
+
+
+class UnreadableQueue(NamedTuple):
+    """A queue whose row somebody wrote so that it cannot be read: no worker serves it.
+
+    Attributes:
+        name: the queue's name.
+        problem: what is wrong with the row, and how to mend it.
+    """
+
+    name: str
+    problem: str
 
 
 def check_resume_at(name: str, resume_at: object) -> None:

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Final
 
 from chancy_core.errors import InvalidJob
+from chancy_core.ranges import DELAY_S
 
-# As long as any backoff may be; what is to come back later is better pushed anew with `scheduled_at`.
-DELAY_MAX_S: Final = 31_536_000
+# As long as any backoff may be.
+DELAY_MAX_S: Final = int(DELAY_S.high)
 
 
 class Verdict(Exception):  # noqa: N818 -- none of them is an error
@@ -69,6 +70,6 @@ class Cancel(Verdict):
 
 def _seconds(name: str, value: object) -> float:
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= DELAY_MAX_S:
+    if not isinstance(seconds, int | float) or not DELAY_S.holds(seconds):
         raise InvalidJob(f"{name} is given {value!r}: give seconds from 0 to {DELAY_MAX_S:,}, or a timedelta.")
     return float(seconds)

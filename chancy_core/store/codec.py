@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from chancy_core.backoff import Backoff
-from chancy_core.errors import InvalidJob
+from chancy_core.errors import InvalidJob, InvalidQueue
 from chancy_core.job import Job, JobError, Limit, Progress, QueuedJob, State
-from chancy_core.jsonvalue import decode, encode_checked
-from chancy_core.queue import Queue, QueueState
+from chancy_core.jsonvalue import MAX_DEPTH, decode, encode_checked
+from chancy_core.queue import Queue, QueueState, UnreadableQueue
 from chancy_core.workerinfo import WorkerInfo, WorkerStatus, aged
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ COPY_NULL: Final = "\\N"
 _STATES: Final = {state.value: state for state in State}
 
 _encode: Final = msgspec.json.Encoder().encode
-_decode_errors: Final = msgspec.json.Decoder(list[JobError]).decode
+_decode_errors: Final = msgspec.json.Decoder(list[JobError] | None).decode
 
 
 class _Options(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -35,17 +35,15 @@ class _Options(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _decode_status: Final = msgspec.json.Decoder(WorkerStatus).decode
-_decode_options: Final = msgspec.json.Decoder(_Options).decode
+_decode_options: Final = msgspec.json.Decoder(_Options | None).decode
 _decode_progress: Final = msgspec.json.Decoder(Progress).decode
-_decode_limits: Final = msgspec.json.Decoder(list[Limit]).decode
-# Where `claim_jobs` and `get_jobs` have kwargs, limits, meta, options and errors.
-_JSON_PLACES: Final[dict[int, Callable[[str], Any]]] = {
-    2: decode,
-    6: _decode_limits,
-    8: decode,
-    9: _decode_options,
-    16: _decode_errors,
-}
+_decode_limits: Final = msgspec.json.Decoder(list[Limit] | None).decode
+_decode_dict: Final = msgspec.json.Decoder(dict[str, Any] | None).decode
+# A text that is shorter than this is not nested too deeply.
+_SHALLOW: Final = 2 * MAX_DEPTH
+# What reading JSON may raise that somebody else has written.
+_UNREADABLE: Final = (ValueError, RecursionError)
+_STATE_PLACE: Final = 11
 
 
 class JobRow(NamedTuple):
@@ -182,32 +180,64 @@ def claimed_job(row: Sequence[Any]) -> QueuedJob:
         options,
     ) = row[:10]
     (id_, _, attempts, claims, created_at, started_at, errors, worker, note, expires_at) = row[10:20]
-    more = _decode_options(options) if options else _DEFAULT_OPTIONS
+    more = (_decode_options(options) if options else None) or _DEFAULT_OPTIONS
     return QueuedJob(
         func,
         queue,
-        decode(kwargs) if kwargs else {},
+        decode_dict(kwargs) if kwargs else {},
         priority,
         max_attempts,
         scheduled_at,
-        _decode_limits(limits) if limits else [],
+        (_decode_limits(limits) if limits else None) or [],
         unique_key,
-        decode(meta) if meta else {},
+        decode_meta(meta) if meta else {},
         more.backoff,
         more.keep_result,
         expires_at,
         more.retry_on,
         more.give_up_on,
         id=id_,
-        state=_STATES[row[11]],
+        state=_STATES[row[_STATE_PLACE]],
         attempts=attempts,
         claims=claims,
         created_at=created_at,
         started_at=started_at,
-        errors=_decode_errors(errors) if errors else [],
+        errors=(_decode_errors(errors) if errors else None) or [],
         worker=worker,
         note=note,
     )
+
+
+def decode_dict(text: str) -> dict[str, Any]:
+    """The object in a JSON text; null is as good as an empty one.
+
+    Raises:
+        ValueError: it is none, or nested more deeply than what may be pushed.
+        RecursionError: it is nested very deeply.
+    """
+    found: dict[str, Any] = _decode_dict(text) or {}
+    if len(text) > _SHALLOW and text.count("[") + text.count("{") > MAX_DEPTH:
+        # They may stand beside each other, or in strings: look.
+        encode_checked(found, "it")
+    return found
+
+
+def decode_meta(text: str) -> dict[str, Any]:
+    """As `decode_dict`, for what is written back after a run, if that has changed it."""
+    found = decode_dict(text)
+    if "\\u0000" in text:
+        encode_checked(found, "it")
+    return found
+
+
+# Where `claim_jobs` and `get_jobs` have JSON, and what is told of it.
+_JSON_PLACES: Final[dict[int, tuple[str, Callable[[str], Any]]]] = {
+    2: ("kwargs", decode_dict),
+    6: ("limits", _decode_limits),
+    8: ("meta", decode_meta),
+    9: ("options", _decode_options),
+    16: ("errors", _decode_errors),
+}
 
 
 def readable_job(row: Sequence[Any]) -> tuple[QueuedJob, str | None]:
@@ -218,33 +248,47 @@ def readable_job(row: Sequence[Any]) -> tuple[QueuedJob, str | None]:
     """
     try:
         return claimed_job(row), None
-    except (msgspec.DecodeError, InvalidJob, ValueError) as error:
-        bare = [_kept(place, value) for place, value in enumerate(row)]
-        return claimed_job(bare), f"Its row cannot be read: {error}."
+    except _UNREADABLE:
+        bare = list(row)
+        problems = []
+        for place, (column, decoder) in _JSON_PLACES.items():
+            problem = _problem_of(row[place], decoder)
+            if problem is not None:
+                bare[place] = None
+                problems.append(f"{column}: {problem}")
+        return claimed_job(bare), f"Its row cannot be read. {'; '.join(problems)}."
 
 
-def _kept(place: int, value: Any) -> Any:
-    decoder = _JSON_PLACES.get(place)
-    if decoder is not None and value is not None:
-        try:
-            decoder(value)
-        except (msgspec.DecodeError, InvalidJob, ValueError):
-            return None
-    return value
+def _problem_of(text: str | None, decoder: Callable[[str], Any]) -> str | None:
+    try:
+        if text is not None:
+            decoder(text)
+    except RecursionError:
+        return f"it is nested deeper than {MAX_DEPTH} levels"
+    except ValueError as error:
+        return str(error).rstrip(".")
+    return None
 
 
 def stored_job(row: Sequence[Any]) -> QueuedJob:
-    """The job in a row of `get_jobs`."""
+    """The job in a row of `get_jobs`. What cannot be read is left out, and the job's note tells of it."""
     completed_at, result, progress, run_s, peak_bytes, cancel_requested = row[20:26]
-    job, _ = readable_job(row)
+    job, problem = readable_job(row)
+    unread = [problem] if problem else []
+    found: dict[str, Any] = {}
+    for column, text, decoder in (("result", result, decode), ("progress", progress, _decode_progress)):
+        unreadable = _problem_of(text, decoder)
+        found[column] = decoder(text) if text and unreadable is None else None
+        if unreadable is not None:
+            unread.append(f"Its {column} cannot be read: {unreadable}.")
     return msgspec.structs.replace(
         job,
         completed_at=completed_at,
-        result=decode(result) if result else None,
-        progress=_decode_progress(progress) if progress else None,
         run_s=run_s,
         peak_bytes=peak_bytes,
         cancel_requested=cancel_requested,
+        note=" ".join([job.note, *unread] if job.note else unread) if unread else job.note,
+        **found,
     )
 
 
@@ -269,19 +313,40 @@ def sparse_array(values: list[T | None]) -> list[T | None] | None:
 
 
 def queue_of(row: Sequence[Any]) -> Queue:
-    """The queue in a row of `get_queues` or `declare_queue`."""
+    """The queue in a row of `get_queues` or `declare_queue`.
+
+    Raises:
+        InvalidQueue: it cannot be read; somebody else has written it.
+    """
     name, concurrency, tags, executor, options, polling_interval, state, resume_at, *limits = row
-    return Queue(
-        name,
-        concurrency,
-        list(tags),
-        executor,
-        decode(options),
-        polling_interval,
-        QueueState(state),
-        resume_at,
-        *limits,
-    )
+    try:
+        return Queue(
+            name,
+            concurrency,
+            list(tags),
+            executor,
+            _decode_dict(options) or {},
+            polling_interval,
+            QueueState(state),
+            resume_at,
+            *limits,
+        )
+    except InvalidQueue:
+        raise
+    except (*_UNREADABLE, TypeError) as error:
+        raise InvalidQueue(f"Queue {name!r}: its row cannot be read: {error}.") from error
+
+
+def queues_of(rows: Iterable[Sequence[Any]]) -> tuple[list[Queue], list[UnreadableQueue]]:
+    """The queues in rows of `get_queues`: those that can be read, and those that cannot."""
+    queues, unreadable = [], []
+    for row in rows:
+        try:
+            queues.append(queue_of(row))
+        except InvalidQueue as error:
+            advice = f"Declare it again to mend it: declare(Queue({row[0]!r}, …), upsert=True)."
+            unreadable.append(UnreadableQueue(row[0], f"{error} {advice}"))
+    return queues, unreadable
 
 
 def status_text(status: WorkerStatus) -> str:
@@ -305,7 +370,7 @@ def worker_info(row: Sequence[Any]) -> WorkerInfo:
 def _status(said: str, age_s: float) -> WorkerStatus | None:
     try:
         return aged(_decode_status(said), age_s)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         # Of another version, or written by hand; it is only for looking at.
         return None
 

@@ -11,13 +11,14 @@ import msgspec
 
 from chancy_core.errors import ChancyError, InvalidQueue, UnknownQueue, nearest
 from chancy_core.job import Cancellation, QueuedJob, State
-from chancy_core.queue import DEFAULT_QUEUE, Queue
+from chancy_core.queue import DEFAULT_QUEUE, Queue, UnreadableQueue
 from chancy_core.store.codec import (
     JobRow,
     insert_one_params,
     insert_params,
     plain_params,
     queue_of,
+    queues_of,
     stored_job,
     worker_info,
 )
@@ -29,6 +30,8 @@ from chancy_core.workerinfo import WorkerInfo
 # Each round of a unique push that finds neither room nor holder means that a holder finished in between.
 UNIQUE_ROUNDS: Final = 20
 PURGE_BATCH: Final = 1000
+# PostgreSQL takes payloads that are shorter than 8,000 bytes.
+PAYLOAD_MAX_BYTES: Final = 7999
 # A job on its way from one table to the other is missed once; one that is missed twice is nowhere.
 CANCEL_ROUNDS: Final = 2
 
@@ -145,8 +148,10 @@ class Store:
 
     def notify(self, payloads: Sequence[str]) -> Flow[None]:
         """Tell the workers of this schema, when the transaction commits."""
-        if self.notifications and payloads:
-            yield self.query("notify", channel=self.channel, payloads=list(payloads))
+        # A name that PostgreSQL does not take is none of a queue, nor of a worker that listens.
+        sent = [payload for payload in payloads if len(payload.encode()) <= PAYLOAD_MAX_BYTES]
+        if self.notifications and sent:
+            yield self.query("notify", channel=self.channel, payloads=sent)
 
     def get_jobs(self, ids: Sequence[uuid.UUID]) -> Flow[dict[uuid.UUID, QueuedJob]]:
         """The jobs with these ids, live or finished; those that do not exist are left out."""
@@ -207,19 +212,30 @@ class Store:
         fields["state"] = str(queue.state)
         rows = yield self.query("declare_queue", **fields, upsert=upsert)
         if not rows:
-            found = yield from self.get_queues([queue.name])
-            return found[0]
+            return (yield from self.get_queue(queue.name))
         yield from self.notify([f"queues:{queue.name}"])
         return queue_of(rows[0])
 
     def get_queues(self, names: Sequence[str] | None = None) -> Flow[list[Queue]]:
-        """The declared queues, by name, in the order of their names."""
+        """The declared queues that can be read, in the order of their names."""
+        found, _ = yield from self.look_at_queues(names)
+        return found
+
+    def look_at_queues(self, names: Sequence[str] | None = None) -> Flow[tuple[list[Queue], list[UnreadableQueue]]]:
+        """The declared queues that can be read, and those that cannot."""
         rows = yield self.query("get_queues", names=None if names is None else list(names))
-        return [queue_of(row) for row in rows]
+        return queues_of(rows)
+
+    def get_unreadable_queues(self) -> Flow[list[UnreadableQueue]]:
+        """The declared queues that cannot be read."""
+        _, unreadable = yield from self.look_at_queues()
+        return unreadable
 
     def get_queue(self, name: str) -> Flow[Queue]:
-        """One queue. Raises UnknownQueue."""
-        found = yield from self.get_queues([name])
+        """One queue. Raises UnknownQueue, and InvalidQueue if it cannot be read."""
+        found, unreadable = yield from self.look_at_queues([name])
+        if unreadable:
+            raise InvalidQueue(unreadable[0].problem)
         if not found:
             yield from self.check_queues([name])
         return found[0]

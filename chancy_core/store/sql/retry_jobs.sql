@@ -16,8 +16,12 @@ back AS (
         id, queue, func, priority, max_attempts, claims, created_at, scheduled_at, unique_key, kwargs, meta, limits,
         options, errors, state
     )
-    SELECT id, queue, func, priority, max_attempts, claims, created_at, scheduled_at, unique_key, kwargs, meta, limits,
-           options, errors, CASE WHEN claims = 0 AND scheduled_at > now() THEN 'scheduled' ELSE 'pending' END
+    -- The history has rows that were never checked as those of jobs are: they come back into the range.
+    SELECT id, queue, func, priority, greatest(max_attempts, 1), claims,
+           CASE WHEN created_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00' THEN created_at ELSE now() END,
+           CASE WHEN scheduled_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00' THEN scheduled_at END,
+           unique_key, kwargs, meta, limits, options, errors,
+           CASE WHEN claims = 0 AND scheduled_at > now() AND scheduled_at <= '9999-12-30 00:00+00' THEN 'scheduled' ELSE 'pending' END
     FROM old
     ORDER BY id
     ON CONFLICT DO NOTHING
