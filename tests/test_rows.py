@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -76,8 +76,8 @@ async def test_moments_are_those_that_python_has(chancy, query, column):
 
 
 async def test_what_can_never_be_claimed_is_not_stored(chancy, query):
-    """A job without an attempt left may only be running: no claim has to step over it."""
-    for state, attempts in (("pending", 1), ("scheduled", 1), ("retrying", 1), ("pending", -1), ("running", 2)):
+    """A job without an attempt left is never runnable: no claim has to step over it."""
+    for state, attempts in (("pending", 1), ("pending", -1), ("running", 2), ("retrying", 2)):
         with pytest.raises(psycopg.errors.CheckViolation):
             query(
                 "INSERT INTO {s}.jobs (id, queue, func, state, attempts, scheduled_at, worker) VALUES "
@@ -101,6 +101,25 @@ async def test_what_cannot_be_shown_of_a_worker_is_not_stored(chancy, query):
             query(f"UPDATE {{s}}.workers SET {change}")
     (worker,) = await chancy.get_workers()
     assert worker.name == "w"
+
+
+async def test_what_waits_without_an_attempt_left_fails_when_it_is_due(chancy, query):
+    """A job that somebody wrote so that no claim could start it ends as failed, with a note; its neighbours run."""
+    good = await chancy.push(Job("jobs.noop", scheduled_at=datetime.now(UTC) + timedelta(seconds=0.1)))
+    bad = [uuid.uuid4() for _ in range(2)]
+    for id_, state in zip(bad, ("retrying", "scheduled"), strict=True):
+        query(
+            "INSERT INTO {s}.jobs (id, queue, func, state, max_attempts, attempts, scheduled_at) "
+            "VALUES (%s, 'default', 'jobs.noop', %s, 3, 3, now())",
+            id_,
+            state,
+        )
+    async with Worker(chancy):
+        assert (await good.wait(timeout=60)).state == "succeeded"
+        for id_ in bad:
+            found = await chancy.reference(id_).wait(timeout=60)
+            assert (found.state, found.attempts) == ("failed", 3)
+            assert "attempts were used up" in found.note
 
 
 UNREADABLE = {

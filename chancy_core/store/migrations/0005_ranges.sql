@@ -14,17 +14,17 @@ ALTER TABLE {schema}.jobs
         AND started_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00'
         AND expires_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00'
     ) NOT VALID,
-    -- What is to be claimed has an attempt left that the claim can spend.
+    -- What can be claimed has an attempt left for the claim to spend; promote_jobs takes care of what waits.
     ADD CONSTRAINT jobs_attempts CHECK (
         max_attempts >= 1
         AND attempts >= 0
         AND attempts <= max_attempts
-        AND (attempts < max_attempts OR state = 'running')
+        AND (attempts < max_attempts OR state <> 'pending')
     ) NOT VALID;
 
 -- Nobody could claim these, and every claim walked over them.
 WITH gone AS (
-    DELETE FROM {schema}.jobs WHERE attempts >= max_attempts AND state <> 'running' RETURNING *
+    DELETE FROM {schema}.jobs WHERE attempts >= max_attempts AND state = 'pending' RETURNING *
 )
 INSERT INTO {schema}.finished_jobs (
     id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
