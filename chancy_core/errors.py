@@ -90,6 +90,10 @@ class ChildProcessDied(ChancyError, RuntimeError):  # noqa: N818
     """The child process that ran a job ended before the job did: with which code, or by which signal."""
 
 
+class InvalidOutcome(ChancyError, RuntimeError):  # noqa: N818
+    """An executor returned what cannot be recorded: names the executor, the field and the value."""
+
+
 class JobStopped(BaseException):
     """A running job was told to stop: raised by `checkpoint` of its context.
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from chancy_core.app.opened import Opened
 from chancy_core.errors import InvalidQueue
 from chancy_core.plugins import check_limits
-from chancy_core.queue import NOT_BUILT, Executor, Queue, check_resume_at
+from chancy_core.queue import NOT_BUILT, Executor, Queue, UnreadableQueue, check_resume_at
 from chancy_core.workerinfo import WorkerInfo
 
 
@@ -34,12 +34,16 @@ class Queues(Opened):
         return await self._run(lambda: self.store.declare(queue, upsert=upsert))
 
     async def get_queue(self, name: str) -> Queue:
-        """A declared queue. Raises UnknownQueue."""
+        """A declared queue. Raises UnknownQueue; InvalidQueue if somebody wrote its row so that it cannot be read."""
         return await self._run(lambda: self.store.get_queue(name))
 
     async def get_all_queues(self) -> list[Queue]:
-        """Every declared queue, by name."""
+        """Every declared queue that can be read, by name; `get_unreadable_queues` has the others."""
         return await self._run(self.store.get_queues)
+
+    async def get_unreadable_queues(self) -> list[UnreadableQueue]:
+        """The queues whose rows somebody wrote so that they cannot be read, and why: no worker serves them."""
+        return await self._run(self.store.get_unreadable_queues)
 
     async def pause_queue(self, name: str, *, resume_at: datetime | None = None) -> None:
         """Stop claiming from a queue, everywhere. Pushes go on; running jobs end.
@@ -104,6 +108,10 @@ class Queues(Opened):
     def sync_get_all_queues(self) -> list[Queue]:
         """As `get_all_queues`, for code without asyncio."""
         return self._run_sync(self.store.get_queues)
+
+    def sync_get_unreadable_queues(self) -> list[UnreadableQueue]:
+        """As `get_unreadable_queues`, for code without asyncio."""
+        return self._run_sync(self.store.get_unreadable_queues)
 
     def sync_pause_queue(self, name: str, *, resume_at: datetime | None = None) -> None:
         """As `pause_queue`, for code without asyncio."""

@@ -38,7 +38,13 @@ def list_(new_chancy: Callable[[], Chancy]) -> None:
                 _limits(found),
                 ", ".join(f"{count:,} {state}" for state, count in sorted(states.items())) or "none",
             )
+        unreadable = chancy.sync_get_unreadable_queues()
+        for bad in unreadable:
+            live = ", ".join(f"{count:,} {state}" for state, count in sorted(counts.get(bad.name, {}).items()))
+            table.add_row(bad.name, "cannot be read", "", "", "", "", live or "none")
     Console().print(table)
+    for bad in unreadable:
+        click.echo(f"\nNo worker serves {bad.name}: {bad.problem}")
 
 
 @queue.command()

@@ -29,11 +29,16 @@ def succeeded(job: QueuedJob, value: Any, *, limit_bytes: int, run_s: float) -> 
     except Exception as error:  # noqa: BLE001 -- a job that is done must not fail for its result's repr
         note = f"The result was not kept: {type(error).__name__}."
     if result is not None and len(result) > limit_bytes:
-        note = f"The result was not kept: it takes {len(result):,} bytes as JSON, and the limit is {limit_bytes:,}."
+        note = too_large(len(result), limit_bytes)
         result = None
     if note is not None:
         note = noted(note)
     return Outcome(job=job, state=State.SUCCEEDED, result=result, note=note, run_s=run_s)
+
+
+def too_large(size: int, limit_bytes: int) -> str:
+    """The note of a result that was too large to be kept."""
+    return f"The result was not kept: it takes {size:,} bytes as JSON, and the limit is {limit_bytes:,}."
 
 
 def failed(job: QueuedJob, error: BaseException, *, worker: str, run_s: float) -> Outcome:
@@ -84,9 +89,9 @@ def job_error(job: QueuedJob, error: BaseException, worker: str) -> JobError:
     """The record of what an attempt raised, bounded in size."""
     return JobError(
         attempt=job.attempts,
-        type=type(error).__name__,
+        type=noted(type(error).__name__),
         message=noted(_message(error)),
-        traceback=_clean(_traceback(error), TRACEBACK_MAX, keep_end=True),
+        traceback=clean(_traceback(error), TRACEBACK_MAX, keep_end=True),
         at=datetime.now(UTC),
         worker=worker,
     )
@@ -94,12 +99,13 @@ def job_error(job: QueuedJob, error: BaseException, worker: str) -> JobError:
 
 def noted(text: str) -> str:
     """A note as it can be stored, and is not too long: it may quote what a job's values say of themselves."""
-    return _clean(text, MESSAGE_MAX, keep_end=False)
+    return clean(text, MESSAGE_MAX, keep_end=False)
 
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
+        # Not what a subclass of str says of itself.
+        return str.__str__(str(error))
     except Exception as broken:  # noqa: BLE001 -- an exception whose text raises is still recorded
         return f"(its message could not be made: {type(broken).__name__})"
 
@@ -111,7 +117,8 @@ def _traceback(error: BaseException) -> str:
         return f"(its traceback could not be made: {type(broken).__name__})"
 
 
-def _clean(text: str, limit: int, *, keep_end: bool) -> str:
+def clean(text: str, limit: int, *, keep_end: bool) -> str:
+    """A text as it can be stored, and is not longer than `limit`: its beginning, or its end."""
     if len(text) > limit:
         text = f"… {text[-limit + 2 :]}" if keep_end else f"{text[: limit - 2]} …"
     # What PostgreSQL cannot store is written as an escape, so that the record is kept all the same.

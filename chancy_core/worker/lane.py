@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from chancy_core.executors import Executor, StopReason
-from chancy_core.executors.outcomes import cancelled, handed_back
-from chancy_core.job import Outcome, QueuedJob
+from chancy_core.executors.door import checked, is_ours
+from chancy_core.executors.outcomes import cancelled, failed, handed_back
+from chancy_core.job import Outcome, QueuedJob, State
 from chancy_core.log import log
 from chancy_core.queue import Queue
 from chancy_core.worker.finish import Finisher
@@ -18,6 +19,8 @@ from chancy_core.worker.pace import Pace
 
 # How long a job that was claimed ahead may wait for a slot before others may have it.
 PATIENCE_S: Final = 0.5
+# How long an executor may take to close.
+CLOSED_WITHIN_S: Final = 10.0
 WAITED: Final = "It waited too long for a slot on its worker: it was handed back."
 
 
@@ -105,24 +108,47 @@ class Lane:
 
     def _fill(self) -> None:
         executor = self._executor
+        checks = not is_ours(executor)
         for _ in range(min(self.free, len(self._waiting))):
             job = self._waiting.popleft()[0]
-            task = self._loop.create_task(self._run(job, executor))
+            task = self._loop.create_task(self._run(job, executor, checks=checks))
             self._running[id(job)] = Run(job, task, executor)
 
-    async def _run(self, job: QueuedJob, executor: Executor) -> None:
+    async def _run(self, job: QueuedJob, executor: Executor, *, checks: bool) -> None:
         try:
             outcome: Outcome = await executor.run(job)
+            if checks or outcome.state is not State.SUCCEEDED:
+                outcome = checked(job, outcome, executor)
         except BaseException as error:  # noqa: BLE001 -- an executor that breaks its promise loses no job
-            log.error("executor_failed", executor=type(executor).__name__, job=str(job.id), exc_info=error)
-            outcome = executor.stopped(job) or executor.failed(job, error, 0.0)
-        executor.forget(job)
+            outcome = self._broken(job, executor, error)
+        try:
+            executor.forget(job)
+        except BaseException as error:  # noqa: BLE001
+            self._complain(job, executor, error)
         del self._running[id(job)]
         self._finisher.put(outcome)
         self._pace.ended(outcome.run_s)
         if self._waiting:
             self._fill()
         self._changed.set()
+
+    def _broken(self, job: QueuedJob, executor: Executor, error: BaseException) -> Outcome:
+        """The outcome of a run whose executor raised, or returned what is none."""
+        self._complain(job, executor, error)
+        try:
+            stopped = executor.stopped(job)
+            if stopped is not None:
+                return checked(job, stopped, executor)
+        except BaseException as another:  # noqa: BLE001
+            self._complain(job, executor, another)
+        return failed(job, error, worker=self._worker_of(executor), run_s=0.0)
+
+    def _complain(self, job: QueuedJob, executor: Executor, error: BaseException) -> None:
+        log.error("executor_failed", executor=type(executor).__name__, job=str(job.id), exc_info=error)
+
+    def _worker_of(self, executor: Executor) -> str:
+        settings = getattr(executor, "settings", None)
+        return str(getattr(settings, "worker", self.queue.name))
 
     def stop(self, reason: StopReason) -> int:
         """Stop everything that runs, and start nothing that waits. Returns how many jobs that were."""
@@ -164,7 +190,11 @@ class Lane:
 
     def _stop(self, run: Run, reason: StopReason) -> None:
         if self._running.get(id(run.job)) is run:
-            run.executor.stop(run.job, run.task, reason)
+            try:
+                run.executor.stop(run.job, run.task, reason)
+            except BaseException as error:  # noqa: BLE001 -- it is stopped all the same
+                self._complain(run.job, run.executor, error)
+                run.task.cancel()
 
     async def idle(self) -> None:
         """Wait until nothing runs."""
@@ -179,7 +209,7 @@ class Lane:
         """Close the executor."""
         if self._timer is not None:
             self._timer.cancel()
-        await self._close_executor(self._executor)
+        await close_executor(self._executor)
 
     def _close_when_done(self, executor: Executor) -> None:
         tasks = [run.task for run in self._running.values() if run.executor is executor]
@@ -187,14 +217,25 @@ class Lane:
         async def close() -> None:
             if tasks:
                 await asyncio.wait(tasks)
-            await self._close_executor(executor)
+            await close_executor(executor)
 
         task = asyncio.create_task(close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    async def _close_executor(self, executor: Executor) -> None:
-        try:
-            await executor.close()
-        except Exception as error:  # noqa: BLE001 -- an executor may be anybody's code
-            log.error("executor_close_failed", executor=type(executor).__name__, exc_info=error)
+
+async def close_executor(executor: Executor) -> None:
+    """Close an executor, and wait for it only so long: it may be anybody's code."""
+    closing = asyncio.ensure_future(_close(executor))
+    # Not `wait_for`, which waits for as long as a cancelled one goes on.
+    done, _ = await asyncio.wait({closing}, timeout=CLOSED_WITHIN_S)
+    if not done:
+        closing.cancel()
+        log.error("executor_close_late", executor=type(executor).__name__, waited_s=CLOSED_WITHIN_S)
+
+
+async def _close(executor: Executor) -> None:
+    try:
+        await executor.close()
+    except BaseException as error:  # noqa: BLE001 -- SystemExit in a task would end the loop
+        log.error("executor_close_failed", executor=type(executor).__name__, exc_info=error)

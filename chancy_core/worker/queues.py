@@ -6,10 +6,10 @@ import asyncio
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from chancy_core.errors import InvalidQueue
-from chancy_core.executors import ExecutorSettings, StopReason, load_executor
+from chancy_core.executors import Executor, ExecutorSettings, StopReason, load_executor
 from chancy_core.log import log
 from chancy_core.plugins import check_limits
 from chancy_core.queue import Queue, QueueState
@@ -18,10 +18,12 @@ from chancy_core.store.session import WorkerConnection
 from chancy_core.worker.claim import Claimer
 from chancy_core.worker.duty import Alarm, keep
 from chancy_core.worker.finish import Finisher
-from chancy_core.worker.lane import Lane
+from chancy_core.worker.lane import Lane, close_executor
 
 # How soon to try again with a queue that could not be served.
 REFUSED_AGAIN_S: Final = 15.0
+# How long the executors of new queues may take to start before the worker goes on without them.
+STARTED_WITHIN_S: Final = 5.0
 # No sooner than that, when a paused queue is to resume, and at most so long without a look, because clocks differ.
 RESUME_MIN_S: Final = 0.05
 RESUME_LOOK_S: Final = 5.0
@@ -72,7 +74,11 @@ class Lanes:
         self._leaving: dict[str, asyncio.Task[None]] = {}
         # Not claimed from any more, but jobs of it still run here.
         self._ending: dict[str, asyncio.Task[None]] = {}
+        # Why each queue that cannot be served is not, now and at the look before.
         self._refused: dict[str, str] = {}
+        self._refused_before: dict[str, str] = {}
+        # Executors that are being started, for a queue as it is declared.
+        self._starting: dict[str, Starting] = {}
 
     @property
     def lanes(self) -> Mapping[str, Lane]:
@@ -141,7 +147,10 @@ class Lanes:
 
     async def follow(self) -> None:
         """Read the declarations once, and start, reshape and stop lanes accordingly."""
-        queues = await self._connection.run(self._store.get_queues())
+        queues, unreadable = await self._connection.run(self._store.look_at_queues())
+        self._refused_before, self._refused = self._refused, {}
+        for bad in unreadable:
+            self._refuse(bad.name, InvalidQueue(bad.problem))
         self.globally_limited = frozenset(queue.name for queue in queues if queue.global_concurrency is not None)
         now = datetime.now(UTC)
         resume_in_s = [
@@ -151,10 +160,11 @@ class Lanes:
         ]
         # The database's clock decides, which tells nobody that the moment has come.
         self._resume_in_s = max(min(*resume_in_s, RESUME_LOOK_S), RESUME_MIN_S) if resume_in_s else float("inf")
-        served = {queue.name: queue for queue in queues if queue.serves(self._tags) and self._keeps_limits(queue)}
-        for queue in served.values():
-            if queue.state is QueueState.ACTIVE:
-                await self._serve(queue)
+        served = {queue.name: queue for queue in queues if self._is_served(queue)}
+        active = [queue for queue in served.values() if queue.state is QueueState.ACTIVE]
+        await self._start_executors(active)
+        for queue in active:
+            self._serve(queue)
         for name in list(self._claiming):
             declared = served.get(name)
             if declared is None or declared.state is not QueueState.ACTIVE:
@@ -162,26 +172,64 @@ class Lanes:
                 log.info("queue_left", queue=name, state="paused" if declared else "not served any more")
         await self._close_idle_lanes()
 
-    async def _serve(self, queue: Queue) -> None:
+    async def _start_executors(self, queues: Collection[Queue]) -> None:
+        """Start the executors that are needed, side by side: anybody may have written them, and one may hang."""
+        for name in self._starting.keys() - {queue.name for queue in queues}:
+            self._give_up(self._starting.pop(name))
+        for queue in queues:
+            concurrency = queue.concurrency or self._concurrency
+            lane, starting = self._lanes.get(queue.name), self._starting.get(queue.name)
+            if starting is not None and starting.is_for(queue, concurrency):
+                continue
+            if starting is not None:
+                self._give_up(self._starting.pop(queue.name))
+            if lane is None or _runs_otherwise(lane, queue, concurrency):
+                task = asyncio.create_task(self._started(queue, concurrency), name=f"chancy.start.{queue.name}")
+                self._starting[queue.name] = Starting(queue, concurrency, task)
+        tasks = [starting.task for starting in self._starting.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=STARTED_WITHIN_S)
+            for task in late:
+                task.add_done_callback(lambda _: self.ring())
+
+    async def _started(self, queue: Queue, concurrency: int) -> Executor:
+        try:
+            executor = load_executor(queue, self._executor_settings(concurrency))
+            await executor.start()
+        except (SystemExit, KeyboardInterrupt) as error:
+            # In a task they would end the loop.
+            raise RuntimeError(f"the executor {queue.executor} raised {type(error).__name__}") from error
+        return executor
+
+    def _give_up(self, starting: Starting) -> None:
+        """Nobody waits any longer for an executor: it is closed, should it still start."""
+        starting.task.cancel()
+        starting.task.add_done_callback(_close_if_started)
+
+    def _serve(self, queue: Queue) -> None:
         concurrency = queue.concurrency or self._concurrency
         lane = self._lanes.get(queue.name)
-        try:
-            if lane is None:
-                executor = load_executor(queue, self._executor_settings(concurrency))
-                await executor.start()
-                lane = self._lanes[queue.name] = Lane(queue, concurrency, executor, self._finisher)
-            elif _runs_otherwise(lane, queue, concurrency):
-                executor = load_executor(queue, self._executor_settings(concurrency))
-                await executor.start()
-                lane.reshape(queue, concurrency, executor)
-                log.info("queue_changed", queue=queue.name, concurrency=concurrency)
-            elif lane.queue != queue:
-                lane.reshape(queue, concurrency, None)
-                self.wake(queue.name, below_floors=True)
-        except Exception as error:  # noqa: BLE001 -- one queue that cannot be served must not stop the others
-            self._refuse(queue, error)
+        starting = self._starting.get(queue.name)
+        if starting is not None and not starting.task.done():
+            self._refuse(
+                queue.name, InvalidQueue(f"Queue {queue.name!r}: its executor {queue.executor} has not started yet.")
+            )
             return
-        self._refused.pop(queue.name, None)
+        try:
+            executor = self._starting.pop(queue.name).task.result() if starting is not None else None
+        except BaseException as error:  # noqa: BLE001 -- one queue that cannot be served must not stop the others
+            self._refuse(queue.name, error)
+            return
+        if lane is None:
+            if executor is None:
+                return
+            lane = self._lanes[queue.name] = Lane(queue, concurrency, executor, self._finisher)
+        elif executor is not None:
+            lane.reshape(queue, concurrency, executor)
+            log.info("queue_changed", queue=queue.name, concurrency=concurrency)
+        elif lane.queue != queue:
+            lane.reshape(queue, concurrency, None)
+            self.wake(queue.name, below_floors=True)
         if queue.name not in self._claiming and queue.name not in self._leaving:
             claimer = self._claimers[queue.name] = self._claimer(lane)
             self._claiming[queue.name] = asyncio.create_task(
@@ -189,20 +237,22 @@ class Lanes:
             )
             log.info("queue_served", queue=queue.name, concurrency=concurrency)
 
-    def _keeps_limits(self, queue: Queue) -> bool:
+    def _is_served(self, queue: Queue) -> bool:
         try:
+            if not queue.serves(self._tags):
+                return False
             check_limits(queue, self._enforced)
-        except InvalidQueue as error:
-            self._refuse(queue, error)
+        except Exception as error:  # noqa: BLE001 -- as in `_serve`
+            self._refuse(queue.name, error)
             return False
         return True
 
-    def _refuse(self, queue: Queue, error: Exception) -> None:
+    def _refuse(self, name: str, error: BaseException) -> None:
+        self._refused[name] = str(error)
         # Once for each reason, not every few seconds.
-        if self._refused.get(queue.name) != str(error):
-            self._refused[queue.name] = str(error)
+        if self._refused_before.get(name) != str(error):
             details = {} if isinstance(error, InvalidQueue) else {"exc_info": error}
-            log.error("queue_not_served", queue=queue.name, error=str(error), **details)
+            log.error("queue_not_served", queue=name, error=str(error) or type(error).__name__, **details)
 
     def _stop_claiming(self, name: str) -> None:
         task = self._leaving[name] = self._claiming.pop(name)
@@ -248,9 +298,41 @@ class Lanes:
         return sum(lane.stop(reason) for lane in self._lanes.values())
 
     async def close(self) -> None:
-        """Close the executors."""
-        for lane in self._lanes.values():
-            await lane.close()
+        """Close the executors, those that were never ready included."""
+        starting, self._starting = self._starting, {}
+        for one in starting.values():
+            self._give_up(one)
+        await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
+
+
+class Starting(NamedTuple):
+    """An executor that is being started.
+
+    Attributes:
+        queue: the queue that it is for.
+        concurrency: how many of its jobs are to run at a time.
+        task: starts it, and returns it.
+    """
+
+    queue: Queue
+    concurrency: int
+    task: asyncio.Task[Executor]
+
+    def is_for(self, queue: Queue, concurrency: int) -> bool:
+        """Whether it suits the queue as it is declared now."""
+        ours = (self.queue.executor, self.queue.executor_options, self.concurrency)
+        return ours == (queue.executor, queue.executor_options, concurrency)
+
+
+def _close_if_started(task: asyncio.Task[Executor]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        closing = asyncio.ensure_future(close_executor(task.result()))
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+
+
+# The loop keeps no hold of a task.
+_closing: Final[set[asyncio.Future[None]]] = set()
 
 
 def _runs_otherwise(lane: Lane, queue: Queue, concurrency: int) -> bool:
