@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chancy_core.executors.asyncio import AsyncExecutor
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
+from chancy_core.executors.shortage import is_shortage
 from chancy_core.executors.thread import ThreadExecutor
 from chancy_core.job import Limit, Outcome, QueuedJob
 
@@ -65,6 +66,8 @@ class AutoExecutor(Executor):
             try:
                 self._process = self._processes({})
             except BaseException as error:  # noqa: BLE001 -- nothing can be opened any more, say
+                if is_shortage(error):
+                    return self.stopped(job) or self.not_begun(job, f"{type(error).__name__}: {error}")
                 return self.stopped(job) or self.failed(job, error, 0.0)
         return await self._home(job).run(job)
 

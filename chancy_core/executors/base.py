@@ -12,14 +12,18 @@ from typing import Any, ClassVar, Final, NamedTuple
 from chancy_core.errors import LimitNotEnforced
 from chancy_core.executors.control import Control
 from chancy_core.executors.functions import Function, Functions
-from chancy_core.executors.outcomes import cancelled, failed, handed_back
+from chancy_core.executors.outcomes import cancelled, failed, handed_back, put_off
 from chancy_core.executors.running import Runner
 from chancy_core.job import Limit, Outcome, Progress, QueuedJob
+from chancy_core.log import log
 from chancy_core.plugins import Around
 
 Report = Callable[[QueuedJob, Progress], None]
 # As much as a push takes, unless it is set otherwise.
 META_LIMIT_BYTES: Final = 1_048_576
+# How long a job is put off because this worker is short of something; doubled each time in a row.
+SHORT_FIRST_S: Final = 1.0
+SHORT_MAX_S: Final = 60.0
 
 
 def _unheard(job: QueuedJob, progress: Progress) -> None:
@@ -73,6 +77,7 @@ class Executor(abc.ABC):
         self.runner = Runner(settings.worker, settings.result_limit_bytes, settings.meta_limit_bytes, settings.around)
         self._stopping: dict[Any, StopReason] = {}
         self._controls: dict[Any, Control] = {}
+        self._short_s = SHORT_FIRST_S
 
     def share_runs(self, other: Executor) -> None:
         """Know what `other` knows of the runs that go on: for an executor made of several. Before the first run."""
@@ -148,6 +153,21 @@ class Executor(abc.ABC):
     def failed(self, job: QueuedJob, error: BaseException, run_s: float) -> Outcome:
         """The outcome of an attempt that raised `error`."""
         return failed(job, error, worker=self.settings.worker, run_s=run_s)
+
+    def not_begun(self, job: QueuedJob, problem: str) -> Outcome:
+        """The outcome of a run that did not begin, because this worker is short of what it needs: no attempt spent.
+
+        The job comes back after a pause that grows until `begun` is called; another worker may run it then.
+        """
+        delay_s, self._short_s = self._short_s, min(self._short_s * 2, SHORT_MAX_S)
+        if delay_s == SHORT_FIRST_S:
+            hint = "No attempt is spent. Raise the limits of this process (ulimit -n, -u), or lower the concurrency."
+            log.warning("job_not_begun", job=str(job.id), worker=self.settings.worker, problem=problem, hint=hint)
+        return put_off(job, f"Its worker could not begin to run it: {problem}. No attempt was spent.", delay_s)
+
+    def begun(self) -> None:
+        """Something could be started again."""
+        self._short_s = SHORT_FIRST_S
 
 
 def stopped_outcome(job: QueuedJob, reason: StopReason) -> Outcome:

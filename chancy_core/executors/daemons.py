@@ -8,6 +8,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
+from chancy_core.executors.shortage import NoThread
+
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -32,7 +34,11 @@ class DaemonThreads(concurrent.futures.Executor):
         self._count = 0
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]:
-        """Call `fn` in a thread. Not to be called by two threads at a time."""
+        """Call `fn` in a thread. Not to be called by two threads at a time.
+
+        Raises:
+            NoThread: there is none for it; it is not called.
+        """
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
         def call() -> None:
@@ -44,11 +50,19 @@ class DaemonThreads(concurrent.futures.Executor):
                 else:
                     future.set_result(result)
 
-        self._calls.put(call)
         if not self._idle.acquire(blocking=False):
-            self._count += 1
-            threading.Thread(target=self._work, name=f"{self._name}-{self._count}", daemon=True).start()
+            # Before the call is put: without a thread of its own it would run later, in somebody else's.
+            self._start()
+        self._calls.put(call)
         return future
+
+    def _start(self) -> None:
+        name = f"{self._name}-{self._count + 1}"
+        try:
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+        except RuntimeError as error:
+            raise NoThread(f"no thread could be started for a job: {error}") from error
+        self._count += 1
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002 -- as the base has it
         """Let each thread end once its call does. Never waits."""

@@ -80,6 +80,11 @@ def handed_back(job: QueuedJob, note: str) -> Outcome:
     return Outcome(job=job, state=State.PENDING, attempt_spent=False, note=note)
 
 
+def put_off(job: QueuedJob, note: str, delay_s: float) -> Outcome:
+    """The outcome of a run that could not begin on this worker: the job comes back later, no attempt spent."""
+    return Outcome(job=job, state=State.RETRYING, delay_s=delay_s, attempt_spent=False, note=noted(note))
+
+
 def cancelled(job: QueuedJob, note: str) -> Outcome:
     """The outcome of a run that was cancelled on request."""
     return Outcome(job=job, state=State.CANCELLED, note=note)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import pickle
 import signal
 import sys
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
@@ -17,28 +19,34 @@ from chancy_core.errors import (
     PluginError,
 )
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason, time_limit_s
+from chancy_core.executors.door import checked
 from chancy_core.executors.processes import memory
 from chancy_core.executors.processes.channel import Channel
 from chancy_core.executors.processes.child import ChildSettings
 from chancy_core.executors.processes.deaths import MIB, error_of, mib
+from chancy_core.executors.processes.descriptors import room_for_child
 from chancy_core.executors.processes.frames import Begin, Born, FromNursery, Gone
 from chancy_core.executors.processes.guard import Guard
 from chancy_core.executors.processes.handle import Child, Death, Terms
 from chancy_core.executors.processes.mainscript import main_script
 from chancy_core.executors.processes.nurse import Nurse, sys_path
 from chancy_core.executors.processes.nursery import FORK, SPAWN
+from chancy_core.executors.shortage import is_shortage
 from chancy_core.job import Limit, Outcome, QueuedJob
 from chancy_core.log import log
 
 START_METHODS: Final = (FORK, SPAWN)
 # A job with a memory limit gets no child that has grown by more than this part of the limit since it was set up.
 GROWN: Final = 0.25
+# A run that waits for a child looks so often whether there are descriptors for a new one, which nobody would tell.
+LOOK_S: Final = 1.0
 
 
 class ProcessExecutor(Executor):
     """Runs functions of both kinds in child processes, which are kept and used again.
 
-    There are never more children than jobs that run at a time. One that dies takes only its own job with it. Both
+    There are never more children than jobs that run at a time, and no more than leave some descriptors for other uses
+    (`ulimit -n`): jobs wait for a child then. One that dies takes only its own job with it. Both
     limits are enforced: a run that exceeds its memory limit is killed; one that exceeds its time limit is told first
     (a coroutine is cancelled; `checkpoint` raises), and killed after `grace_s`.
 
@@ -99,6 +107,8 @@ class ProcessExecutor(Executor):
         self._busy: dict[Any, Child] = {}
         self._tidying: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        # Set when a child may have become free, or has gone.
+        self._freed = asyncio.Event()
 
     # -- its life --------------------------------------------------------------------------
 
@@ -133,7 +143,11 @@ class ProcessExecutor(Executor):
         try:
             terms = self._terms(job)
             payload = pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
-            child = self._take(terms)
+            child = await self._child(terms)
+        except OSError as error:
+            if not is_shortage(error):
+                return self.stopped(job) or self.failed(job, error, 0.0)
+            return self.stopped(job) or self.not_begun(job, f"no child process could be started: {error}")
         except BaseException as error:  # noqa: BLE001 -- arguments that a plugin put there may raise anything
             return self.stopped(job) or self.failed(job, error, 0.0)
         key = (job.id, job.claims)
@@ -169,6 +183,8 @@ class ProcessExecutor(Executor):
         return Terms(time_limit_s(job), _memory_limit(job), self._grace_s, self._start_within_s)
 
     def _ended(self, job: QueuedJob, terms: Terms, outcome: Outcome) -> Outcome:
+        # A child may be made to say anything by the job that runs in it.
+        outcome = checked(job, outcome, self)
         peak = outcome.peak_bytes or 0
         if terms.memory_bytes is None or peak <= terms.memory_bytes:
             return outcome
@@ -178,14 +194,35 @@ class ProcessExecutor(Executor):
 
     def _died(self, job: QueuedJob, terms: Terms, child: Child, death: Death) -> Outcome:
         outcome = self.stopped(job)
+        if outcome is None and death.short:
+            return self.not_begun(job, f"no child process could be started: {death.problem}")
         if outcome is None:
             outcome = self.failed(job, error_of(job, terms, child, death), death.used_s)
         return replace(outcome, peak_bytes=death.peak_bytes or None)
 
     # -- children --------------------------------------------------------------------------
 
-    def _take(self, terms: Terms) -> Child:
-        """A child for a run: the one that was used last, so that those which are not needed grow old; or a new one."""
+    async def _child(self, terms: Terms) -> Child:
+        """A child for a run; waits for one while there is no room for another.
+
+        Raises:
+            OSError: none could be started, and there is none to wait for.
+        """
+        while True:
+            child = self._idle_child(terms)
+            if child is not None:
+                return child
+            if room_for_child(first=not self._children):
+                return self._new()
+            if not self._children:
+                raise OSError(errno.EMFILE, "no descriptors are left for a child process")
+            self._freed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._freed.wait()
+
+    def _idle_child(self, terms: Terms) -> Child | None:
+        """The child that was used last, so that those which are not needed grow old; None: there is none for this."""
         while self._idle:
             child = self._idle.pop()
             if not child.usable:
@@ -195,7 +232,7 @@ class ProcessExecutor(Executor):
                 self._end(child)
                 continue
             return child
-        return self._new()
+        return None
 
     def _new(self) -> Child:
         if self._nurse is None:
@@ -210,6 +247,7 @@ class ProcessExecutor(Executor):
         return child
 
     def _give_back(self, child: Child) -> None:
+        self._freed.set()
         if not child.usable:
             return
         if child.runs >= self._maximum_jobs or child.rss_bytes > self._replace_above_bytes:
@@ -250,16 +288,19 @@ class ProcessExecutor(Executor):
             return
         match message:
             case Born(_, pid):
+                self.begun()
                 child.born(pid)
-            case Gone(_, code, problem):
+            case Gone(_, code, problem, short):
                 del self._children[message.serial]
-                child.died(code, problem)
+                child.died(code, problem, short=short)
+                self._freed.set()
 
     def _lost(self) -> None:
         log.error("nursery_lost", worker=self.settings.worker, children=len(self._children))
         self._nurse, nurse = None, self._nurse
         children, self._children = self._children, {}
         for child in children.values():
+            self._freed.set()
             child.died(None, "the process that had started it ended, and it was killed")
         if nurse is not None:
             # The loop keeps no hold of a task.

@@ -10,6 +10,7 @@ from chancy_core.errors import CannotRun, LimitNotEnforced
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
 from chancy_core.executors.daemons import DaemonThreads
 from chancy_core.executors.functions import Function
+from chancy_core.executors.shortage import NoThread
 from chancy_core.job import Limit, Outcome, QueuedJob
 
 
@@ -56,6 +57,8 @@ class ThreadExecutor(Executor):
                     "a queue with Chancy.Executor.Auto or Async."
                 )
             self._check(job, function)
+        except NoThread as error:
+            return self.not_begun(job, str(error))
         except BaseException as error:  # noqa: BLE001 -- an import may raise anything
             return self.stopped(job) or self.failed(job, error, 0.0)
         return await self.run_function(job, function)
@@ -66,11 +69,14 @@ class ThreadExecutor(Executor):
             outcome: Outcome = await self._in_thread(
                 self.runner.run_sync, job, function, self.control(job), self.stopped
             )
+        except NoThread as error:
+            return self.not_begun(job, str(error))
         except asyncio.CancelledError:
             given_up = self.stopped(job)
             if given_up is None:
                 raise
             return given_up
+        self.begun()
         return outcome
 
     def _check(self, job: QueuedJob, function: Function) -> None:

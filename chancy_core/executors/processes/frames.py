@@ -129,11 +129,15 @@ class Born(msgspec.Struct, tag="born"):
 
 
 class Gone(msgspec.Struct, tag="gone"):
-    """A child has ended: its exit code, or minus the number of the signal; or why it never began."""
+    """A child has ended: its exit code, or minus the number of the signal; or why it never began.
+
+    `short` says that it never began because something of this machine was used up.
+    """
 
     serial: int
     code: int | None
     problem: str | None = None
+    short: bool = False
 
 
 ToNursery: TypeAlias = Bear | Kill

@@ -58,6 +58,7 @@ class Death(NamedTuple):
         peak_bytes: the most memory that it was seen to hold.
         problem: what else there is to say.
         stack: where it was when its time was over, if it could tell.
+        short: whether it never began, because something of this machine was used up.
     """
 
     code: int | None
@@ -66,6 +67,7 @@ class Death(NamedTuple):
     peak_bytes: int
     problem: str | None
     stack: str
+    short: bool = False
 
 
 class _Going:
@@ -174,7 +176,7 @@ class Child:
         if self._going is not None:
             self._going.watch.pid = pid
 
-    def died(self, code: int | None, problem: str | None) -> None:
+    def died(self, code: int | None, problem: str | None, *, short: bool = False) -> None:
         """It has ended."""
         # What it said last lies in the socket still.
         self.channel.drain()
@@ -193,6 +195,7 @@ class Child:
                     watch.peak_bytes,
                     problem or self._problem,
                     going.stack,
+                    short,
                 )
             )
 

@@ -19,6 +19,7 @@ from typing import Final
 
 from chancy_core.executors.processes import child
 from chancy_core.executors.processes.frames import Bear, Born, Frames, Gone, Kill, decode_to_nursery, frame
+from chancy_core.executors.shortage import is_shortage
 
 # Where modules are found has to be known before the first of them can be imported.
 BOOT: Final = """\
@@ -110,7 +111,10 @@ class Nursery:
     def _heed(self, body: bytes) -> int | None:
         match decode_to_nursery(body):
             case Bear(serial):
-                return self._bear(serial, self._fds.pop(0))
+                if self._fds:
+                    return self._bear(serial, self._fds.pop(0))
+                # It came with the message, and there was no room for it here.
+                self._say(Gone(serial, None, "OSError: too many open files", short=True))
             case Kill(serial):
                 self._kill(serial)
         return None
@@ -120,7 +124,7 @@ class Nursery:
             pid = os.fork() if self._method == FORK else _spawn(fd)
         except OSError as error:
             os.close(fd)
-            self._say(Gone(serial, None, f"{type(error).__name__}: {error}"))
+            self._say(Gone(serial, None, f"{type(error).__name__}: {error}", short=is_shortage(error)))
             return None
         if pid == 0:
             self._forget()
