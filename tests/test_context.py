@@ -42,9 +42,10 @@ async def test_a_parameter_of_that_type_receives_the_context(chancy, func):
     }
 
 
-async def test_the_context_knows_its_deadline(chancy):
-    """With a time limit there is a moment by which the run has to be over."""
-    job = await run(chancy, "told", kwargs={"value": 1}, limits=[Limit(Limit.Type.TIME, 60)])
+@pytest.mark.parametrize("seconds", [60, 2.0**53])
+async def test_the_context_knows_its_deadline(chancy, seconds):
+    """With a time limit, however long, there is a moment by which the run has to be over."""
+    job = await run(chancy, "told", kwargs={"value": 1}, limits=[Limit(Limit.Type.TIME, seconds)])
     assert job.result["deadline"] is True
 
 

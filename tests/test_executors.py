@@ -698,6 +698,15 @@ async def test_a_plugin_that_cannot_be_sent_to_a_child_is_named(new_executor):
         await executor.start()
 
 
+@pytest.mark.parametrize("seconds", [1e12, 2.0**53])
+async def test_a_limit_longer_than_a_thread_can_wait_ends_no_watch(new_executor, seconds):
+    """After a job whose time limit is of another age, the limits of others are still enforced."""
+    executor = new_executor(grace_s=0.1)
+    assert (await end_of(executor, queued(hostile_jobs.pid, within(seconds)))).state == State.SUCCEEDED
+    late = await end_of(executor, queued(hostile_jobs.sleeps, within(0.2), seconds=60))
+    assert late.error.type == "TimeLimitExceeded"
+
+
 async def test_only_allowed_functions_run_in_a_child():
     """The patterns of `functions` hold there too."""
     executor = ProcessExecutor(ExecutorSettings("test", 1, RESULT_LIMIT, Functions(["other.*"])))

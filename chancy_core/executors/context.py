@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 
 from chancy_core.executors.control import Control
 from chancy_core.job import Progress, QueuedJob
+from chancy_core.ranges import LATEST
 
 
 class Reporter(Progress, frozen=True, kw_only=True):
@@ -59,7 +60,11 @@ class JobContext(QueuedJob, frozen=True, kw_only=True):
     def deadline(self) -> datetime | None:
         """When the run's time limit is over, by this machine's clock; None without one."""
         remaining_s = self.remaining_s
-        return None if remaining_s is None else datetime.now(UTC) + timedelta(seconds=remaining_s)
+        if remaining_s is None:
+            return None
+        # A limit may end after the last moment there is.
+        most_s = (LATEST - datetime.now(UTC)).total_seconds()
+        return datetime.now(UTC) + timedelta(seconds=min(remaining_s, most_s))
 
     @property
     def remaining_s(self) -> float | None:

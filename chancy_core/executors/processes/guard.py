@@ -16,6 +16,8 @@ GROWTH_BYTES_PER_S: Final = 4 * 1024**3
 LOOK_EVERY_MIN_S: Final = 0.005
 LOOK_EVERY_MAX_S: Final = 0.25
 NEVER: Final = float("inf")
+# However far away the next moment is.
+LONGEST_WAIT_S: Final = 3600.0
 
 
 class Verdict(Enum):
@@ -162,4 +164,5 @@ class Guard:
                     if watch.next_at() <= now:
                         watch.check(now)
                 next_at = min((watch.next_at() for watch in self._watches), default=NEVER)
-                self._changed.wait(None if next_at == NEVER else max(next_at - time.monotonic(), 0))
+                # A limit may be longer than any thread can wait.
+                self._changed.wait(min(max(next_at - time.monotonic(), 0), LONGEST_WAIT_S))
