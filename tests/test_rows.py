@@ -122,6 +122,24 @@ async def test_what_waits_without_an_attempt_left_fails_when_it_is_due(chancy, q
             assert "attempts were used up" in found.note
 
 
+@pytest.mark.parametrize("claims", [2**31 - 1, 2**31 - 2, -(2**31), -1])
+async def test_the_number_of_claims_may_be_any(chancy, query, claims):
+    """A job that was claimed as often as can be counted is claimed once more, fails, is retried, and is recorded."""
+    id_ = uuid.uuid4()
+    query(
+        "INSERT INTO {s}.jobs (id, queue, func, max_attempts, claims, priority, options) VALUES "
+        "(%s, 'default', 'jobs.fail', 3, %s, -1, %s)",
+        id_,
+        claims,
+        '{"backoff": {"base_s": 0.01}}',
+    )
+    good = await chancy.push(Job("jobs.noop"))
+    async with Worker(chancy):
+        assert (await good.wait(timeout=60)).state == "succeeded"
+        found = await chancy.reference(id_).wait(timeout=60)
+    assert (found.state, found.attempts, len(found.errors)) == ("failed", 3, 3)
+
+
 UNREADABLE = {
     "kwargs": ["[1]", "3", '"x"', DEEP, '{"a":' * 150 + "1" + "}" * 150, '{"a": 1e999}', '{"a": "\\ud800"}'],
     "meta": ["[]", "true", DEEP, '{"a": "\\u0000"}'],
