@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import row_executors
+from click.testing import CliRunner
 from support import captured_events
 
 from chancy import Job, Queue, Worker
+from chancy_core.cli.queues import queue as queue_command
 from chancy_core.errors import InvalidQueue
 from chancy_core.worker import queues
 
@@ -64,6 +66,20 @@ async def test_a_queue_that_cannot_be_read_is_shown_as_such(chancy, query):
     await chancy.declare(Queue("bad"), upsert=True)
     assert [queue.name for queue in await chancy.get_all_queues()] == ["bad", "default"]
     assert await chancy.get_unreadable_queues() == []
+
+
+def test_the_command_line_shows_a_queue_that_cannot_be_read(new_chancy, query):
+    """`chancy queue list` has all others, and says of that one that it cannot be read, and why."""
+    with new_chancy() as chancy:
+        chancy.sync_declare(Queue("bad"))
+        chancy.sync_push(Job("jobs.noop", queue="bad"))
+    query("UPDATE {s}.queues SET tags = ARRAY['('] WHERE name = 'bad'")
+    done = CliRunner().invoke(queue_command, ["list"], obj=new_chancy, catch_exceptions=False)
+    shown = " ".join(done.output.split())
+    assert done.exit_code == 0
+    assert "default active" in shown
+    assert "bad cannot be read 1 pending" in shown
+    assert "No worker serves bad: Queue 'bad': tag '(' is not a regular expression" in shown
 
 
 async def test_a_queue_that_was_mended_is_served_again(chancy, query, until):

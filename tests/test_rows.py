@@ -331,3 +331,53 @@ def test_a_range_holds_numbers_only():
     for value in (float("nan"), True, "1", None):
         assert not ranges.CONCURRENCY.holds(value)
     assert not ranges.CONCURRENCY.holds_whole(1.5)
+
+
+ODD_TEXTS = [
+    "",
+    " ",
+    ".",
+    "..",
+    ":",
+    "a..b",
+    "os",
+    "os.",
+    ".path",
+    "é.ü",
+    "a b",
+    "\\x00",
+    "os.path:join:x",
+    "__main__.x",
+]
+
+
+async def test_a_function_of_any_name_costs_that_job_alone(chancy, query):
+    """Whatever stands in func, such a job fails at its first attempt, and its neighbours run."""
+    names = [*ODD_TEXTS, "x" * 100_000, "m." * 5_000 + "f"]
+    ids = [uuid.uuid4() for _ in names]
+    for id_, name in zip(ids, names, strict=True):
+        query("INSERT INTO {s}.jobs (id, queue, func, max_attempts) VALUES (%s, 'default', %s, 3)", id_, name)
+    good = await chancy.push(Job("jobs.noop"))
+    async with Worker(chancy):
+        assert (await good.wait(timeout=60)).state == "succeeded"
+        for name, id_ in zip(names, ids, strict=True):
+            found = await chancy.reference(id_).wait(timeout=60)
+            assert (name[:20], found.state, found.attempts) == (name[:20], "failed", 1)
+
+
+async def test_texts_of_any_length_are_carried_through(chancy, query):
+    """A note, a reason to cancel and a worker's name of any length stop neither claims, nor rescues, nor sweeps."""
+    ids = [uuid.uuid4() for _ in range(3)]
+    long = "n" * 2_000_000
+    query("INSERT INTO {s}.jobs (id, queue, func, note) VALUES (%s, 'default', 'jobs.noop', %s)", ids[0], long)
+    query("INSERT INTO {s}.jobs (id, queue, func, cancel_note) VALUES (%s, 'default', 'jobs.noop', %s)", ids[1], long)
+    query(
+        "INSERT INTO {s}.jobs (id, queue, func, state, worker, attempts, claims) "
+        "VALUES (%s, 'default', 'jobs.noop', 'running', repeat('w', 20000), 1, 1)",
+        ids[2],
+    )
+    assert await chancy.reference(ids[2]).cancel() == "stopping"
+    async with Worker(chancy, lease_s=1):
+        states = [(await chancy.reference(id_).wait(timeout=60)).state for id_ in ids]
+    assert states[:2] == ["succeeded", "cancelled"]
+    assert states[2] in ("failed", "cancelled")
