@@ -42,7 +42,7 @@ class Child:
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def wait(self, within_s: float = 20.0) -> int:
+    def wait(self, within_s: float = 120.0) -> int:
         """Wait until it has ended; its exit code."""
         return self.process.wait(within_s)
 

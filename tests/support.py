@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from chancy_core.testing.fixtures import WITHIN_S
 from chancy_core.testing.fixtures import wait_until as until
 
-__all__ = ["captured_events", "until"]
+__all__ = ["WITHIN_S", "captured_events", "until"]
 
 
 @contextmanager

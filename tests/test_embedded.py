@@ -44,7 +44,7 @@ sys.stdin.read()
 """
 
 
-def wait_until(condition, timeout_s=20):
+def wait_until(condition, timeout_s=180):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

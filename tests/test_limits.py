@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import psycopg
 import pytest
 from click.testing import CliRunner
-from support import captured_events, until
+from support import WITHIN_S, captured_events, until
 
 from chancy import Budget, Chancy, Job, Plugin, Queue, State, Worker, hookimpl
 from chancy_core.cli.group import chancy as command
@@ -18,7 +20,9 @@ from chancy_core.store.session import WorkerConnection
 from chancy_core.worker import heartbeat
 
 ECHO = Job(func="jobs.echo")
-SLEEP = Job(func="jobs.sleep", kwargs={"seconds": 60})
+SLEEP = Job(func="jobs.sleep", kwargs={"seconds": 3600})
+# A polling interval that no test waits for.
+NEVER_S = 3600
 RAISED = [ValueError("no"), asyncio.CancelledError(), SystemExit(3), KeyboardInterrupt()]
 
 
@@ -163,19 +167,19 @@ async def test_a_worker_that_cannot_enforce_a_limit_does_not_claim(new_chancy, m
         waiting = await chancy.push("api", ECHO)
         with captured_events() as events:
             async with Worker(chancy):
-                await (await chancy.push("free", ECHO)).wait(timeout=20)
-                await (await chancy.push(ECHO)).wait(timeout=20)
+                await (await chancy.push("free", ECHO)).wait(timeout=WITHIN_S)
+                await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
                 await asyncio.sleep(0.3)
                 assert (await waiting.get()).state is State.PENDING
                 said = [e for e in events if e["event"] == "queue_not_served"]
                 assert len(said) == 1
                 assert "rate_limit is 50, and no plugin" in said[0]["error"]
                 await able.declare(Queue("api"), upsert=True)
-                await waiting.wait(timeout=20)
+                await waiting.wait(timeout=WITHIN_S)
                 await able.declare(Queue("api", global_concurrency=1), upsert=True)
                 await until(lambda: any(e["event"] == "queue_left" for e in events))
                 stays = await chancy.push("api", ECHO)
-                await (await chancy.push(ECHO)).wait(timeout=20)
+                await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
                 assert (await stays.get()).state is State.PENDING
 
 
@@ -190,7 +194,7 @@ async def test_the_smallest_answer_wins(new_chancy):
         references = await chancy.push_many("api", [ECHO] * 20)
         with captured_events() as events:
             async with Worker(chancy):
-                await chancy.wait_for_jobs(references, timeout=20)
+                await chancy.wait_for_jobs(references, timeout=WITHIN_S)
                 counts = [e["count"] for e in events if e["event"] == "jobs_claimed"]
                 assert (max(counts), sum(counts)) == (5, 20)
                 assert careful.asked[0] == ("api", 10)
@@ -199,7 +203,7 @@ async def test_the_smallest_answer_wins(new_chancy):
                 calls = opinion.calls
                 waiting = await chancy.push("api", ECHO)
                 await until(lambda: opinion.calls > calls)
-                await (await chancy.push(ECHO)).wait(timeout=20)
+                await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
                 assert len(careful.asked) == asked
                 assert (await waiting.get()).state is State.PENDING
 
@@ -221,7 +225,7 @@ async def test_queues_without_limits_pay_nothing(new_chancy, monkeypatch):
     monkeypatch.setattr(WorkerConnection, "_open", noting)
     monkeypatch.setattr(WorkerConnection, "transaction", no_transaction)
     async with new_chancy(plugins=[keeps]) as chancy, Worker(chancy):
-        await chancy.wait_for_jobs(await chancy.push_many([ECHO] * 50), timeout=20)
+        await chancy.wait_for_jobs(await chancy.push_many([ECHO] * 50), timeout=WITHIN_S)
     assert opened == {"chancy claim", "chancy finish"}
     assert keeps.asked == []
 
@@ -303,12 +307,12 @@ async def test_a_limit_that_cannot_be_checked_is_not_exceeded(new_chancy, wrong,
             reference = await chancy.push("api", ECHO)
             async with Worker(chancy, grace_s=1):
                 for _ in range(3):
-                    assert (await (await chancy.push(ECHO)).wait(timeout=20)).state is State.SUCCEEDED
+                    assert (await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)).state is State.SUCCEEDED
                 await until(lambda: chancy.plugins.failures["keeper", "claim_budget"] >= 2)
                 job = await reference.get()
                 assert (job.state, job.attempts, job.claims) == (State.PENDING, 0, 0)
                 keeps.answer = lambda wanted, _: wanted
-                assert (await reference.wait(timeout=20)).attempts == 1
+                assert (await reference.wait(timeout=WITHIN_S)).attempts == 1
     told = [e for e in events if e["event"] == "hook_failed"]
     assert [(e["plugin"], e["hook"]) for e in told] == [("keeper", "claim_budget")]
     assert not [e for e in events if e["event"] in {"database_lost", "duty_failed"}]
@@ -326,12 +330,12 @@ async def test_an_answer_of_0_may_leave_the_transaction_failed(new_chancy):
 
     keeps = keeper(no_lock)
     async with new_chancy(plugins=[keeps]) as chancy, Worker(chancy):
-        await chancy.declare(Queue("api", rate_limit=5, polling_interval=60))
+        await chancy.declare(Queue("api", rate_limit=5, polling_interval=NEVER_S))
         reference = await chancy.push("api", ECHO)
         await until(lambda: len(keeps.asked) > 3)
         assert (await reference.get()).state is State.PENDING
         keeps.answer = lambda wanted, _: wanted
-        await reference.wait(timeout=10)
+        await reference.wait(timeout=WITHIN_S)
         assert not chancy.plugins.failures
 
 
@@ -362,26 +366,29 @@ async def test_what_taken_writes_commits_with_the_claim(new_chancy, query, schem
 
 async def test_a_worker_comes_back_when_the_budget_does(new_chancy):
     """It asks again when the plugin said, although neither a notification nor the polling interval would wake it."""
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    keeps = keeper(lambda wanted, _: wanted if loop.time() - start > 1 else Budget(0, again_in_s=0.1))
-    async with new_chancy(plugins=[keeps]) as chancy:
-        await chancy.declare(Queue("api", rate_limit=5, polling_interval=60))
+    asked_at: list[float] = []
+
+    def answer(wanted: int, connection: Any) -> Any:
+        asked_at.append(time.monotonic())
+        return wanted if len(asked_at) > 5 else Budget(0, again_in_s=0.1)
+
+    async with new_chancy(plugins=[keeper(answer)]) as chancy:
+        await chancy.declare(Queue("api", rate_limit=5, polling_interval=NEVER_S))
         reference = await chancy.push("api", ECHO)
         async with Worker(chancy):
-            await reference.wait(timeout=10)
-    assert 5 <= len(keeps.asked) <= 14
+            await reference.wait(timeout=WITHIN_S)
+    assert all(later - earlier >= 0.1 for earlier, later in pairwise(asked_at[:6])), asked_at
 
 
 async def test_pushes_do_not_wake_who_waits_for_a_budget(new_chancy):
     """While a queue's budget is used up, a hundred pushes are no reason to ask for it again."""
-    keeps = keeper(lambda wanted, _: Budget(0, again_in_s=30))
+    keeps = keeper(lambda wanted, _: Budget(0, again_in_s=NEVER_S))
     async with new_chancy(plugins=[keeps]) as chancy, Worker(chancy):
-        await chancy.declare(Queue("api", rate_limit=5, polling_interval=60))
+        await chancy.declare(Queue("api", rate_limit=5, polling_interval=NEVER_S))
         await until(lambda: keeps.asked)
         for _ in range(100):
             await chancy.push("api", ECHO)
-        await (await chancy.push(ECHO)).wait(timeout=20)
+        await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
         assert len(keeps.asked) <= 3
 
 
@@ -396,15 +403,15 @@ def _one_at_a_time(chancy: Chancy) -> Callable[[int, Any], Any]:
     return answer
 
 
-@pytest.mark.parametrize(("notifications", "polling_interval", "within_s"), [(True, 60, 5), (False, 0.3, 5)])
-async def test_room_is_heard_of_on_other_workers(new_chancy, notifications, polling_interval, within_s, monkeypatch):
+@pytest.mark.parametrize(("notifications", "polling_interval"), [(True, NEVER_S), (False, 0.3)])
+async def test_room_is_heard_of_on_other_workers(new_chancy, notifications, polling_interval):
     """A job that ends on one worker lets the other claim: by a notification, or else at its polling interval."""
     keeps = [keeper(), keeper()]
     settings = {"notifications": notifications}
     async with new_chancy(plugins=keeps[:1], **settings) as one, new_chancy(plugins=keeps[1:], **settings) as two:
         keeps[0].answer, keeps[1].answer = _one_at_a_time(one), _one_at_a_time(two)
         await one.declare(Queue("api", global_concurrency=1, polling_interval=polling_interval))
-        first = Worker(one, grace_s=10)
+        first = Worker(one, grace_s=WITHIN_S)
         await first.start()
         holder = await one.push("api", Job(func="jobs.sleep", kwargs={"seconds": 1.0}))
         await until(lambda: first.running == 1)
@@ -414,7 +421,7 @@ async def test_room_is_heard_of_on_other_workers(new_chancy, notifications, poll
             # It stops claiming, so that it does not take the room that it leaves.
             await first.stop()
             assert (await holder.get()).state is State.SUCCEEDED
-            assert (await waiting.wait(timeout=within_s)).state is State.SUCCEEDED
+            assert (await waiting.wait(timeout=WITHIN_S)).state is State.SUCCEEDED
 
 
 async def test_room_left_here_is_taken_at_once(new_chancy):
@@ -422,9 +429,9 @@ async def test_room_left_here_is_taken_at_once(new_chancy):
     keeps = keeper()
     async with new_chancy(plugins=[keeps], notifications=False) as chancy, Worker(chancy):
         keeps.answer = _one_at_a_time(chancy)
-        await chancy.declare(Queue("api", global_concurrency=1, polling_interval=60), upsert=True)
+        await chancy.declare(Queue("api", global_concurrency=1, polling_interval=NEVER_S), upsert=True)
         references = await chancy.push_many("api", [ECHO] * 30)
-        await chancy.wait_for_jobs(references, timeout=10)
+        await chancy.wait_for_jobs(references, timeout=WITHIN_S)
 
 
 async def test_changed_limits_wake_who_waits(new_chancy):
@@ -438,16 +445,16 @@ async def test_changed_limits_wake_who_waits(new_chancy):
             return 0 if queue.rate_limit == 1 else wanted
 
     async with new_chancy(plugins=[Seeing()]) as chancy, Worker(chancy):
-        await chancy.declare(Queue("api", rate_limit=1, polling_interval=60))
+        await chancy.declare(Queue("api", rate_limit=1, polling_interval=NEVER_S))
         reference = await chancy.push("api", ECHO)
         await until(lambda: seen)
-        await chancy.declare(Queue("api", rate_limit=2, polling_interval=60), upsert=True)
-        await reference.wait(timeout=10)
-        await chancy.declare(Queue("api", rate_limit=1, polling_interval=60), upsert=True)
+        await chancy.declare(Queue("api", rate_limit=2, polling_interval=NEVER_S), upsert=True)
+        await reference.wait(timeout=WITHIN_S)
+        await chancy.declare(Queue("api", rate_limit=1, polling_interval=NEVER_S), upsert=True)
         await until(lambda: seen[-1] == 1)
         blocked = await chancy.push("api", ECHO)
-        await chancy.declare(Queue("api", polling_interval=60), upsert=True)
-        await blocked.wait(timeout=10)
+        await chancy.declare(Queue("api", polling_interval=NEVER_S), upsert=True)
+        await blocked.wait(timeout=WITHIN_S)
     assert set(seen) == {1, 2}
 
 
@@ -458,7 +465,7 @@ async def test_a_limited_queue_is_not_claimed_ahead(new_chancy):
         await chancy.declare(Queue("api", concurrency=2, rate_limit=1_000_000))
         references = await chancy.push_many("api", [ECHO] * 500)
         async with Worker(chancy):
-            await chancy.wait_for_jobs(references, timeout=30)
+            await chancy.wait_for_jobs(references, timeout=WITHIN_S)
     assert max(wanted for _, wanted in keeps.asked) == 2
 
 
@@ -470,5 +477,5 @@ async def test_a_row_that_cannot_be_read_fails_after_its_claim(new_chancy, query
         fine = await chancy.push("api", ECHO)
         query("UPDATE {s}.jobs SET limits = '[3]' WHERE id = %s", odd.identifier)
         async with Worker(chancy):
-            assert (await fine.wait(timeout=20)).state is State.SUCCEEDED
-            assert (await odd.wait(timeout=20)).state is State.FAILED
+            assert (await fine.wait(timeout=WITHIN_S)).state is State.SUCCEEDED
+            assert (await odd.wait(timeout=WITHIN_S)).state is State.FAILED

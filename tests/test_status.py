@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 from click.testing import CliRunner
-from support import until
+from support import WITHIN_S, until
 
 from chancy import Job, Plugin, Worker, hookimpl
 from chancy_core.cli import plugins as plugins_command
 from chancy_core.cli.group import chancy as command
+from chancy_core.worker import heartbeat
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 
@@ -42,6 +43,8 @@ class Faulty(Plugin):
 @pytest.fixture(autouse=True)
 def _often(monkeypatch):
     monkeypatch.setattr("chancy_core.worker.status.LOOK_S", 0.01)
+    # The lease is as long as always, so that no busy machine loses it; what is said is written with a renewal.
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.05)
 
 
 async def told(chancy, condition=lambda status: True):
@@ -57,8 +60,8 @@ async def told(chancy, condition=lambda status: True):
 async def test_a_worker_tells_how_its_plugins_do(new_chancy):
     """Leadership, ticks with their age, failures with the last error and its age, for each plugin in order."""
     steady = Steady(interval=0.01)
-    async with new_chancy(plugins=[steady, Faulty()]) as chancy, Worker(chancy, lease_s=0.5, tags=["t"]) as worker:
-        await (await chancy.push(ECHO)).wait(timeout=20)
+    async with new_chancy(plugins=[steady, Faulty()]) as chancy, Worker(chancy, tags=["t"]) as worker:
+        await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
         found = await told(chancy, lambda status: status.plugins[0].failures and status.plugins[1].ticks >= 2)
         assert (found.name, found.tags, found.alive, found.status.leads) == (worker.name, ["*", "t"], True, True)
         faulty, ticking = found.status.plugins
@@ -66,9 +69,9 @@ async def test_a_worker_tells_how_its_plugins_do(new_chancy):
         assert faulty.error.startswith("on_claim: ValueError: no not     ")
         assert faulty.error.isprintable()
         assert len(faulty.error) == 200
-        assert 0 <= faulty.failed_s_ago < 20
+        assert 0 <= faulty.failed_s_ago < 600
         assert (ticking.name, ticking.failures, ticking.error, ticking.failed_s_ago) == ("steady", 0, None, None)
-        assert 0 <= ticking.ticked_s_ago < 20
+        assert 0 <= ticking.ticked_s_ago < 600
         steady.leads = False
         await told(chancy, lambda status: status.leads is False)
     async with new_chancy() as chancy:
@@ -85,13 +88,13 @@ async def test_ages_grow_while_nothing_is_written(new_chancy, query):
             said,
         )
         (plugin,) = (await told(chancy)).status.plugins
-        assert plugin.ticked_s_ago == pytest.approx(70, abs=10)
-        assert plugin.failed_s_ago == pytest.approx(80, abs=10)
+        assert 70 <= plugin.ticked_s_ago < 70 + WITHIN_S
+        assert 80 <= plugin.failed_s_ago < 80 + WITHIN_S
 
 
 async def test_what_has_not_changed_is_not_written_again(new_chancy, query):
     """The lease is renewed again and again; the status stays as it was written."""
-    async with new_chancy(plugins=[Faulty()]) as chancy, Worker(chancy, lease_s=0.5):
+    async with new_chancy(plugins=[Faulty()]) as chancy, Worker(chancy):
         await told(chancy)
         ((written_at, before),) = query("SELECT status_at, seen_at FROM {s}.workers")
         await until(lambda: query("SELECT seen_at > %s + interval '1 s' FROM {s}.workers", before) == [(True,)])
@@ -100,7 +103,7 @@ async def test_what_has_not_changed_is_not_written_again(new_chancy, query):
 
 async def test_a_worker_that_was_forgotten_tells_again(new_chancy, query):
     """Registered anew after others took its row away, a worker says again what it said before."""
-    async with new_chancy(plugins=[Faulty()]) as chancy, Worker(chancy, lease_s=0.5) as worker:
+    async with new_chancy(plugins=[Faulty()]) as chancy, Worker(chancy) as worker:
         await told(chancy)
         query("DELETE FROM {s}.workers")
         await until(lambda: query("SELECT 1 FROM {s}.workers WHERE status IS NOT NULL"))
@@ -109,7 +112,7 @@ async def test_a_worker_that_was_forgotten_tells_again(new_chancy, query):
 
 async def test_a_worker_without_plugins_says_nothing(chancy, query):
     """Nobody pays for what nobody looks at."""
-    async with Worker(chancy, lease_s=0.5) as worker:
+    async with Worker(chancy) as worker:
         await until(lambda: query("SELECT 1 FROM {s}.workers WHERE seen_at > started_at"))
         (found,) = await chancy.get_workers()
         assert (found.name, found.status) == (worker.name, None)
@@ -135,8 +138,8 @@ def shown(dsn, schema, monkeypatch):
 
 async def test_the_command_shows_what_is_installed_and_how_it_does(new_chancy, shown, query, schema):
     """A line for each plugin with its order, origin and hooks; then one for each worker and plugin, lost ones too."""
-    async with new_chancy(plugins=[Steady(interval=3600), Faulty()]) as chancy, Worker(chancy, lease_s=0.5) as worker:
-        await (await chancy.push(ECHO)).wait(timeout=20)
+    async with new_chancy(plugins=[Steady(interval=3600), Faulty()]) as chancy, Worker(chancy) as worker:
+        await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
         await told(chancy, lambda status: status.plugins[0].failures and status.plugins[1].ticks)
         query("INSERT INTO {s}.workers VALUES ('zombie', '{}', now(), now() - interval '2 h', now() + interval '1 h')")
         query("UPDATE {s}.workers SET lease_until = now() WHERE worker = 'zombie'")

@@ -25,6 +25,9 @@ from chancy_core.testing.server import new_folder, remove_folder, server_in
 TEST_DSN: Final = "CHANCY_TEST_DSN"
 # Tells the parallel test processes where their common server lives.
 SERVER_FOLDER: Final = "PYTEST_CHANCY_SERVER"
+# How long a condition is waited for. What holds at all holds within a second or two; a machine that has other things to
+# do may need ten times as long, and only a test that fails anyway ever waits to the end.
+WITHIN_S: Final = 60.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -100,8 +103,16 @@ def tick_of() -> Callable[..., Tick]:
     return made
 
 
-async def wait_until(condition: Callable[[], Any | Awaitable[Any]], within_s: float = 20.0) -> Any:
-    """Wait until a condition holds, and return what it returned; fail loudly if it does not."""
+async def wait_until(condition: Callable[[], Any | Awaitable[Any]], within_s: float = WITHIN_S) -> Any:
+    """Wait until a condition holds, and return what it returned; fail loudly if it does not.
+
+    Args:
+        condition: what is asked again and again: a function, or a coroutine function.
+        within_s: seconds after which it fails.
+
+    Raises:
+        AssertionError: the condition did not hold in time.
+    """
     deadline = time.monotonic() + within_s
     while True:
         found = condition()
