@@ -15,8 +15,9 @@ from chancy.plugins.leadership import Leadership
 def new_chancy(dsn: str, schema: str) -> Callable[..., Chancy]:
     """Makes a Chancy for the test's schema, with this plugin, one for each process to be, and those that are given."""
 
-    def new(*plugins: Any, lease_s: float = 15.0, **settings: Any) -> Chancy:
-        return Chancy(dsn, schema=schema, discover=False, plugins=[Leadership(lease_s=lease_s), *plugins], **settings)
+    def new(*plugins: Any, lease_s: float = 15.0, interval: float | None = None, **settings: Any) -> Chancy:
+        election = Leadership(lease_s=lease_s, interval=interval)
+        return Chancy(dsn, schema=schema, discover=False, plugins=[election, *plugins], **settings)
 
     return new
 

@@ -5,7 +5,6 @@ import json
 import random
 import signal
 import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,6 +28,11 @@ class Voter:
 
     def moment(self, what):
         return next((moment for said, _, moment in self.said if said == what), None)
+
+    @property
+    def elections(self):
+        """How often it has been elected."""
+        return sum(said == "elected" for said, _, _ in self.said)
 
     def send(self, number):
         if self.process.returncode is None:
@@ -59,30 +63,29 @@ async def vote(dsn, migrated):
         await voter.end()
 
 
-async def test_after_a_clean_stop_another_process_leads_within_a_second(vote, until):
-    """A lease of a quarter of an hour does not delay it."""
-    one = await vote(900)
+async def test_after_a_clean_stop_another_process_leads_at_once(vote, until):
+    """A lease of an hour does not delay it."""
+    one = await vote(3600)
     await until(lambda: one.moment("elected"))
-    other = await vote(900)
+    other = await vote(3600)
     await until(lambda: other.moment("ready"))
     assert other.moment("elected") is None
-    told_at = time.monotonic()
     one.send(signal.SIGTERM)
-    assert await until(lambda: other.moment("elected")) - told_at < 1
+    await until(lambda: other.moment("elected"))
 
 
-async def test_after_a_kill_another_process_leads_within_the_lease(vote, until):
+async def test_after_a_kill_another_process_leads_once_the_lease_has_ended(vote, until, query):
     """Nobody tells the other one; it knows when the lease ends."""
-    lease_s = 2.0
+    lease_s = 5.0
     one = await vote(lease_s)
     await until(lambda: one.moment("elected"))
     other = await vote(lease_s)
     await until(lambda: other.moment("ready"))
-    killed_at = time.monotonic()
     one.send(signal.SIGKILL)
-    took_s = await until(lambda: other.moment("elected")) - killed_at
-    # What comes on top is the question itself, on a busy machine.
-    assert 0.5 < took_s < lease_s + 1
+    await one.process.wait()
+    ((lease_until,),) = query("SELECT lease_until FROM {s}.leadership")
+    await until(lambda: other.moment("elected"))
+    assert query("SELECT elected_at >= %s, term FROM {s}.leadership", lease_until) == [(True, 2)]
 
 
 async def test_a_process_that_was_frozen_does_not_lead_afterwards(vote, until):
@@ -99,13 +102,16 @@ async def test_a_process_that_was_frozen_does_not_lead_afterwards(vote, until):
 
 
 async def test_among_processes_that_are_frozen_killed_and_stopped_never_two_lead(vote, until):
-    """Twelve blows at random moments: the times in which they believed to lead do not overlap, and the terms rise."""
+    """Twelve blows or more at random moments: the times in which they believed to lead do not overlap, and the terms rise."""
     chance = random.Random(3)
     lease_s = 0.6
     voters = [await vote(lease_s) for _ in range(3)]
     everyone = list(voters)
     await until(lambda: all(one.moment("ready") for one in voters))
-    for _ in range(12):
+    blows = 0
+    # On a busy machine a blow may miss whoever leads: then there is another one.
+    while blows < 12 or sum(one.elections for one in everyone) < 6:
+        blows += 1
         await until(lambda: any(leads(one) for one in voters))
         await asyncio.sleep(chance.uniform(0, lease_s))
         place = next((n for n, one in enumerate(voters) if leads(one)), 0)

@@ -28,10 +28,14 @@ class Counting(Plugin):
         self.ticks += 1
 
 
+# A lease that ends in no test, and with it an interval after which no test looks.
+LONG_S = 3600.0
+
+
 @pytest.fixture
 async def pair(new_chancy, migrated):
     """Two applications, as two processes would have them."""
-    async with new_chancy(Counting()) as one, new_chancy(Counting()) as other:
+    async with new_chancy(Counting(), lease_s=LONG_S) as one, new_chancy(Counting(), lease_s=LONG_S) as other:
         yield one, other
 
 
@@ -51,19 +55,17 @@ async def test_one_of_two_leads_and_only_there_the_leaders_ticks_run(pair, until
         assert ticks(other) == 0
         found = await Leadership.get_leader(other)
         assert (found.holder, found.term) == (leading.name, 1)
-        assert 0 < found.left_s <= 15
+        assert 0 < found.left_s <= LONG_S
 
 
-async def test_after_a_clean_stop_another_leads_within_a_second(pair, until):
-    """The lease would have lasted fifteen seconds more; the resignation wakes the other worker."""
+async def test_after_a_clean_stop_another_leads_at_once(pair, until):
+    """The lease would have lasted an hour more; the resignation wakes the other worker."""
     one, other = pair
     leading, waiting = Worker(one), Worker(other)
     await leading.start()
     await waiting.start()
-    stopped_at = time.monotonic()
     await leading.stop()
     await until(lambda: Leadership.of(other).term == 2)
-    assert time.monotonic() - stopped_at < 1
     assert Leadership.of(one).term is None
     await waiting.stop()
     assert (await Leadership.get_leader(one)).holder is None
@@ -76,8 +78,8 @@ class Hourly(Counting):
 
 
 async def test_the_new_leaders_ticks_do_not_wait_for_an_interval(new_chancy, migrated, until):
-    """A plugin for the leader only ticks on the new leader within about a second, though its interval is an hour."""
-    async with new_chancy(Hourly()) as one, new_chancy(Hourly()) as other:
+    """A plugin for the leader only ticks on the new leader at once, though its interval is an hour."""
+    async with new_chancy(Hourly(), lease_s=LONG_S) as one, new_chancy(Hourly(), lease_s=LONG_S) as other:
         leading = Worker(one)
         await leading.start()
         async with Worker(other):
@@ -85,25 +87,23 @@ async def test_the_new_leaders_ticks_do_not_wait_for_an_interval(new_chancy, mig
             assert ticks(other) == 0
             await leading.stop()
             await until(lambda: Leadership.of(other).term == 2)
-            await until(lambda: ticks(other) == 1, within_s=5)
+            await until(lambda: ticks(other) == 1)
 
 
 async def hold():
-    await asyncio.sleep(60)
+    await asyncio.sleep(LONG_S)
 
 
 async def test_a_leader_that_waits_for_its_jobs_to_end_lets_another_lead_meanwhile(pair, until):
     """Its ticks have ended when it was told to stop, however long its last job takes."""
     one, other = pair
-    leading = Worker(one, grace_s=60)
+    leading = Worker(one, grace_s=LONG_S)
     await leading.start()
     await one.push(Job.from_func(hold))
     await until(lambda: leading.running)
     async with Worker(other, grace_s=0):
-        told_at = time.monotonic()
         stopping = asyncio.create_task(leading.stop())
         await until(lambda: Leadership.of(other).term == 2)
-        assert time.monotonic() - told_at < 1
         assert leading.running
         leading.shut_down()
         await stopping
@@ -111,15 +111,13 @@ async def test_a_leader_that_waits_for_its_jobs_to_end_lets_another_lead_meanwhi
 
 async def test_without_notifications_another_leads_after_the_poll(new_chancy, migrated, until):
     """Nobody is woken, and the next look finds that the leader has resigned, long before the lease's end."""
-    settings = {"notifications": False, "lease_s": 3.0}
+    settings = {"notifications": False, "lease_s": LONG_S, "interval": 0.5}
     async with new_chancy(**settings) as one, new_chancy(**settings) as other:
         leading = Worker(one)
         await leading.start()
         async with Worker(other):
-            stopped_at = time.monotonic()
             await leading.stop()
             await until(lambda: Leadership.of(other).term == 2)
-            assert time.monotonic() - stopped_at < 2.5
 
 
 async def test_the_workers_of_one_chancy_lead_as_one(new_chancy, migrated):
@@ -138,7 +136,8 @@ async def test_the_workers_of_one_chancy_lead_as_one(new_chancy, migrated):
 
 async def test_a_leader_renews_for_longer_than_one_lease(new_chancy, migrated, until, query):
     """Its first lease is over, nobody else was elected, and at no time did it doubt itself."""
-    async with new_chancy(lease_s=0.6) as chancy, Worker(chancy):
+    # A renewal that a busy machine delays is no doubt: there are fifty of them in a lease.
+    async with new_chancy(lease_s=5.0, interval=0.1) as chancy, Worker(chancy):
         (first_end,) = query("SELECT lease_until FROM {s}.leadership")[0]
         doubts = 0
 
@@ -152,17 +151,17 @@ async def test_a_leader_renews_for_longer_than_one_lease(new_chancy, migrated, u
         assert doubts == 0
 
 
-async def test_a_blocked_loop_is_not_the_leader_afterwards(new_chancy, migrated):
+async def test_a_blocked_loop_is_not_the_leader_afterwards(new_chancy, migrated, until):
     """A job that blocks the loop for longer than the lease: what runs next does not think that it leads."""
-    async with new_chancy(lease_s=0.5) as chancy, Worker(chancy):
-        assert Leadership.of(chancy).term == 1
-        time.sleep(0.6)  # noqa: ASYNC251 -- that is the point
+    async with new_chancy(lease_s=3.0) as chancy, Worker(chancy):
+        await until(lambda: Leadership.of(chancy).term)
+        time.sleep(3.1)  # noqa: ASYNC251 -- that is the point
         assert not chancy.plugins.is_leader()
 
 
 async def test_it_stands_again_when_its_connection_is_killed(new_chancy, migrated, until, query):
     """The lease is renewed on a new connection, in the same term."""
-    async with new_chancy(lease_s=3.0) as chancy, Worker(chancy):
+    async with new_chancy(lease_s=LONG_S, interval=0.5) as chancy, Worker(chancy):
         (before,) = query("SELECT lease_until FROM {s}.leadership")[0]
         await until(
             lambda: query(
