@@ -186,6 +186,7 @@ class Chancy:
         self.config.touch()
         (folder / "work.py").write_text(WORK)
         self._folder = folder
+        self._log = folder / "worker.log"
         self._command = str(environment.path / "bin" / "chancy")
         hidden = ("CHANCY_", "PYTHON", "PYTEST_")
         self._variables = {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
@@ -207,22 +208,25 @@ class Chancy:
 
     async def work(self) -> subprocess.Popen[bytes]:
         """Start a worker, and wait until it works; what it logs goes to worker.log."""
-        log = self._folder / "worker.log"
-        with log.open("wb") as stderr:
-            worker = subprocess.Popen([self._command, "worker"], cwd=self._folder, env=self._variables, stderr=stderr)
-        self.workers.append(worker)
+        worker, log = self._start_worker(), self._log
         await until(lambda: "worker_started" in log.read_text() or worker.poll() is not None, ENDS_WITHIN_S)
         # One that could not start says why; without it, whoever waits for a job would wait for ever.
         assert worker.poll() is None, log.read_text()
         return worker
 
+    def _start_worker(self) -> subprocess.Popen[bytes]:
+        with self._log.open("wb") as log:
+            self.workers.append(
+                subprocess.Popen([self._command, "worker"], cwd=self._folder, env=self._variables, stderr=log)
+            )
+        return self.workers[-1]
+
     def stop(self, worker: subprocess.Popen[bytes]) -> str:
         """Stop a worker, which must end well; what it logged."""
         worker.send_signal(signal.SIGTERM)
-        log = self._folder / "worker.log"
-        assert worker.wait(ENDS_WITHIN_S) == 0, log.read_text()
-        assert "hook_failed" not in log.read_text()
-        return log.read_text()
+        assert worker.wait(ENDS_WITHIN_S) == 0, self._log.read_text()
+        assert "hook_failed" not in self._log.read_text()
+        return self._log.read_text()
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ async def test_a_process_that_was_frozen_does_not_lead_afterwards(vote, until):
 
 
 async def test_among_processes_that_are_frozen_killed_and_stopped_never_two_lead(vote, until):
-    """Twelve blows or more at random moments: the times in which they believed to lead do not overlap, and the terms rise."""
+    """Twelve blows at random moments, or more: their beliefs to lead never overlap, and the terms rise."""
     chance = random.Random(3)
     lease_s = 0.6
     voters = [await vote(lease_s) for _ in range(3)]

@@ -20,6 +20,10 @@ class Stopping(Limits):
     @hookimpl
     async def claim_budget(self, queue, wanted, connection):
         budget = await super().claim_budget(queue, wanted, connection)
+        held = await connection.execute(
+            "SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted"
+        )
+        assert held.rowcount == 1
         os.kill(os.getpid(), signal.SIGSTOP)
         return budget
 

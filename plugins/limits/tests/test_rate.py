@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chancy import Backoff, Chancy, Job, Queue, State, Worker
+from chancy_core.testing.fixtures import WITHIN_S
 
 NAP = Job(func="limited_jobs.nap")
 
@@ -35,28 +36,25 @@ def most_within(moments: list[datetime], window: timedelta) -> int:
 
 
 async def test_eight_processes_keep_a_rate_and_reach_it(new_chancy: Any, start: Any) -> None:
-    """With a backlog, no sliding second has more starts than the limit, and six seconds have nearly six times that."""
-    limit, seconds = 50, 6
+    """With a backlog, no sliding window has more starts than the limit, and some have as many."""
+    limit = 50
     async with new_chancy() as chancy:
-        await chancy.declare(Queue("api", rate_limit=limit))
+        await chancy.declare(Queue("api", rate_limit=limit, rate_limit_window=2))
         await asyncio.to_thread(start, 8)
-        await chancy.push_many("api", [NAP] * (limit * seconds * 2))
-        await asyncio.sleep(seconds + 1)
+        await chancy.wait_for_jobs(await chancy.push_many("api", [NAP] * (limit * 5)), timeout=WITHIN_S)
         moments = await starts(chancy, "api")
-    within = [moment for moment in moments if moment - moments[0] < timedelta(seconds=seconds)]
-    assert most_within(moments, timedelta(seconds=1)) <= limit
-    # The machine may be busy; the acceptance is measured by benchmarks/rate.py.
-    assert len(within) >= 0.8 * limit * seconds
+    # How much of the rate is used is for benchmarks/rate.py: here the machine may be busy.
+    assert most_within(moments, timedelta(seconds=2)) == limit
 
 
 async def test_few_jobs_leave_the_rest_of_the_rate(new_chancy: Any, until: Any) -> None:
     """What counts is what was started, not what would have been allowed: single jobs do not use the window up."""
     async with new_chancy() as chancy, Worker(chancy):
-        await chancy.declare(Queue("api", rate_limit=20, rate_limit_window=30))
+        await chancy.declare(Queue("api", rate_limit=20, rate_limit_window=3600))
         for _ in range(20):
-            await (await chancy.push("api", NAP)).wait(timeout=10)
+            await (await chancy.push("api", NAP)).wait(timeout=WITHIN_S)
         late = await chancy.push("api", NAP)
-        await (await chancy.push(NAP)).wait(timeout=10)
+        await (await chancy.push(NAP)).wait(timeout=WITHIN_S)
         await asyncio.sleep(0.3)
         assert (await late.get()).state is State.PENDING
 
@@ -65,10 +63,10 @@ async def test_there_is_no_double_burst_at_an_edge(new_chancy: Any) -> None:
     """Starts late in one second leave no room for as many early in the next."""
     async with new_chancy() as chancy, Worker(chancy):
         await chancy.declare(Queue("api", rate_limit=10))
-        await (await chancy.push("api", NAP)).wait(timeout=10)
+        await (await chancy.push("api", NAP)).wait(timeout=WITHIN_S)
         await asyncio.sleep(0.8)
         references = await chancy.push_many("api", [NAP] * 30)
-        await chancy.wait_for_jobs(references, timeout=20)
+        await chancy.wait_for_jobs(references, timeout=WITHIN_S)
         moments = await starts(chancy, "api")
     assert most_within(moments, timedelta(seconds=1)) == 10
 
@@ -78,7 +76,7 @@ async def test_a_retry_counts_as_another_start(new_chancy: Any, query: Any) -> N
     async with new_chancy() as chancy, Worker(chancy):
         await chancy.declare(Queue("api", rate_limit=10, rate_limit_window=60))
         job = Job(func="limited_jobs.give_up", max_attempts=3, backoff=Backoff(base_s=0.01, factor=1))
-        assert (await (await chancy.push("api", job)).wait(timeout=20)).state is State.FAILED
+        assert (await (await chancy.push("api", job)).wait(timeout=WITHIN_S)).state is State.FAILED
         assert query("SELECT sum(count)::int FROM {s}.limits_starts") == [(3,)]
 
 
@@ -88,9 +86,9 @@ async def test_what_counts_stays_small(new_chancy: Any, query: Any, until: Any) 
         await chancy.declare(Queue("api", concurrency=2, rate_limit=1_000_000, rate_limit_window=0.1))
         references = await chancy.push_many("api", [NAP] * 1000)
         async with Worker(chancy):
-            await chancy.wait_for_jobs(references, timeout=30)
+            await chancy.wait_for_jobs(references, timeout=WITHIN_S)
             await asyncio.sleep(0.15)
-            await (await chancy.push("api", NAP)).wait(timeout=10)
+            await (await chancy.push("api", NAP)).wait(timeout=WITHIN_S)
         ((rows, started),) = query("SELECT count(*), sum(count) FROM {s}.limits_starts")
         assert rows <= 502
         assert started < 1001

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from chancy_core.testing.fixtures import WITHIN_S
+
 gate = asyncio.Event()
 
 
@@ -24,7 +26,7 @@ async def send(address, data: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(*address)
     try:
         writer.write(data)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(WITHIN_S):
             return await reader.read()
     finally:
         writer.close()

@@ -9,6 +9,7 @@ from prometheus_client import Histogram
 
 from chancy import Backoff, Chancy, Job, Plugin, Queue, Worker, hookimpl
 from chancy.plugins.metrics import Metrics
+from chancy_core.testing.fixtures import WITHIN_S
 from chancy_metrics.families import Spread
 
 NOTHING = Job.from_func(metrics_jobs.nothing)
@@ -35,7 +36,7 @@ async def test_every_stage_of_a_job_is_counted_by_queue_and_outcome(chancy, metr
     async with Worker(chancy):
         await chancy.push_many([NOTHING.with_queue("mail")] * 30)
         references = await chancy.push_many([NOTHING] * 7 + [FAIL] * 2 + [retried])
-        await chancy.wait_for_jobs(references, timeout=20)
+        await chancy.wait_for_jobs(references, timeout=WITHIN_S)
         await until(lambda: value(metrics, "chancy_jobs_finished_total", queue="mail", outcome="succeeded") == 30)
         assert value(metrics, "chancy_jobs_pushed_total", queue="mail") == 30
         assert value(metrics, "chancy_jobs_pushed_total", queue="default") == 10
@@ -54,13 +55,15 @@ async def test_every_stage_of_a_job_is_counted_by_queue_and_outcome(chancy, metr
         assert value(metrics, "chancy_finish_batch_jobs_sum", queue="default") == 11
 
 
-async def test_the_wait_of_a_scheduled_job_begins_when_it_is_due(chancy, metrics):
-    """A job that was due an hour ago has waited an hour; one scheduled ahead has not waited since its push."""
+async def test_the_wait_of_a_scheduled_job_begins_when_it_is_due(chancy, metrics, query):
+    """A job that was pushed two hours ago and has been due for one has waited for one."""
+    reference = await chancy.push(NOTHING.with_scheduled_at(datetime.now(UTC) + timedelta(hours=1)))
+    query("UPDATE {s}.jobs SET created_at = now() - interval '2 hours', scheduled_at = now() - interval '1 hour'")
     async with Worker(chancy):
-        soon = NOTHING.with_scheduled_at(datetime.now(UTC) + timedelta(seconds=1.2))
-        await (await chancy.push(soon)).wait(timeout=20)
-        assert value(metrics, "chancy_job_wait_seconds_count", queue="default") == 1
-        assert value(metrics, "chancy_job_wait_seconds_sum", queue="default") < 1.1
+        await reference.wait(timeout=WITHIN_S)
+    assert value(metrics, "chancy_job_wait_seconds_count", queue="default") == 1
+    waited_s = value(metrics, "chancy_job_wait_seconds_sum", queue="default")
+    assert 3600 <= waited_s < 3600 + WITHIN_S
 
 
 async def test_the_wait_is_taken_from_the_database_alone(chancy, metrics, query):
@@ -68,8 +71,8 @@ async def test_the_wait_is_taken_from_the_database_alone(chancy, metrics, query)
     reference = await chancy.push(NOTHING)
     query("UPDATE {s}.jobs SET created_at = now() - interval '1 hour'")
     async with Worker(chancy):
-        await reference.wait(timeout=20)
-    assert value(metrics, "chancy_job_wait_seconds_sum", queue="default") == pytest.approx(3600, abs=30)
+        await reference.wait(timeout=WITHIN_S)
+    assert value(metrics, "chancy_job_wait_seconds_sum", queue="default") == pytest.approx(3600, abs=WITHIN_S)
 
 
 async def test_jobs_handed_back_at_shutdown_are_no_retries(chancy, metrics, until):
@@ -123,7 +126,7 @@ async def test_only_declared_queues_have_labels_where_a_worker_runs(chancy, metr
 async def test_functions_make_no_labels(chancy, metrics):
     """No label carries a function's name."""
     async with Worker(chancy):
-        await (await chancy.push(NOTHING)).wait(timeout=20)
+        await (await chancy.push(NOTHING)).wait(timeout=WITHIN_S)
         names = {name for family in metrics.registry.collect() for s in family.samples for name in s.labels}
     assert names <= {"queue", "outcome", "state", "le", "plugin", "hook", "table"}
 
@@ -141,7 +144,7 @@ class Broken(Plugin):
 async def test_failing_hooks_of_other_plugins_are_counted(new_chancy, metrics):
     """A hook that fails is counted by plugin and hook, and a rescued or stale job is counted from 0."""
     async with new_chancy(metrics, Broken()) as chancy, Worker(chancy):
-        await (await chancy.push(NOTHING)).wait(timeout=20)
+        await (await chancy.push(NOTHING)).wait(timeout=WITHIN_S)
         assert value(metrics, "chancy_hook_failures_total", plugin="broken", hook="on_claim") == 1
         assert value(metrics, "chancy_jobs_rescued_total", queue="default") == 0
         assert value(metrics, "chancy_outcomes_stale_total", queue="default") == 0
@@ -160,7 +163,7 @@ class Spoiler(Plugin):
 async def test_an_outcome_that_was_written_twice_is_counted_once(new_chancy, metrics, until):
     """What was rolled back is not counted: after some writes in vain, the numbers are those of the database."""
     async with new_chancy(metrics, Spoiler()) as chancy, Worker(chancy):
-        await chancy.wait_for_jobs(await chancy.push_many([NOTHING] * 20), timeout=30)
+        await chancy.wait_for_jobs(await chancy.push_many([NOTHING] * 20), timeout=WITHIN_S)
         await until(lambda: value(metrics, "chancy_jobs_finished_total", queue="default", outcome="succeeded") >= 20)
         assert chancy.plugins.failures["spoiler", "on_complete"] >= 1
         assert value(metrics, "chancy_jobs_finished_total", queue="default", outcome="succeeded") == 20

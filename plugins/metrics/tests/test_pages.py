@@ -11,6 +11,7 @@ from metrics_jobs import fetch, send
 from chancy import Chancy, Job, Worker
 from chancy.plugins.metrics import Metrics
 from chancy_core.errors import PluginError
+from chancy_core.testing.fixtures import WITHIN_S
 from chancy_metrics import health, server
 
 
@@ -146,12 +147,12 @@ async def test_what_is_no_plain_get_is_refused(chancy, metrics, request_, status
 
 async def test_slow_clients_are_cut_off_and_keep_nobody_waiting(chancy, metrics, monkeypatch):
     """Connections that say nothing are closed after a while; meanwhile others are served."""
-    monkeypatch.setattr(server, "READ_WITHIN_S", 0.5)
+    monkeypatch.setattr(server, "READ_WITHIN_S", 2)
     async with Worker(chancy):
         slow = [await asyncio.open_connection(*metrics.address) for _ in range(20)]
         slow[0][1].write(b"GET /metrics HTT")
         assert (await fetch(metrics.address, "/metrics"))[0] == 200
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WITHIN_S):
             for reader, writer in slow:
                 assert await _read_all(reader) == b""
                 writer.close()
@@ -200,12 +201,13 @@ async def test_a_page_that_fails_is_an_answer(chancy, metrics):
     assert "secret" not in body
 
 
-async def test_stopping_does_not_wait_for_a_client(chancy, metrics):
+async def test_stopping_does_not_wait_for_a_client(chancy, metrics, monkeypatch):
     """Somebody who holds a connection open does not hold up the worker's end."""
+    monkeypatch.setattr(server, "READ_WITHIN_S", 3600)
     worker = Worker(chancy)
     await worker.start()
     _, writer = await asyncio.open_connection(*metrics.address)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_S):
         await worker.stop()
     writer.close()
 

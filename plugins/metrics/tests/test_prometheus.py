@@ -25,7 +25,7 @@ async def busy(chancy, metrics, until):
     failing = Job.from_func(metrics_jobs.fail).with_max_attempts(2).with_backoff(Backoff(base_s=0.01))
     async with Worker(chancy) as worker:
         jobs = [failing, *[Job.from_func(metrics_jobs.nothing)] * 20]
-        await chancy.wait_for_jobs(await chancy.push_many(jobs), timeout=20)
+        await chancy.wait_for_jobs(await chancy.push_many(jobs), timeout=60)
         await chancy.push("team-a/mail:v1.2@eu", Job.from_func(metrics_jobs.nothing))
         await until(lambda: metrics._reading)
         yield worker
@@ -37,7 +37,7 @@ async def test_promtool_finds_nothing_to_complain_of(busy, metrics):
     _, page = await fetch(metrics.address, "/metrics")
     assert "chancy_queue_jobs{" in page
     found = await asyncio.to_thread(
-        subprocess.run, [PROMTOOL, "check", "metrics"], input=page, text=True, capture_output=True, timeout=30
+        subprocess.run, [PROMTOOL, "check", "metrics"], input=page, text=True, capture_output=True, timeout=60
     )
     assert (found.returncode, found.stdout, found.stderr) == (0, "", ""), found
 
@@ -88,7 +88,7 @@ def _free_port():
 def _query(port, expression):
     url = f"http://127.0.0.1:{port}/api/v1/query?query={urllib.parse.quote(expression)}"
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             found = json.load(answer)["data"]["result"]
     except OSError:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import timedelta
 from itertools import pairwise
 
@@ -251,15 +250,15 @@ async def test_a_partition_in_use_holds_up_neither_the_others_nor_the_workers(
     async with await psycopg.AsyncConnection.connect(dsn) as vacuum:
         await vacuum.execute(f'LOCK TABLE "{schema}"."{used}" IN SHARE UPDATE EXCLUSIVE MODE'.encode())
         pruning = asyncio.create_task(rounds(lock_s=60))
-        waited_s = 0.0
+        recorded = 0
         while not pruning.done():
-            start = time.monotonic()
+            # Whoever stood behind a lock that is waited for would come back when the round has ended.
             await asyncio.to_thread(finish, 1, 0)
-            waited_s = max(waited_s, time.monotonic() - start)
+            recorded += not pruning.done()
         done = pruning.result()
     assert done.dropped == [free]
     assert done.put_off.keys() == {("succeeded", "drop")}
-    assert waited_s < 5
+    assert recorded
     assert (await rounds()).dropped == [used]
 
 
@@ -416,7 +415,7 @@ async def test_a_worker_prunes_while_jobs_finish(new_chancy, partition, finish, 
         finish(5_000, 2.5 * DAY)
         async with Worker(chancy, concurrency=50):
             references = await chancy.push_many(nothing.job for _ in range(3_000))
-            jobs = await chancy.wait_for_jobs(list(references)[-100:], timeout=30)
+            jobs = await chancy.wait_for_jobs(list(references)[-100:], timeout=60)
             assert {one.state for one in jobs} == {"succeeded"}
             await until(lambda: query(LEFT) == [(3_000,)])
             gone = f"SELECT to_regclass('{{s}}.{old}') IS NULL"
