@@ -112,14 +112,14 @@ def until_exists_sync(path: str) -> int:
 
 def until_gate() -> str:
     """Blocks its thread until the gate is opened."""
-    gate.wait(60)
+    gate.wait(600)
     return "let through"
 
 
 def until_gate_counted() -> None:
     """As `until_gate`, and counts its runs."""
     _enter()
-    gate.wait(60)
+    gate.wait(600)
 
 
 async def deaf_then_fails(key: str) -> None:

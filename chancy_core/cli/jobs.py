@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from chancy_core.app import Chancy
+from chancy_core.cli.waiting import wait as wait_and_tell
 from chancy_core.errors import InvalidJob, JobNotFound
 from chancy_core.job import Cancellation, Job, QueuedJob
 
@@ -26,7 +27,7 @@ _CANCELLATIONS: Final = {
 @click.option("--priority", type=int, default=0, help="Lower runs first.")
 @click.option("--max-attempts", type=int, default=1, show_default=True)
 @click.option("--unique-key")
-@click.option("--wait", is_flag=True, help="Wait until it has finished, and show how.")
+@click.option("--wait", is_flag=True, help="Wait until it has finished, and show how; say what for, if that is long.")
 @click.pass_obj
 def push(
     new_chancy: Callable[[], Chancy],
@@ -48,7 +49,7 @@ def push(
         reference = chancy.sync_push(job)
         click.echo(f"{reference}{'' if reference.created else ' (exists already: its unique key is taken)'}")
         if wait:
-            _show(reference.sync_wait())
+            _show(wait_and_tell(chancy, reference))
 
 
 @click.command()

@@ -1,0 +1,58 @@
+"""`chancy push --wait`: waits, and says what for, so that nobody looks at a silent terminal for an hour."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from chancy_core.app import Chancy
+from chancy_core.errors import UnknownQueue, WaitTimeout
+from chancy_core.job import QueuedJob, State
+from chancy_core.queue import Queue, QueueState
+from chancy_core.reference import Reference
+
+# A job that takes longer deserves a word; what has not changed since is not said again.
+SAYS_AFTER_S: Final = 10.0
+
+
+def wait(chancy: Chancy, reference: Reference) -> QueuedJob:
+    """The finished job. Every few seconds, what it waits for is written to stderr, if that has changed.
+
+    Raises:
+        JobNotFound: there is no such job.
+    """
+    said = ""
+    while True:
+        try:
+            return reference.sync_wait(timeout=SAYS_AFTER_S)
+        except WaitTimeout:
+            before, said = said, _why(chancy, reference.sync_get())
+        if said and said != before:
+            click.echo(said, err=True)
+
+
+def _why(chancy: Chancy, job: QueuedJob) -> str:
+    """Why a job has not finished yet, in a sentence; empty if it has."""
+    if job.state.finished:
+        return ""
+    if job.state is State.RUNNING:
+        return f"It runs on worker {job.worker}."
+    if job.state is not State.PENDING:
+        return f"It is {job.state.value} until {job.scheduled_at:%Y-%m-%d %H:%M:%S %Z}."
+    try:
+        return f"It is pending: {_why_pending(chancy, chancy.sync_get_queue(job.queue))}"
+    except UnknownQueue:
+        return f"It is pending: its queue {job.queue!r} was deleted. To declare it: chancy queue declare {job.queue}"
+
+
+def _why_pending(chancy: Chancy, queue: Queue) -> str:
+    if queue.state is QueueState.PAUSED:
+        return f"its queue {queue.name!r} is paused. To go on: chancy queue resume {queue.name}"
+    serving = [worker for worker in chancy.sync_get_workers() if worker.alive and queue.serves(set(worker.tags))]
+    if not serving:
+        return (
+            f"no worker that lives serves its queue {queue.name!r}. Start one, chancy worker, or look "
+            "into the log of the one that should, for why it has ended or does not start."
+        )
+    return f"{len(serving)} workers serve its queue {queue.name!r}, and none has taken it yet."
