@@ -19,6 +19,7 @@ import msgspec
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from support import WITHIN_S
 
 from chancy import Backoff, Chancy, Job, JobError, Limit, Outcome, Queue, QueuedJob, State, Worker
 from chancy_core.errors import (
@@ -544,7 +545,7 @@ async def test_a_result_with_bad_text_holds_up_nobody(chancy):
             for where, text in cases
         ]
         noop = Job("jobs.noop")
-        finished = await chancy.wait_for_jobs(await chancy.push_many([noop, *odd, noop]), timeout=20)
+        finished = await chancy.wait_for_jobs(await chancy.push_many([noop, *odd, noop]), timeout=WITHIN_S)
     assert {job.state for job in finished} == {"succeeded"}
     for (where, text), job in zip(cases, finished[1:-1], strict=True):
         kept = len(text) > 10 and where != "repr"
@@ -571,7 +572,7 @@ async def test_an_executor_with_bad_text_holds_up_nobody(chancy):
     async with Worker(chancy):
         values = ["good", "nul", "good", "surrogate", "good"]
         pushed = [Job.from_func(jobs.echo, kwargs={"value": value}) for value in values]
-        finished = await chancy.wait_for_jobs(await chancy.push_many("odd", pushed), timeout=20)
+        finished = await chancy.wait_for_jobs(await chancy.push_many("odd", pushed), timeout=WITHIN_S)
     assert [job.state for job in finished] == ["succeeded", "failed", "succeeded", "failed", "succeeded"]
     assert [job.result for job in finished if job.state == "succeeded"] == ["good"] * 3
     assert finished[1].errors[0].message == finished[1].note == "a\\u0000"

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 import told_jobs
-from support import until
+from support import WITHIN_S, until
 
 from chancy import Backoff, Job, Limit, Plugin, Queue, QueuedJob, Worker, hookimpl
 from chancy_core.errors import InvalidJob
@@ -25,7 +25,7 @@ def _fresh():
 
 async def run(chancy, job, **kwargs):
     async with Worker(chancy):
-        return await (await chancy.push(Job(func=f"told_jobs.{job}", **kwargs))).wait(timeout=20)
+        return await (await chancy.push(Job(func=f"told_jobs.{job}", **kwargs))).wait(timeout=WITHIN_S)
 
 
 @pytest.mark.parametrize("func", ["told", "told_sync", "told_as_queued", "told_hidden", "told_maybe"])
@@ -129,7 +129,7 @@ async def test_progress_is_seen_while_it_runs_and_kept(new_chancy, notifications
         job = await reference.get()
         assert (job.state, job.progress.fraction, job.progress.note) == ("running", 0.4, "parsed")
         told_jobs.go_on.set()
-        job = await reference.wait(timeout=20)
+        job = await reference.wait(timeout=WITHIN_S)
         assert job.state == "succeeded"
         assert job.progress is not None
         assert job.run_s > 0

@@ -21,7 +21,7 @@ import hostile_jobs
 import psycopg
 import pytest
 from msgspec.structs import replace
-from support import until
+from support import WITHIN_S, until
 
 from chancy_core.errors import InvalidQueue
 from chancy_core.executors import ExecutorSettings, StopReason, auto, load_executor
@@ -590,7 +590,7 @@ async def test_a_job_in_a_child_is_cancelled_by_its_reference(chancy, tmp_path, 
         reference = await chancy.push("q", job.with_max_attempts(3))
         await until(lambda: is_running(reference))
         await reference.cancel(reason="enough")
-        finished = await reference.wait(timeout=20)
+        finished = await reference.wait(timeout=WITHIN_S)
     assert (finished.state, finished.note, finished.attempts) == ("cancelled", "enough", 1)
     assert path.exists() == heeds
 
@@ -622,7 +622,7 @@ async def test_a_job_in_a_child_tells_how_far_it_is_and_changes_its_meta(chancy,
 
         await until(told)
         path.touch()
-        finished = await reference.wait(timeout=20)
+        finished = await reference.wait(timeout=WITHIN_S)
     assert finished.result == 1
     assert finished.meta["pid"] != os.getpid()
     assert finished.run_s > 0
@@ -730,9 +730,9 @@ async def test_a_job_whose_executor_cannot_be_made_comes_to_its_end(chancy, monk
     monkeypatch.setattr(auto.AutoExecutor, "_processes", not_at_first)
     limited = Job(func="hostile_jobs.pid", limits=[holding(500)])
     async with Worker(chancy) as worker:
-        ended = await (await chancy.push(limited)).wait(timeout=20)
+        ended = await (await chancy.push(limited)).wait(timeout=WITHIN_S)
         assert (ended.state, ended.attempts, ended.claims, ended.errors) == (State.SUCCEEDED, 1, 2, [])
-        plain = await (await chancy.push(Job(func="hostile_jobs.pid"))).wait(timeout=20)
+        plain = await (await chancy.push(Job(func="hostile_jobs.pid"))).wait(timeout=WITHIN_S)
         assert (plain.result, ended.result != os.getpid()) == (os.getpid(), True)
         await until(lambda: worker.running == 0)
 
@@ -827,7 +827,7 @@ def where(name: str):
 async def main():
     async with Chancy({dsn!r}, schema={schema!r}, discover=False) as chancy, Worker(chancy):
         job = Job.from_func(where, kwargs={{"name": "x"}}, limits=[Limit(Limit.Type.MEMORY, 2**29)])
-        done = await (await chancy.push(job)).wait(timeout=30)
+        done = await (await chancy.push(job)).wait(timeout=WITHIN_S)
         print(done.state, done.result[0], done.result[1] != os.getpid())
 
 if __name__ == "__main__":

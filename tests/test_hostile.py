@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from children import nursery
 from hostile import Deaf, Hostile
-from support import captured_events, until
+from support import WITHIN_S, captured_events, until
 from test_crash import all_done, check_the_books
 from test_plugins import ECHO, plugin
 
@@ -73,9 +73,9 @@ async def works(chancy: Any, *, ticks: str | None = None) -> list[dict[str, Any]
     with captured_events() as events:
         async with Worker(chancy, grace_s=5):
             references = await chancy.push_many([ECHO] * 5)
-            ran = await chancy.wait_for_jobs(references, timeout=30)
+            ran = await chancy.wait_for_jobs(references, timeout=WITHIN_S)
             references = await chancy.push_many([ECHO] * 5)
-            ran += await chancy.wait_for_jobs(references, timeout=30)
+            ran += await chancy.wait_for_jobs(references, timeout=WITHIN_S)
             if ticks:
                 await until(lambda: chancy.plugins.failures[ticks, "on_tick"])
     assert [(job.state, job.attempts, job.result) for job in ran] == [(State.SUCCEEDED, 1, 1)] * 10

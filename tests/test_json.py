@@ -12,6 +12,7 @@ import jobs
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support import WITHIN_S
 
 from chancy import Job, Worker
 from chancy_core.errors import InvalidJob
@@ -233,5 +234,5 @@ async def test_a_job_gets_the_arguments_it_was_pushed_with(chancy):
     async with Worker(chancy):
         one = [await chancy.push(job) for job in pushed]
         many = await chancy.push_many(pushed)
-        finished = await chancy.wait_for_jobs([*one, *many], timeout=20)
+        finished = await chancy.wait_for_jobs([*one, *many], timeout=WITHIN_S)
     assert repr([job.result for job in finished]) == repr(values * 2)

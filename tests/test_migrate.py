@@ -8,6 +8,7 @@ import secrets
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from support import WITHIN_S
 
 from chancy import Chancy, Job, Migration, Worker, read_migrations
 from chancy_core.errors import ConfigError, DatabaseUnavailable, SchemaError
@@ -117,7 +118,7 @@ async def test_a_schema_that_may_not_be_used(dsn, admin, schema, new_chancy):
         for grant in str(caught.value).split("run: ")[1].split("; "):
             admin.execute(grant.replace("<this role>", role))
         async with Chancy(limited, schema=schema, discover=False) as chancy, Worker(chancy):
-            assert (await (await chancy.push(Job(func="jobs.noop"))).wait(timeout=20)).state == "succeeded"
+            assert (await (await chancy.push(Job(func="jobs.noop"))).wait(timeout=WITHIN_S)).state == "succeeded"
             # Only its owner changes it, and there is nothing to change.
             assert await chancy.migrate() == []
     finally:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import captured_events, until
+from support import WITHIN_S, captured_events, until
 
 from chancy import Chancy, Job, Outcome, Queue, QueuedJob, State, Worker
 from chancy_core.errors import InvalidQueue, UnknownQueue
@@ -69,10 +69,10 @@ async def test_pause_and_resume(chancy):
         await chancy.pause_queue("default")
         reference = await chancy.push(ECHO)
         await chancy.declare(Queue("other"))
-        await (await chancy.push("other", ECHO)).wait(timeout=20)
+        await (await chancy.push("other", ECHO)).wait(timeout=WITHIN_S)
         assert (await reference.get()).state == State.PENDING
         await chancy.resume_queue("default")
-        assert (await reference.wait(timeout=20)).state == State.SUCCEEDED
+        assert (await reference.wait(timeout=WITHIN_S)).state == State.SUCCEEDED
 
 
 async def test_a_paused_queue_resumes_by_itself(chancy, monkeypatch):
@@ -81,7 +81,7 @@ async def test_a_paused_queue_resumes_by_itself(chancy, monkeypatch):
     moment = datetime.now(UTC) + timedelta(seconds=1)
     await chancy.pause_queue("default", resume_at=moment)
     async with Worker(chancy):
-        job = await (await chancy.push(ECHO)).wait(timeout=20)
+        job = await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
     assert job.started_at >= moment
     assert (await chancy.get_queue("default")).state == "active"
     with pytest.raises(InvalidQueue, match="without a time zone"):
@@ -113,7 +113,7 @@ async def test_delete_can_keep_the_jobs(chancy):
     assert await chancy.delete_queue("q", purge_jobs=False) == 1
     async with Worker(chancy):
         await chancy.declare(Queue("q"))
-        assert (await reference.wait(timeout=20)).state == State.SUCCEEDED
+        assert (await reference.wait(timeout=WITHIN_S)).state == State.SUCCEEDED
 
 
 # -- changes reach running workers ---------------------------------------------------------------
@@ -141,7 +141,7 @@ async def test_a_new_queue_is_served_without_a_restart(chancy):
     """A queue declared while a worker runs is served within seconds."""
     async with Worker(chancy):
         await chancy.declare(Queue("fresh"))
-        assert (await (await chancy.push("fresh", ECHO)).wait(timeout=20)).state == State.SUCCEEDED
+        assert (await (await chancy.push("fresh", ECHO)).wait(timeout=WITHIN_S)).state == State.SUCCEEDED
 
 
 async def test_another_executor_takes_over_while_jobs_run(chancy):
@@ -153,8 +153,8 @@ async def test_another_executor_takes_over_while_jobs_run(chancy):
         await chancy.declare(Queue("q", executor=Chancy.Executor.Threaded), upsert=True)
         await until(lambda: worker._parts.lanes.lanes["q"].queue.executor == Chancy.Executor.Threaded)
         new = await chancy.push("q", Job(func="jobs.add", kwargs={"a": 1, "b": 2}))
-        assert (await new.wait(timeout=20)).result == 3
-        assert (await old.wait(timeout=20)).result == "slept"
+        assert (await new.wait(timeout=WITHIN_S)).result == 3
+        assert (await old.wait(timeout=WITHIN_S)).result == "slept"
 
 
 async def test_a_queue_with_a_broken_executor_harms_no_other(chancy):
@@ -163,7 +163,7 @@ async def test_a_queue_with_a_broken_executor_harms_no_other(chancy):
     await chancy.declare(Queue("odd", executor_options={"nonsense": 1}))
     with captured_events() as events:
         async with Worker(chancy):
-            assert (await (await chancy.push(ECHO)).wait(timeout=20)).state == State.SUCCEEDED
+            assert (await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)).state == State.SUCCEEDED
     refused = {event["queue"]: event["error"] for event in events if event["event"] == "queue_not_served"}
     assert set(refused) == {"bad", "odd"}
     assert "there is no module 'nowhere'" in refused["bad"]
@@ -178,7 +178,7 @@ async def test_tags_route_queues_to_workers(chancy):
         assert "gpu" not in web.slots()
         assert {"gpu", "all", "default"} <= set(gpu.slots())
         assert "all" in web.slots()
-        job = await (await chancy.push("gpu", ECHO)).wait(timeout=20)
+        job = await (await chancy.push("gpu", ECHO)).wait(timeout=WITHIN_S)
         assert job.worker == gpu.name
 
 
@@ -190,7 +190,7 @@ async def test_changes_arrive_without_notifications(new_chancy, monkeypatch):
         for name in ("late", "later"):
             await chancy.declare(Queue(name, polling_interval=0.1))
             reference = await chancy.push(name, ECHO)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(WITHIN_S):
                 assert (await reference.wait()).state == State.SUCCEEDED
 
 
@@ -202,25 +202,25 @@ async def test_a_pause_lets_what_runs_end(chancy):
         await until(lambda: worker.running == 1)
         await chancy.pause_queue("q")
         waiting = await chancy.push("q", ECHO)
-        assert (await running.wait(timeout=20)).result == "slept"
+        assert (await running.wait(timeout=WITHIN_S)).result == "slept"
         await until(lambda: "q" not in worker.slots() or worker.slots()["q"][0] == 0)
-        await (await chancy.push(ECHO)).wait(timeout=20)
+        await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
         assert (await waiting.get()).state == State.PENDING
         await chancy.resume_queue("q")
-        assert (await waiting.wait(timeout=20)).state == State.SUCCEEDED
+        assert (await waiting.wait(timeout=WITHIN_S)).state == State.SUCCEEDED
 
 
 async def test_a_running_worker_resumes_by_itself(chancy, monkeypatch):
     """A queue that is paused under a running worker resumes on it when its moment has come, without being told."""
     monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.1)
     async with Worker(chancy) as worker:
-        await (await chancy.push(ECHO)).wait(timeout=20)
+        await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
         moment = datetime.now(UTC) + timedelta(seconds=0.7)
         await chancy.pause_queue("default", resume_at=moment)
         paused = await chancy.get_queue("default")
         assert (paused.state, paused.resume_at) == ("paused", moment)
         await until(lambda: not worker._parts.lanes._claiming)
-        job = await (await chancy.push(ECHO)).wait(timeout=20)
+        job = await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
     assert job.started_at >= moment
     resumed = await chancy.get_queue("default")
     assert (resumed.state, resumed.resume_at) == ("active", None)
@@ -242,7 +242,7 @@ async def test_a_queue_resumes_by_the_clock_of_the_database(chancy, monkeypatch)
         await until(lambda: worker._parts.lanes._known_as is not None)
         await chancy.pause_queue("default", resume_at=datetime.now(UTC) + timedelta(seconds=1))
         await until(lambda: not worker._parts.lanes._claiming)
-        await (await chancy.push(ECHO)).wait(timeout=20)
+        await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
 
 
 async def test_deleting_a_queue_leaves_its_running_jobs_alone(chancy, monkeypatch):
@@ -254,8 +254,8 @@ async def test_deleting_a_queue_leaves_its_running_jobs_alone(chancy, monkeypatc
         await until(lambda: worker.running == 1)
         waiting = await chancy.push_many("q", [ECHO] * 1500)
         assert await chancy.delete_queue("q") == 1500
-        assert (await running.wait(timeout=20)).result == "slept"
-        assert {job.state for job in await chancy.wait_for_jobs(waiting, timeout=20)} == {State.CANCELLED}
+        assert (await running.wait(timeout=WITHIN_S)).result == "slept"
+        assert {job.state for job in await chancy.wait_for_jobs(waiting, timeout=WITHIN_S)} == {State.CANCELLED}
         await until(lambda: "q" not in worker.slots())
 
 
@@ -281,8 +281,8 @@ async def test_changed_tags_take_a_queue_from_one_worker_to_another(chancy, monk
         await chancy.declare(Queue("q", tags=["right"]), upsert=True)
         await until(lambda: "q" not in left._parts.lanes._claiming and "q" in right._parts.lanes._claiming)
         new = await chancy.push("q", ECHO)
-        assert (await new.wait(timeout=20)).worker == right.name
-        assert (await old.wait(timeout=20)).worker == left.name
+        assert (await new.wait(timeout=WITHIN_S)).worker == right.name
+        assert (await old.wait(timeout=WITHIN_S)).worker == left.name
         await until(lambda: "q" not in left.slots())
 
 
@@ -290,11 +290,11 @@ async def test_executor_options_reach_the_executor(chancy):
     """Options are passed to the executor, and changed ones to a new executor while the worker runs."""
     await chancy.declare(Queue("q", executor="test_queues.Prefixing", executor_options={"prefix": "a"}))
     async with Worker(chancy) as worker:
-        assert (await (await chancy.push("q", ECHO)).wait(timeout=20)).note == "a"
+        assert (await (await chancy.push("q", ECHO)).wait(timeout=WITHIN_S)).note == "a"
         changed = Queue("q", executor="test_queues.Prefixing", executor_options={"prefix": "b"})
         await chancy.declare(changed, upsert=True)
         await until(lambda: worker._parts.lanes.lanes["q"].queue == changed)
-        assert (await (await chancy.push("q", ECHO)).wait(timeout=20)).note == "b"
+        assert (await (await chancy.push("q", ECHO)).wait(timeout=WITHIN_S)).note == "b"
 
 
 class Prefixing(AsyncExecutor):

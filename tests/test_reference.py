@@ -7,7 +7,7 @@ import uuid
 
 import psycopg
 import pytest
-from support import until
+from support import WITHIN_S, until
 
 from chancy import Job, Reference, State, Worker
 from chancy_core import waiting
@@ -20,7 +20,7 @@ ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 async def test_wait_returns_the_finished_job(chancy):
     """wait() comes back once the job has finished, with everything about it."""
     async with Worker(chancy) as worker:
-        job = await (await chancy.push(ECHO)).wait(timeout=20)
+        job = await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
     assert (job.state, job.result, job.attempts, job.worker) == (State.SUCCEEDED, 1, 1, worker.name)
     assert job.created_at <= job.started_at <= job.completed_at
 
@@ -33,7 +33,7 @@ async def test_wait_gives_up_in_time_and_the_job_goes_on(chancy):
     with pytest.raises(TimeoutError):
         await chancy.wait_for_jobs([reference], timeout=0.05)
     async with Worker(chancy):
-        assert (await reference.wait(timeout=20)).state == State.SUCCEEDED
+        assert (await reference.wait(timeout=WITHIN_S)).state == State.SUCCEEDED
 
 
 async def test_what_does_not_exist_is_not_waited_for(chancy, monkeypatch):
@@ -77,7 +77,7 @@ async def test_waiting_together(chancy):
     """wait_for_jobs and get_jobs answer in the order of the references."""
     references = await chancy.push_many(ECHO.with_kwargs(value=i) for i in range(20))
     async with Worker(chancy):
-        jobs = await chancy.wait_for_jobs(reversed(references), timeout=20)
+        jobs = await chancy.wait_for_jobs(reversed(references), timeout=WITHIN_S)
     assert [job.result for job in jobs] == list(range(19, -1, -1))
     found = await chancy.get_jobs([references[3], uuid.uuid4(), str(references[4])])
     assert [job and job.result for job in found] == [3, None, 4]
@@ -145,8 +145,8 @@ async def test_whoever_waits_and_however_gets_the_same_job(chancy, func, state):
     """Several waiters of one job, in tasks and in threads, before it runs and after it ended, all get it."""
     reference = await chancy.push(Job(func=func))
     with chancy:
-        waits = [asyncio.create_task(reference.wait(timeout=20)) for _ in range(3)]
-        waits += [asyncio.create_task(asyncio.to_thread(reference.sync_wait, timeout=20)) for _ in range(2)]
+        waits = [asyncio.create_task(reference.wait(timeout=WITHIN_S)) for _ in range(3)]
+        waits += [asyncio.create_task(asyncio.to_thread(reference.sync_wait, timeout=WITHIN_S)) for _ in range(2)]
         async with Worker(chancy):
             found = await asyncio.gather(*waits)
         found += [await reference.wait(timeout=0.5), await asyncio.to_thread(reference.sync_wait, timeout=0.5)]
@@ -158,7 +158,7 @@ async def test_whoever_waits_and_however_gets_the_same_job(chancy, func, state):
 async def test_a_waiter_that_gives_up_disturbs_no_other(chancy):
     """When one of two waiters of a job is cancelled, or runs out of time, the other still gets it."""
     reference = await chancy.push(ECHO)
-    patient = asyncio.create_task(reference.wait(timeout=20))
+    patient = asyncio.create_task(reference.wait(timeout=WITHIN_S))
     cancelled = asyncio.create_task(reference.wait())
     await asyncio.sleep(0)
     cancelled.cancel()
@@ -171,7 +171,7 @@ async def test_a_waiter_that_gives_up_disturbs_no_other(chancy):
 async def test_a_wait_of_no_time_looks_once_at_most(chancy):
     """A wait with timeout=0 comes back at once, and without a job."""
     reference = await chancy.push(ECHO)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_S):
         with pytest.raises(WaitTimeout, match="within 0 s"):
             await reference.wait(timeout=0)
 
@@ -180,7 +180,7 @@ async def test_a_job_can_be_waited_for_before_its_commit(chancy, dsn):
     """A reference from the caller's open transaction can be waited for: the wait ends after commit and run."""
     async with Worker(chancy), await psycopg.AsyncConnection.connect(dsn) as connection:
         reference = await chancy.push(ECHO, connection=connection)
-        wait = asyncio.create_task(reference.wait(timeout=20))
+        wait = asyncio.create_task(reference.wait(timeout=WITHIN_S))
         await asyncio.sleep(0.05)
         assert not wait.done()
         await connection.commit()
@@ -211,7 +211,7 @@ async def test_one_missing_job_among_many(chancy, monkeypatch):
     monkeypatch.setattr(waiting, "MISSING_GRACE_S", 0.1)
     nobody = uuid.uuid4()
     with pytest.raises(JobNotFound, match=str(nobody)):
-        await chancy.wait_for_jobs([await chancy.push(ECHO), nobody], timeout=20)
+        await chancy.wait_for_jobs([await chancy.push(ECHO), nobody], timeout=WITHIN_S)
     await until(lambda: not chancy._waiter._wanted)
 
 
@@ -220,7 +220,7 @@ async def test_closing_ends_the_waits(new_chancy):
     async with new_chancy() as chancy:
         wait = asyncio.create_task((await chancy.push(ECHO)).wait())
         await asyncio.sleep(0.05)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_S):
         await asyncio.wait([wait])
     assert wait.cancelled()
 

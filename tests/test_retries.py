@@ -6,7 +6,7 @@ from functools import partial
 
 import hard_jobs
 import pytest
-from support import until
+from support import WITHIN_S, until
 
 from chancy import Backoff, Job, Queue, Reference, State, Worker
 from chancy_core.worker.record import ERRORS_KEPT
@@ -16,7 +16,7 @@ QUICK = Backoff(base_s=0.001, max_s=0.01)
 
 async def run(chancy, job):
     async with Worker(chancy):
-        return await (await chancy.push(job)).wait(timeout=30)
+        return await (await chancy.push(job)).wait(timeout=WITHIN_S)
 
 
 async def test_a_failing_job_is_tried_max_attempts_times(chancy):
@@ -75,16 +75,16 @@ async def test_a_module_that_raises_on_import_says_what(chancy, tmp_path, monkey
     async with Worker(chancy):
         bad = await chancy.push(Job(func="explosive.f", max_attempts=3))
         good = await chancy.push(Job(func="jobs.echo", kwargs={"value": 1}))
-        job = await bad.wait(timeout=20)
-        assert (await good.wait(timeout=20)).result == 1
+        job = await bad.wait(timeout=WITHIN_S)
+        assert (await good.wait(timeout=WITHIN_S)).result == 1
     assert "explosive raised RuntimeError: kaboom" in job.errors[0].message
 
 
 async def test_only_allowed_functions_run(new_chancy):
     """With `functions` set, what matches none of its patterns fails with a reason."""
     async with new_chancy(functions=["jobs.e*"]) as chancy, Worker(chancy):
-        allowed = await (await chancy.push(Job(func="jobs.echo"))).wait(timeout=20)
-        refused = await (await chancy.push(Job(func="jobs.noop", max_attempts=3))).wait(timeout=20)
+        allowed = await (await chancy.push(Job(func="jobs.echo"))).wait(timeout=WITHIN_S)
+        refused = await (await chancy.push(Job(func="jobs.noop", max_attempts=3))).wait(timeout=WITHIN_S)
     assert allowed.state == State.SUCCEEDED
     assert (refused.state, refused.attempts) == (State.FAILED, 1)
     assert "jobs.noop may not be run" in refused.errors[0].message
@@ -102,8 +102,10 @@ async def test_results_come_back(chancy, value):
 async def test_a_result_can_be_switched_off_and_is_bounded(new_chancy):
     """keep_result=False keeps nothing; a result over the limit is dropped, and the job says so."""
     async with new_chancy(result_limit_bytes=100) as chancy, Worker(chancy):
-        off = await (await chancy.push(Job(func="jobs.echo", kwargs={"value": 1}, keep_result=False))).wait(timeout=20)
-        big = await (await chancy.push(Job(func="jobs.echo", kwargs={"value": "x" * 99}))).wait(timeout=20)
+        off = await (await chancy.push(Job(func="jobs.echo", kwargs={"value": 1}, keep_result=False))).wait(
+            timeout=WITHIN_S
+        )
+        big = await (await chancy.push(Job(func="jobs.echo", kwargs={"value": "x" * 99}))).wait(timeout=WITHIN_S)
     assert (off.state, off.result, off.note) == (State.SUCCEEDED, None, None)
     assert (big.state, big.result) == (State.SUCCEEDED, None)
     assert "it takes 101 bytes as JSON, and the limit is 100" in big.note
@@ -127,7 +129,7 @@ async def test_limits_that_cannot_be_enforced_are_refused(chancy):
     time = Job(func="jobs.add", kwargs={"a": 1, "b": 1}, limits=[Limit(Limit.Type.TIME, 5)], max_attempts=3)
     async with Worker(chancy):
         for reference in (await chancy.push("loop", memory), await chancy.push("threads", time)):
-            job = await reference.wait(timeout=20)
+            job = await reference.wait(timeout=WITHIN_S)
             assert (job.state, job.attempts) == (State.FAILED, 1)
             assert job.errors[0].type == "LimitNotEnforced"
 
@@ -142,7 +144,7 @@ async def test_a_row_written_by_hand_harms_no_other(chancy, schema):
                 [text],
             )
         async with Worker(chancy):
-            assert (await (await chancy.push(Job(func="jobs.echo"))).wait(timeout=20)).state == State.SUCCEEDED
+            assert (await (await chancy.push(Job(func="jobs.echo"))).wait(timeout=WITHIN_S)).state == State.SUCCEEDED
         cursor = await connection.execute(f"SELECT id FROM {schema}.finished_jobs WHERE state = 'failed'")
         failed = await chancy.get_jobs([id_ for (id_,) in await cursor.fetchall()])
     assert len(failed) == 3
@@ -208,7 +210,7 @@ async def test_each_job_waits_out_its_own_backoff(chancy):
     quick = Job(func="jobs.fail", max_attempts=4, backoff=Backoff(base_s=0.1, factor=2, jitter=0))
     async with Worker(chancy):
         waiting = await chancy.push(slow)
-        failed = await (await chancy.push(quick)).wait(timeout=20)
+        failed = await (await chancy.push(quick)).wait(timeout=WITHIN_S)
         await until(partial(has_failed, waiting, 1))
         job = await waiting.get()
     assert (job.state, job.attempts, job.completed_at, job.worker) == (State.RETRYING, 1, None, None)
@@ -269,7 +271,7 @@ async def test_what_can_be_called_by_name_is_a_job(chancy):
     ]
     async with Worker(chancy):
         references = await chancy.push_many(Job(func=func, kwargs=kwargs) for func, kwargs, _ in cases)
-        finished = await chancy.wait_for_jobs(references, timeout=20)
+        finished = await chancy.wait_for_jobs(references, timeout=WITHIN_S)
     assert [(job.func, job.state, job.result) for job in finished] == [
         (func, State.SUCCEEDED, result) for func, _, result in cases
     ]
@@ -291,7 +293,7 @@ async def test_what_cannot_be_called_says_which_part(chancy):
         references = await chancy.push_many(
             Job(func=func, kwargs=kwargs, max_attempts=5, backoff=QUICK) for func, kwargs, _ in cases
         )
-        finished = await chancy.wait_for_jobs(references, timeout=20)
+        finished = await chancy.wait_for_jobs(references, timeout=WITHIN_S)
     for job, (_, _, says) in zip(finished, cases, strict=True):
         assert (job.state, job.attempts, len(job.errors)) == (State.FAILED, 1, 1)
         assert job.errors[0].type == "CannotRun"
@@ -317,8 +319,8 @@ async def test_a_module_that_does_not_import_says_why(chancy, tmp_path, monkeypa
     async with Worker(chancy):
         bad = await chancy.push(Job(func="broken_job.f", max_attempts=3))
         good = await chancy.push(Job(func="jobs.echo", kwargs={"value": 1}))
-        job = await bad.wait(timeout=20)
-        assert (await good.wait(timeout=20)).result == 1
+        job = await bad.wait(timeout=WITHIN_S)
+        assert (await good.wait(timeout=WITHIN_S)).result == 1
     assert (job.state, job.attempts) == (State.FAILED, 1)
     assert says in job.errors[0].message
 
@@ -332,7 +334,7 @@ async def test_results_of_every_kind_of_function(chancy):
         plain = await chancy.push(Job(func="jobs.add", kwargs={"a": 1, "b": 2}))
         nothing = await chancy.push(Job(func="jobs.noop"))
         pair = await chancy.push(Job(func="os.path.split", kwargs={"p": "/a/b"}))
-        jobs = await chancy.wait_for_jobs([plain, nothing, pair], timeout=20)
+        jobs = await chancy.wait_for_jobs([plain, nothing, pair], timeout=WITHIN_S)
     assert [(job.state, job.result, job.note) for job in jobs] == [
         (State.SUCCEEDED, 3, None),
         (State.SUCCEEDED, None, None),
@@ -346,7 +348,7 @@ async def test_the_limit_of_a_result_is_in_bytes(new_chancy):
         references = await chancy.push_many(
             Job(func="jobs.echo", kwargs={"value": value}) for value in ("é" * 49, "é" * 49 + "x", "x" * 98, "x" * 99)
         )
-        jobs = await chancy.wait_for_jobs(references, timeout=20)
+        jobs = await chancy.wait_for_jobs(references, timeout=WITHIN_S)
     assert [job.result is not None for job in jobs] == [True, False, True, False]
     assert {job.state for job in jobs} == {State.SUCCEEDED}
     assert all("it takes 101 bytes as JSON, and the limit is 100" in job.note for job in (jobs[1], jobs[3]))

@@ -14,7 +14,7 @@ import jobs
 import pytest
 import seed_jobs
 from seed_jobs import greet
-from support import until
+from support import WITHIN_S, until
 
 from chancy import Chancy, Job, Limit, Worker
 from chancy_core.backoff import Backoff
@@ -34,7 +34,7 @@ async def test_a_job_from_a_function(chancy):
     """`Job.from_func(greet, kwargs=…)` is a job that calls it."""
     job = Job.from_func(greet, kwargs={"name": "Alice"})
     async with Worker(chancy):
-        assert (await (await chancy.push("default", job)).wait(timeout=10)).state == "succeeded"
+        assert (await (await chancy.push("default", job)).wait(timeout=WITHIN_S)).state == "succeeded"
     assert seed_jobs.greeted == ["Hello, Alice!"]
 
 
@@ -43,7 +43,7 @@ async def test_a_job_from_an_import_path(chancy):
     job = Job(func="seed_jobs.greet", kwargs={"name": "Bob"})
     assert job == Job.from_func(greet, kwargs={"name": "Bob"})
     async with Worker(chancy):
-        assert (await (await chancy.push("default", job)).wait(timeout=10)).state == "succeeded"
+        assert (await (await chancy.push("default", job)).wait(timeout=WITHIN_S)).state == "succeeded"
     assert seed_jobs.greeted == ["Hello, Bob!"]
 
 
@@ -93,7 +93,7 @@ async def test_a_failing_job_is_retried(chancy):
     twice = Job.from_func(seed_jobs.fail_for, kwargs={"name": "Charles", "times": 2}, max_attempts=3, backoff=backoff)
     async with Worker(chancy):
         references = await chancy.push_many("default", always, twice)
-        failed, succeeded = await chancy.wait_for_jobs(references, timeout=10)
+        failed, succeeded = await chancy.wait_for_jobs(references, timeout=WITHIN_S)
     assert (failed.state, failed.attempts, len(failed.errors)) == ("failed", 3, 3)
     assert (succeeded.state, succeeded.attempts, len(succeeded.errors)) == ("succeeded", 3, 2)
 
@@ -112,7 +112,7 @@ async def test_a_scheduled_job_runs_at_its_time_or_after(chancy):
         later = await chancy.push("default", in_an_hour)
         reference = await chancy.push("default", future_job.with_scheduled_at(soon))
         assert (await reference.get()).state == "scheduled"
-        finished = await reference.wait(timeout=10)
+        finished = await reference.wait(timeout=WITHIN_S)
         assert (await later.get()).state == "scheduled"
     assert finished.started_at >= soon
     assert seed_jobs.greeted == ["Hello, David!"]
@@ -131,7 +131,7 @@ async def test_a_job_can_have_limits(chancy):
     reference = await chancy.push("default", limited_job)
     assert (await reference.get()).limits == limited_job.limits
     async with Worker(chancy):
-        finished = await reference.wait(timeout=10)
+        finished = await reference.wait(timeout=WITHIN_S)
     assert finished.state == "succeeded"
     assert 0 < finished.peak_bytes < 1024 * 1024 * 1024
     assert seed_jobs.greeted == []
@@ -153,7 +153,7 @@ async def test_queueing_many(chancy):
     job1, job2, job3 = (Job.from_func(jobs.echo, kwargs={"value": n}) for n in (1, 2, 3))
     async with Worker(chancy):
         references = await chancy.push_many("default", job1, job2, job3)
-        finished = await chancy.wait_for_jobs(references, timeout=10)
+        finished = await chancy.wait_for_jobs(references, timeout=WITHIN_S)
     assert [job.result for job in finished] == [1, 2, 3]
 
 
@@ -169,11 +169,11 @@ async def test_unique_jobs(chancy):
     second = await chancy.push("default", unique_job)
     assert (first == second, first.created, second.created) == (True, True, False)
     async with Worker(chancy):
-        assert (await first.wait(timeout=10)).result == user_id
+        assert (await first.wait(timeout=WITHIN_S)).result == user_id
         third = await chancy.push("default", unique_job)
         assert third.created
         assert third != first
-        assert (await third.wait(timeout=10)).state == "succeeded"
+        assert (await third.wait(timeout=WITHIN_S)).state == "succeeded"
 
 
 # -- the whole example ---------------------------------------------------------------------

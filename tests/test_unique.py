@@ -10,7 +10,7 @@ from functools import partial
 
 import psycopg
 import pytest
-from support import until
+from support import WITHIN_S, until
 
 from chancy import Backoff, Job, Queue, Reference, Worker
 
@@ -38,7 +38,7 @@ async def test_a_key_is_free_again_when_its_job_has_finished(chancy):
         for _ in range(3):
             reference = await chancy.push(KEYED)
             assert reference.created
-            await reference.wait(timeout=20)
+            await reference.wait(timeout=WITHIN_S)
             identifiers.add(reference.identifier)
     assert len(identifiers) == 3
 
@@ -114,7 +114,7 @@ async def test_a_push_that_races_with_a_finish_returns_a_job(chancy):
         references = []
         for _ in range(20):
             references += await asyncio.gather(*(chancy.push(KEYED) for _ in range(10)))
-        jobs = await chancy.wait_for_jobs(references, timeout=30)
+        jobs = await chancy.wait_for_jobs(references, timeout=WITHIN_S)
     assert {job.state for job in jobs} == {"succeeded"}
     assert 1 <= sum(reference.created for reference in references) <= len(references)
 
@@ -124,7 +124,7 @@ async def test_a_key_is_free_after_a_failure_and_a_cancellation(chancy):
     await chancy.declare(Queue("q"))
     failing = Job(func="jobs.fail", unique_key="k")
     async with Worker(chancy):
-        assert (await (await chancy.push(failing)).wait(timeout=20)).state == "failed"
+        assert (await (await chancy.push(failing)).wait(timeout=WITHIN_S)).state == "failed"
         assert (await chancy.push(KEYED)).created
     cancelled = await chancy.push("q", KEYED.with_unique_key("l"))
     await chancy.delete_queue("q")
@@ -150,7 +150,7 @@ async def test_a_key_that_is_not_yet_committed(chancy, dsn, commit):
         await until(partial(somebody_waits, chancy))
         assert not waiting.done()
         await (connection.commit() if commit else connection.rollback())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WITHIN_S):
             found = await waiting
     assert found.created is not commit
     assert (found == held) is commit

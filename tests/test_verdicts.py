@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 import told_jobs
+from support import WITHIN_S
 
 from chancy import Backoff, Cancel, Job, Retry, Snooze, Worker
 from chancy_core.errors import InvalidJob
@@ -16,7 +17,7 @@ QUICK = Backoff.fixed(0.001)
 
 async def run(chancy, func, **fields):
     async with Worker(chancy):
-        return await (await chancy.push(Job(func=f"told_jobs.{func}", **fields))).wait(timeout=20)
+        return await (await chancy.push(Job(func=f"told_jobs.{func}", **fields))).wait(timeout=WITHIN_S)
 
 
 async def test_a_snoozed_job_comes_back_and_spends_no_attempt(chancy):

@@ -82,7 +82,7 @@ def changes_meta(how: str, *, context: JobContext) -> int:
 
 def progresses(*, context: JobContext) -> None:
     context.progress(0.4, "parsed")
-    assert go_on.wait(20)
+    assert go_on.wait(600)
     context.progress(1)
 
 
@@ -108,12 +108,12 @@ def until_stopped(*, context: JobContext) -> None:
 
 
 def heeds_nothing() -> str:
-    assert go_on.wait(20)
+    assert go_on.wait(600)
     return "done"
 
 
 def fails_late() -> None:
-    assert go_on.wait(20)
+    assert go_on.wait(600)
     raise ValueError("late")
 
 
