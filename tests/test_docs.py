@@ -35,7 +35,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]*)")?(?: needs="(\w+)")?\n(.*?)^```', re.DOTALL | re.MULTILINE)
 PRINTS = re.compile(r'\s*```text title="prints"\n(.*?)^```', re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
-ENDS_WITHIN_S = 60
+ENDS_WITHIN_S = 300
 
 
 def blocks(language: str, title: str | None = None) -> list[Any]:
