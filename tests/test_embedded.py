@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -443,6 +444,46 @@ def test_kill_of_the_server(directory):
         with acquire(directory) as second:
             assert query(second.dsn, "SELECT answer FROM kept") == [(42,)]
             assert query(first.dsn, "SELECT answer FROM kept") == [(42,)]
+
+
+def test_crash_of_one_of_its_processes(directory):
+    """A server that recovers, because one of its processes was killed, is waited for until it lets somebody in."""
+    psutil = pytest.importorskip("psutil")
+    with acquire(directory) as first:
+        query(first.dsn, "CREATE TABLE much (number integer)")
+        for _ in range(3):
+            # What has to be read again makes the recovery last.
+            query(first.dsn, "INSERT INTO much SELECT generate_series(1, 300000)")
+            recoveries = first.log_path.read_text().count("reinitializing")
+            children = psutil.Process(postmaster(directory)).children()
+            next(each for each in children if "walwriter" in "".join(each.cmdline())).kill()
+            wait_until(lambda before=recoveries: first.log_path.read_text().count("reinitializing") > before)
+            with acquire(directory) as second:
+                assert query(second.dsn, "SELECT 1") == [(1,)]
+
+
+def test_kill_of_initdb(directory):
+    """Who makes the first server, and has initdb killed, is told so; the next one makes it."""
+    psutil = pytest.importorskip("psutil")
+
+    def kill():
+        def initdb():
+            return [each for each in psutil.process_iter(["name", "cmdline"]) if is_initdb(each)]
+
+        def is_initdb(each):
+            return each.info["name"] == "initdb" and str(directory) in " ".join(each.info["cmdline"] or ())
+
+        wait_until(initdb)
+        for each in initdb():
+            each.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(EmbeddedUnavailable, match=r"initdb was killed \(signal 9\).*Try again"):
+        acquire(directory)
+    killer.join()
+    with acquire(directory) as server:
+        assert query(server.dsn, "SELECT 1") == [(1,)]
 
 
 def test_kill_of_the_watcher(directory):

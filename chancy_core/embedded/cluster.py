@@ -7,6 +7,9 @@ import shutil
 import time
 from pathlib import Path
 
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
 from chancy_core.embedded import accounts, processes, watcher
 from chancy_core.embedded.home import PORT, Home
 from chancy_core.embedded.locks import FileLock, try_exclusive
@@ -20,6 +23,9 @@ DATABASE = "postgres"
 _START_TIMEOUT_S = 120.0
 _INITDB_TIMEOUT_S = 120.0
 _POLL_S = 0.005
+# Each question costs the server a process, and it has to recover meanwhile.
+_PING_PAUSE_S = 0.05
+_PING_TIMEOUT_S = 5
 
 _SETTINGS = {
     "listen_addresses": "",
@@ -60,7 +66,9 @@ def ensure_running(home: Home, programs: Programs) -> tuple[Path, bool]:
         if lock is None:
             sockets = watcher.sockets_when_ready(str(home.data))
             if sockets is not None:
-                return Path(sockets), started
+                if _takes_connections(home, Path(sockets)):
+                    return Path(sockets), started
+                time.sleep(_PING_PAUSE_S)
         else:
             with lock:
                 if started:
@@ -72,6 +80,33 @@ def ensure_running(home: Home, programs: Programs) -> tuple[Path, bool]:
         f"the server in {home.path} is not ready after {_START_TIMEOUT_S:.0f} seconds. "
         f"Its log is {home.log}.{processes.tail(home.log, since=logged)}"
     )
+
+
+def dsn(home: Home, sockets: Path) -> str:
+    """What connects to the server of this directory, whose socket is in that one."""
+    # What is not named here comes from the PG* variables of the environment, which mean another
+    # server. The password file is one that cannot exist; /dev/null itself earns a warning.
+    return make_conninfo(
+        host=str(sockets),
+        hostaddr="",
+        port=PORT,
+        user=USER,
+        dbname=DATABASE,
+        passfile="/dev/null/none",
+        requirepeer=home.account.name,
+        options="",
+        client_encoding="UTF8",
+        sslmode="disable",
+        gssencmode="disable",
+        channel_binding="disable",
+        target_session_attrs="any",
+    )
+
+
+def _takes_connections(home: Home, sockets: Path) -> bool:
+    """Whether it lets somebody in. Its pid file says `ready` although it recovers, after one of its processes died."""
+    info = make_conninfo(dsn(home, sockets), connect_timeout=_PING_TIMEOUT_S)
+    return pq.PGconn.ping(info.encode()) == pq.Ping.OK
 
 
 def _start(home: Home, programs: Programs, lock: FileLock) -> None:
@@ -115,7 +150,10 @@ def _make_data(home: Home, programs: Programs, lock: FileLock) -> None:
         "--no-instructions",
     ]
     command = [str(programs.path("initdb")), "-D", str(unfinished), *options]
-    if not processes.run(command, home, lock, timeout_s=_INITDB_TIMEOUT_S):
+    code = processes.run(command, home, lock, timeout_s=_INITDB_TIMEOUT_S)
+    if code < 0:
+        raise unavailable(f"initdb was killed (signal {-code}), perhaps for want of memory. Try again: it begins anew.")
+    if code:
         raise unavailable(f"initdb failed.{processes.tail(home.log, since=logged)}")
     # Last, so that a half-made directory never has this name.
     unfinished.rename(home.data)

@@ -26,7 +26,7 @@ _WATCHER_TIMEOUT_S = 30.0
 _POLL_S = 0.005
 
 
-def run(command: Sequence[str], home: Home, lock: FileLock, *, timeout_s: float) -> bool:
+def run(command: Sequence[str], home: Home, lock: FileLock, *, timeout_s: float) -> int:
     """Run a program as the server's user until it ends; its output goes to the log.
 
     Args:
@@ -36,12 +36,12 @@ def run(command: Sequence[str], home: Home, lock: FileLock, *, timeout_s: float)
         timeout_s: Seconds after which it is killed.
 
     Returns:
-        Whether it succeeded.
+        Its exit code; if a signal killed it, the number of that, negative.
     """
     with _log(home) as log:
         options = _options(home.account, lock, log)
         done = subprocess.run(command, check=False, timeout=timeout_s, **options)  # noqa: S603
-    return done.returncode == 0
+    return done.returncode
 
 
 def detach(command: Sequence[str], home: Home, lock: FileLock, account: Account) -> None:

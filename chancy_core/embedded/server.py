@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from psycopg.conninfo import make_conninfo
-
 from chancy_core.embedded import cluster, home, locks, processes, programs
 from chancy_core.embedded.home import Home
 from chancy_core.embedded.locks import FileLock
@@ -84,7 +82,7 @@ def acquire(directory: Path | None = None) -> EmbeddedServer:
     except (OSError, subprocess.SubprocessError) as error:
         raise unavailable(f"{error}.") from error
     server = EmbeddedServer(
-        dsn=_dsn(place, sockets),
+        dsn=cluster.dsn(place, sockets),
         version=found.version,
         directory=place.path,
         log_path=place.log,
@@ -106,26 +104,6 @@ def _share_of_running(place: Home, found: programs.Programs) -> tuple[FileLock, 
         share.release()
         raise
     return share, sockets, started
-
-
-def _dsn(place: Home, sockets: Path) -> str:
-    # What is not named here comes from the PG* variables of the environment, which mean another
-    # server. The password file is one that cannot exist; /dev/null itself earns a warning.
-    return make_conninfo(
-        host=str(sockets),
-        hostaddr="",
-        port=home.PORT,
-        user=cluster.USER,
-        dbname=cluster.DATABASE,
-        passfile="/dev/null/none",
-        requirepeer=place.account.name,
-        options="",
-        client_encoding="UTF8",
-        sslmode="disable",
-        gssencmode="disable",
-        channel_binding="disable",
-        target_session_attrs="any",
-    )
 
 
 def _report(server: EmbeddedServer, *, started: bool, duration_s: float) -> None:
