@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import hard_jobs
 import msgspec
 import pytest
 from hypothesis import given
@@ -18,7 +19,17 @@ from chancy_core.executors.asyncio import AsyncExecutor
 from chancy_core.worker import heartbeat, queues
 
 SLEEP = Job(func="jobs.sleep")
+
+
 ECHO = Job(func="jobs.echo")
+
+
+@pytest.fixture(autouse=True)
+def _gate():
+    """Closed until a test opens it."""
+    hard_jobs.gate.clear()
+    yield
+    hard_jobs.gate.set()
 
 
 async def in_state(chancy: Chancy, queue: str, state: str) -> int:
@@ -148,7 +159,7 @@ async def test_another_executor_takes_over_while_jobs_run(chancy):
     """After a change of the executor new jobs run on it, and those that ran end as they began."""
     await chancy.declare(Queue("q", executor=Chancy.Executor.Async))
     async with Worker(chancy) as worker:
-        old = await chancy.push("q", Job(func="jobs.sleep", kwargs={"seconds": 1}))
+        old = await chancy.push("q", Job(func="jobs.sleep", kwargs={"seconds": 5}))
         await until(lambda: worker.running == 1)
         await chancy.declare(Queue("q", executor=Chancy.Executor.Threaded), upsert=True)
         await until(lambda: worker._parts.lanes.lanes["q"].queue.executor == Chancy.Executor.Threaded)
@@ -198,11 +209,12 @@ async def test_a_pause_lets_what_runs_end(chancy):
     """A pause reaches a running worker: its job ends, what waits stays, and a resume lets it run."""
     await chancy.declare(Queue("q", concurrency=1))
     async with Worker(chancy) as worker:
-        running = await chancy.push("q", Job(func="jobs.sleep", kwargs={"seconds": 0.3}))
+        running = await chancy.push("q", Job(func="hard_jobs.until_gate"))
         await until(lambda: worker.running == 1)
         await chancy.pause_queue("q")
         waiting = await chancy.push("q", ECHO)
-        assert (await running.wait(timeout=WITHIN_S)).result == "slept"
+        hard_jobs.gate.set()
+        assert (await running.wait(timeout=WITHIN_S)).result == "let through"
         await until(lambda: "q" not in worker.slots() or worker.slots()["q"][0] == 0)
         await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
         assert (await waiting.get()).state == State.PENDING
@@ -215,7 +227,7 @@ async def test_a_running_worker_resumes_by_itself(chancy, monkeypatch):
     monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.1)
     async with Worker(chancy) as worker:
         await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
-        moment = datetime.now(UTC) + timedelta(seconds=0.7)
+        moment = datetime.now(UTC) + timedelta(seconds=5)
         await chancy.pause_queue("default", resume_at=moment)
         paused = await chancy.get_queue("default")
         assert (paused.state, paused.resume_at) == ("paused", moment)
@@ -240,7 +252,7 @@ async def test_a_queue_resumes_by_the_clock_of_the_database(chancy, monkeypatch)
     monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.1)
     async with Worker(chancy) as worker:
         await until(lambda: worker._parts.lanes._known_as is not None)
-        await chancy.pause_queue("default", resume_at=datetime.now(UTC) + timedelta(seconds=1))
+        await chancy.pause_queue("default", resume_at=datetime.now(UTC) + timedelta(seconds=5))
         await until(lambda: not worker._parts.lanes._claiming)
         await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
 
@@ -250,11 +262,12 @@ async def test_deleting_a_queue_leaves_its_running_jobs_alone(chancy, monkeypatc
     monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.1)
     await chancy.declare(Queue("q", concurrency=1))
     async with Worker(chancy) as worker:
-        running = await chancy.push("q", Job(func="jobs.sleep", kwargs={"seconds": 0.3}))
+        running = await chancy.push("q", Job(func="hard_jobs.until_gate"))
         await until(lambda: worker.running == 1)
         waiting = await chancy.push_many("q", [ECHO] * 1500)
         assert await chancy.delete_queue("q") == 1500
-        assert (await running.wait(timeout=WITHIN_S)).result == "slept"
+        hard_jobs.gate.set()
+        assert (await running.wait(timeout=WITHIN_S)).result == "let through"
         assert {job.state for job in await chancy.wait_for_jobs(waiting, timeout=WITHIN_S)} == {State.CANCELLED}
         await until(lambda: "q" not in worker.slots())
 
@@ -276,12 +289,13 @@ async def test_changed_tags_take_a_queue_from_one_worker_to_another(chancy, monk
     monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.1)
     await chancy.declare(Queue("q", tags=["left"]))
     async with Worker(chancy, tags=["left"]) as left, Worker(chancy, tags=["right"]) as right:
-        old = await chancy.push("q", Job(func="jobs.sleep", kwargs={"seconds": 0.5}))
+        old = await chancy.push("q", Job(func="hard_jobs.until_gate"))
         await until(lambda: left.running == 1)
         await chancy.declare(Queue("q", tags=["right"]), upsert=True)
         await until(lambda: "q" not in left._parts.lanes._claiming and "q" in right._parts.lanes._claiming)
         new = await chancy.push("q", ECHO)
         assert (await new.wait(timeout=WITHIN_S)).worker == right.name
+        hard_jobs.gate.set()
         assert (await old.wait(timeout=WITHIN_S)).worker == left.name
         await until(lambda: "q" not in left.slots())
 
