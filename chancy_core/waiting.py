@@ -14,7 +14,7 @@ from chancy_core.job import QueuedJob
 from chancy_core.log import log
 from chancy_core.reference import missing
 from chancy_core.store import Pool, Store, SyncPool
-from chancy_core.store.weather import is_weather
+from chancy_core.store.weather import is_weather, text_of
 
 # The first look comes soon, because many jobs are short; then the pause doubles up to the second number, which is what
 # bounds the queries a second.
@@ -91,7 +91,7 @@ class Waiter:
                     if not is_weather(error):
                         self._fail_all(error)
                         return
-                    log.warning("wait_interrupted", error=str(error))
+                    log.warning("wait_interrupted", error=text_of(error))
                     self._pause_s = LONGEST_PAUSE_S * 4
         finally:
             self._task = None
@@ -130,15 +130,30 @@ def wait_sync(store: Store, pool: SyncPool, identifier: uuid.UUID, timeout_s: fl
     start = time.monotonic()
     pause_s = FIRST_PAUSE_S
     while True:
-        states = pool.run(lambda: store.find_finished([identifier]))
-        if states.get(identifier):
-            job = pool.run(lambda: store.get_jobs([identifier])).get(identifier)
-            if job is not None and job.state.finished:
+        there = True
+        try:
+            there, job = _look_sync(store, pool, identifier)
+        except Exception as error:
+            if not is_weather(error):
+                raise
+            log.warning("wait_interrupted", error=text_of(error))
+            pause_s = LONGEST_PAUSE_S * 4
+        else:
+            if job is not None:
                 return job
         waited_s = time.monotonic() - start
-        if identifier not in states and waited_s > MISSING_GRACE_S:
+        if not there and waited_s > MISSING_GRACE_S:
             raise missing(identifier)
         if timeout_s is not None and waited_s >= timeout_s:
             raise timed_out(identifier, timeout_s)
         time.sleep(pause_s if timeout_s is None else min(pause_s, max(timeout_s - waited_s, 0)))
         pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+
+def _look_sync(store: Store, pool: SyncPool, identifier: uuid.UUID) -> tuple[bool, QueuedJob | None]:
+    """Whether there is such a job, and the job if it has finished."""
+    states = pool.run(lambda: store.find_finished([identifier]))
+    if not states.get(identifier):
+        return identifier in states, None
+    job = pool.run(lambda: store.get_jobs([identifier])).get(identifier)
+    return True, job if job is not None and job.state.finished else None

@@ -206,6 +206,31 @@ async def test_a_wait_survives_the_loss_of_its_connections(chancy, dsn):
         assert {job.state for job in await waits} == {State.SUCCEEDED}
 
 
+async def test_a_wait_without_asyncio_survives_an_outage(chancy, new_chancy, monkeypatch):
+    """While the database answers nobody, `sync_wait` waits on, and gets its job once it answers again."""
+    reference = await chancy.push(ECHO)
+    asked = 0
+
+    def wait():
+        with new_chancy() as opened:
+            answers = opened.sync_pool.run
+
+            def seldom(*arguments, **named):
+                nonlocal asked
+                asked += 1
+                if asked <= 3:
+                    raise psycopg.OperationalError("the connection is lost")
+                return answers(*arguments, **named)
+
+            monkeypatch.setattr(opened.sync_pool, "run", seldom)
+            return opened.reference(str(reference)).sync_wait(timeout=WITHIN_S)
+
+    monkeypatch.setattr(waiting, "LONGEST_PAUSE_S", 0.01)
+    async with Worker(chancy):
+        assert (await asyncio.to_thread(wait)).state == State.SUCCEEDED
+    assert asked > 3
+
+
 async def test_one_missing_job_among_many(chancy, monkeypatch):
     """wait_for_jobs says which job is missing as soon as that is clear, and leaves no waiter behind."""
     monkeypatch.setattr(waiting, "MISSING_GRACE_S", 0.1)
