@@ -62,6 +62,18 @@ async def test_a_worker_that_serves_other_queues_is_no_help(chancy: Chancy, says
     assert (await asyncio.wait_for(waited, WITHIN_S)).state == "cancelled"
 
 
+async def test_workers_that_serve_its_queue_and_do_not_take_it_are_named(chancy: Chancy, says):
+    """All slots are in use: whoever looks for the reason learns whose log to read."""
+    hard_jobs.gate.clear()
+    async with Worker(chancy, concurrency=1) as worker:
+        await chancy.push(Job(func="hard_jobs.until_gate"))
+        await until(lambda: worker.running)
+        waited, hears = says(await chancy.push(Job(func="jobs.noop")))
+        await hears(f"its queue 'default' is served by {worker.name}, and nobody has taken it yet")
+        hard_jobs.gate.set()
+        assert (await asyncio.wait_for(waited, WITHIN_S)).state == "succeeded"
+
+
 async def test_a_job_that_is_not_due_says_when(chancy: Chancy, says):
     """A scheduled one waits for its time, not for a worker."""
     reference = await chancy.push(Job(func="jobs.noop").with_scheduled_at(datetime.now(UTC) + timedelta(hours=1)))

@@ -14,6 +14,8 @@ from chancy_core.reference import Reference
 
 # A job that takes longer deserves a word; what has not changed since is not said again.
 SAYS_AFTER_S: Final = 10.0
+# So many workers are named.
+NAMED_MAX: Final = 3
 
 
 def wait(chancy: Chancy, reference: Reference) -> QueuedJob:
@@ -55,4 +57,8 @@ def _why_pending(chancy: Chancy, queue: Queue) -> str:
             f"no worker that lives serves its queue {queue.name!r}. Start one, chancy worker, or look "
             "into the log of the one that should, for why it has ended or does not start."
         )
-    return f"{len(serving)} workers serve its queue {queue.name!r}, and none has taken it yet."
+    names = ", ".join(worker.name for worker in serving[:NAMED_MAX]) + (", …" if len(serving) > NAMED_MAX else "")
+    return (
+        f"its queue {queue.name!r} is served by {names}, and nobody has taken it yet: all slots are in use, limits of "
+        "the queue allow no more, or the log of these workers says what keeps them from it."
+    )
