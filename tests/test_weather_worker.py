@@ -516,3 +516,37 @@ async def test_a_clock_that_jumps_forward_costs_no_good_run(chancy, query, monke
         finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
         assert two.rescued == 0
     assert {job.state for job in finished} == {"succeeded"}
+
+
+async def test_a_deleted_row_of_a_worker_costs_no_run(chancy, query):
+    """Somebody deletes the rows of all workers while they run jobs: they go on, and every run is recorded."""
+    hard_jobs.gate.clear()
+    async with Worker(chancy, lease_s=2) as one, Worker(chancy, lease_s=2) as other:
+        references = await chancy.push_many([Job.from_func(hard_jobs.until_gate)] * 20)
+        await until(lambda: one.running + other.running == 20, PATIENCE_S)
+        await until(lambda: not one._parts.lease.unsteady_s and not other._parts.lease.unsteady_s, PATIENCE_S)
+        with captured_events() as events:
+            query("DELETE FROM {s}.workers")
+            await until(lambda: [e["event"] for e in events].count("worker_forgotten") >= 2, PATIENCE_S)
+            hard_jobs.gate.set()
+            finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
+    assert {(job.state, job.claims) for job in finished} == {("succeeded", 1)}
+
+
+async def test_runs_that_others_have_taken_meanwhile_are_stopped(chancy, query):
+    """The row is gone, and so are some of the jobs: those are stopped here, and the others go on."""
+    hard_jobs.gate.clear()
+    async with Worker(chancy, lease_s=2) as worker:
+        references = await chancy.push_many([Job.from_func(hard_jobs.until_gate, max_attempts=9)] * 10)
+        await until(lambda: worker.running == 10, PATIENCE_S)
+        with captured_events() as events:
+            query(
+                "WITH gone AS (DELETE FROM {s}.workers) "
+                "UPDATE {s}.jobs SET claims = claims + 1, worker = 'another' WHERE id = ANY (%s)",
+                [reference.identifier for reference in references[:4]],
+            )
+            await until(lambda: worker.running == 6, PATIENCE_S)
+            hard_jobs.gate.set()
+            finished = await chancy.wait_for_jobs(references[4:], timeout=PATIENCE_S)
+    assert {(job.state, job.claims) for job in finished} == {("succeeded", 1)}
+    assert [event["count"] for event in events if event["event"] == "jobs_stopped"] == [4]

@@ -1,4 +1,4 @@
-"""Audit: find the runs that this worker holds without having heard of them.
+"""Audit: find the runs that this worker holds without having heard of them, and those that it no longer holds.
 
 A claim commits, and the connection is lost before its answer arrives: the jobs are running in the name of a worker
 that does not know of them, and its lease is in order, so nobody would ever rescue them. After each claim that failed,
@@ -32,6 +32,7 @@ class Auditor:
         store: the statements.
         connection: the connection that claims use, so that none is in flight during a look.
         known: the runs that the worker knows of: running, or waiting to be written.
+        not_ours: called with the runs that the worker knows of, and the database does not know to be its own.
         hear: told, as by a notification, which queues gained jobs.
     """
 
@@ -41,8 +42,11 @@ class Auditor:
         store: Store,
         connection: WorkerConnection,
         known: Callable[[], set[RunKey]],
+        not_ours: Callable[[set[RunKey]], None],
         hear: Callable[[str], None],
     ) -> None:
+        self._not_ours = not_ours
+        self._doubt = False
         self._worker = worker
         self._store = store
         self._connection = connection
@@ -54,10 +58,21 @@ class Auditor:
         """A claim failed, and may have succeeded all the same."""
         self._suspicion.set()
 
+    def doubt(self) -> None:
+        """The database did not know this worker any more: others may have taken its runs."""
+        log.error(
+            "worker_forgotten", worker=self._worker, hint="Its row was gone. It goes on with what is still its own."
+        )
+        self._doubt = True
+        self._suspicion.set()
+
     async def run(self) -> None:
         """Look whenever there is a suspicion, for ever."""
         while True:
             await self._suspicion.wait()
+            if self._doubt:
+                await self._give_up_others()
+                self._doubt = False
             unheard = await self._unheard()
             if unheard:
                 await asyncio.sleep(BETWEEN_LOOKS_S)
@@ -72,6 +87,15 @@ class Auditor:
         unheard = await self._unheard()
         if unheard:
             await self._connection.run(self._hand_back(unheard))
+
+    async def _give_up_others(self) -> None:
+        """Stop what goes on here and belongs to somebody else."""
+        before = self._known()
+        rows = await self._connection.run(self._held())
+        held = {(id_, claims) for id_, claims, _ in rows}
+        gone = (before & self._known()) - held
+        if gone:
+            self._not_ours(gone)
 
     async def _unheard(self) -> dict[RunKey, str]:
         before = self._known()

@@ -58,6 +58,7 @@ class Heartbeat:
         queues: the queues that are claimed from.
         busy: whether anything runs here.
         found: called with what each beat found.
+        forgotten: called when the database did not know the worker any more.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Heartbeat:
         queues: Callable[[], list[str]],
         busy: Callable[[], bool],
         found: Callable[[Signs], None],
+        forgotten: Callable[[], None],
     ) -> None:
         self._worker = worker
         self._tags = list(tags)
@@ -82,6 +84,7 @@ class Heartbeat:
         self._queues = queues
         self._busy = busy
         self._found = found
+        self._forgotten = forgotten
         self._alarm = Alarm()
         self._clock = DatabaseClock()
         self._beat_at = time.monotonic()
@@ -131,8 +134,8 @@ class Heartbeat:
         known, now_s, signs = await self._connection.run(self._look())
         jumped = self._clock.jumped(now_s, sent_at, time.monotonic())
         if not known:
-            # Its jobs were taken; it may go on as a worker that has none.
-            self._lease.taken()
+            # Others have taken its jobs, or somebody has deleted its row: it goes on with those that are still its own.
+            self._forgotten()
             self._beat_at = sent_at = time.monotonic()
             await self._connection.run(self._store.register(self._worker, self._tags, self._lease.lease_s))
             self._written = None

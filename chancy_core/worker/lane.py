@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 from chancy_core.executors import Executor, StopReason
@@ -157,6 +157,18 @@ class Lane:
         for run in self._running.values():
             self._loop.call_soon(self._stop, run, reason)
         return len(self._running) + self.give_back(reason.value)
+
+    def stop_those(self, keys: Collection[tuple[uuid.UUID, int]], reason: StopReason) -> int:
+        """Stop these runs, or hand them back if they wait for a slot. Returns how many of them were here."""
+        runs = [run for run in self._running.values() if (run.job.id, run.job.claims) in keys]
+        for run in runs:
+            # As in `stop`.
+            self._loop.call_soon(self._stop, run, reason)
+        waiting = [one for one in self._waiting if (one[0].id, one[0].claims) in keys]
+        for one in waiting:
+            self._waiting.remove(one)
+            self._finisher.put(handed_back(one[0], reason.value))
+        return len(runs) + len(waiting)
 
     def give_back(self, note: str) -> int:
         """Hand back the jobs that wait for a slot, no attempt spent. Returns how many those were."""

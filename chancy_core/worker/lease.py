@@ -48,11 +48,6 @@ class Lease:
         """A renewal failed, for whatever reason: others may have fared alike. On the loop."""
         self._steady_since = None
 
-    def taken(self) -> None:
-        """The database no longer knows this worker: others have taken its jobs. On the loop."""
-        self._until = 0.0
-        self._lose("It was taken: the worker gave no sign of life for too long.")
-
     @property
     def is_held(self) -> bool:
         """Whether it is held now."""

@@ -297,6 +297,10 @@ class Lanes:
         """Stop everything that runs. Returns how many jobs that were."""
         return sum(lane.stop(reason) for lane in self._lanes.values())
 
+    def stop_those(self, keys: Collection[tuple[uuid.UUID, int]], reason: StopReason) -> int:
+        """Stop these runs. Returns how many of them were here."""
+        return sum(lane.stop_those(keys, reason) for lane in self._lanes.values())
+
     async def close(self) -> None:
         """Close the executors, those that were never ready included."""
         starting, self._starting = self._starting, {}

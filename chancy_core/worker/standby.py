@@ -42,6 +42,7 @@ class Standby:
         dsn: asked anew for each connection, because the embedded server may have moved.
         pooler: whether a transaction pooler is between.
         lease: what is prolonged; it is told on the loop.
+        forgotten: called on the loop when the database did not know the worker any more.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Standby:
         lease: Lease,
         *,
         pooler: bool,
+        forgotten: Callable[[], None],
     ) -> None:
         self._worker = worker
         self._tags = list(tags)
@@ -60,6 +62,7 @@ class Standby:
         self._dsn = dsn
         self._lease = lease
         self._pooler = pooler
+        self._forgotten = forgotten
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
         self._deadline_s: Final = deadline_s(lease.lease_s)
@@ -141,8 +144,8 @@ class Standby:
             )
         sent_at = time.monotonic()
         if not run_sync(self._connection, self._renewal()):
-            # Its jobs were taken; it may go on as a worker that has none.
-            self._tell(self._lease.taken)
+            # As for a heartbeat.
+            self._tell(self._forgotten)
             sent_at = time.monotonic()
             run_sync(self._connection, self._store.register(self._worker, self._tags, self._lease.lease_s))
         self._renewed_at = sent_at

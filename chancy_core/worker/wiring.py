@@ -99,10 +99,16 @@ class Parts:
             enforced=chancy.plugins.enforced,
         )
         self.room: Final = Room(store, claims, lambda: self.lanes.globally_limited, self.lanes.make_room)
-        self.auditor: Final = Auditor(worker.name, store, claims, self.known_runs, hear)
+        self.auditor: Final = Auditor(worker.name, store, claims, self.known_runs, self._not_ours, hear)
         self.canceller: Final = Canceller(worker.name, store, claims, self.lanes.cancel)
         self.standby: Final = Standby(
-            worker.name, sorted(tags), store, lambda: chancy.dsn, self.lease, pooler=chancy.settings.pooler
+            worker.name,
+            sorted(tags),
+            store,
+            lambda: chancy.dsn,
+            self.lease,
+            pooler=chancy.settings.pooler,
+            forgotten=self.auditor.doubt,
         )
         self.heartbeat: Final = Heartbeat(
             worker.name,
@@ -114,6 +120,7 @@ class Parts:
             queues=lambda: self.lanes.claimed_from,
             busy=lambda: self.lanes.busy,
             found=self.hearing.found,
+            forgotten=self.auditor.doubt,
         )
         self.rescuer: Final = Rescuer(worker.name, store, claims, self.lease, hear, self.heartbeat.beat)
         self.vitals: Final = Vitals([claims, self.writes], self.finisher, self.lease, give_up)
@@ -137,6 +144,12 @@ class Parts:
                 count=count,
                 reason="Their lease was lost: others may run them by now.",
             )
+
+    def _not_ours(self, runs: set[tuple[uuid.UUID, int]]) -> None:
+        """These runs go on here, and are somebody else's by now."""
+        count = self.lanes.stop_those(runs - self.finisher.known(), StopReason.LEASE_LOST)
+        if count:
+            log.error("jobs_stopped", count=count, reason="Others have taken them: the worker seemed to be lost.")
 
     def _written(self, outcomes: Sequence[Outcome]) -> None:
         self.room.ended(outcomes)
