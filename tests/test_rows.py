@@ -92,6 +92,9 @@ async def test_what_cannot_be_shown_of_a_worker_is_not_stored(chancy, query):
     """What is shown of workers is in range too: one row cannot hide all of them."""
     query("INSERT INTO {s}.workers (worker, tags, lease_until) VALUES ('w', '{}', now())")
     for change in (
+        "lease_s = 'NaN'",
+        "lease_s = 'infinity'",
+        "lease_s = 0",
         "seen_at = 'infinity'",
         "started_at = '-infinity'",
         "status_at = '0044-03-15 BC'",
@@ -224,7 +227,7 @@ async def test_a_worker_is_shown_whatever_it_is_said_to_have_said(chancy, query)
 def before(dsn, schema):
     """The schema as it was before the constraints."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        run_sync(connection, migrate(schema, kernel_migrations()[:4]))
+        run_sync(connection, migrate(schema, kernel_migrations()[:5]))
         yield
 
 

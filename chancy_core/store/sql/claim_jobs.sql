@@ -52,7 +52,7 @@ claimed AS (
         worker = %(worker)s,
         attempts = attempts + 1,
         -- After the last integer it begins at 1 again: by then no outcome of that run can be on its way.
-        claims = claims %% 2147483647 + 1,
+        claims = mod(claims, 2147483647) + 1,
         started_at = now(),
         note = NULL
     WHERE ctid = ANY (ARRAY(SELECT place FROM ready))

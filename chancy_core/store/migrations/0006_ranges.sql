@@ -125,15 +125,19 @@ ALTER TABLE {schema}.workers
     ) NOT VALID,
     ADD CONSTRAINT workers_tags CHECK (
         CASE WHEN coalesce(array_ndims(tags), 1) = 1 THEN array_position(tags, NULL) IS NULL ELSE false END
-    ) NOT VALID;
+    ) NOT VALID,
+    -- What an interval can be made of, wherever leases are compared with it.
+    ADD CONSTRAINT workers_lease_s CHECK (lease_s > 0 AND lease_s <= 1000000000) NOT VALID;
 
 -- One that lives registers again within moments.
 DELETE FROM {schema}.workers
-WHERE NOT started_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00'
+WHERE NOT (lease_s > 0 AND lease_s <= 1000000000)
+   OR NOT started_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00'
    OR NOT seen_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00'
    OR NOT status_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00'
    OR CASE WHEN coalesce(array_ndims(tags), 1) <> 1 THEN true ELSE array_position(tags, NULL) IS NOT NULL END;
 
 ALTER TABLE {schema}.workers
     VALIDATE CONSTRAINT workers_moments,
-    VALIDATE CONSTRAINT workers_tags;
+    VALIDATE CONSTRAINT workers_tags,
+    VALIDATE CONSTRAINT workers_lease_s;
