@@ -88,8 +88,8 @@ async def test_a_worker_without_its_lease_is_not_ready(chancy, metrics, until):
     """A worker whose lease ran out claims nothing, and says so."""
     async with Worker(chancy, lease_s=1) as worker:
         assert worker.lease_held
-        worker._cancel("heartbeat")
-        await worker._standby.stop()
+        next(task for task in worker._duties if task.get_name() == "heartbeat").cancel()
+        await worker._parts.standby.stop()
         await until(lambda: not worker.lease_held)
         status, body = await fetch(metrics.address, "/health/ready")
     assert status == 503
