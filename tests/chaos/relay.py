@@ -380,7 +380,8 @@ class Relay:
         self._tasks.add(task)
         try:
             await self._serve(reader, writer)
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # A connection that is over, at the latest when the relay is.
             _end(writer, reset=True)
         finally:
             self._tasks.discard(task)

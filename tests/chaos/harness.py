@@ -1,0 +1,413 @@
+"""What a scenario works with: servers, workers in processes of their own, a stream of pushes, a ledger, a check."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+
+from chancy_core.app import Chancy
+from chancy_core.job import Job
+from chancy_core.queue import Queue
+from chaos import work
+from chaos.cluster import Cluster, server_programs
+from chaos.relay import Relay
+from chaos.scenario import Result, Scenario
+
+ROOT = Path(__file__).parents[2]
+# What is waited for comes long before, or never.
+PATIENCE_S = 75.0
+POLL_S = 0.05
+QUEUE = "shared"
+
+
+async def until(condition: Callable[[], Any], what: str, within_s: float = PATIENCE_S) -> Any:
+    """Wait for a condition; weather on the way to it counts as not yet."""
+    deadline = time.monotonic() + within_s
+    while True:
+        with suppress(psycopg.OperationalError):
+            found = condition()
+            if isinstance(found, Awaitable):
+                found = await found
+            if found:
+                return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s:g} s: {what}")
+        await asyncio.sleep(POLL_S)
+
+
+class WorkerProcess:
+    """`chancy worker` in a process of its own. Its log is in `log`.
+
+    Attributes:
+        tag: what its own queue asks for.
+        written_off: whether others may rightly have taken it for dead: what it had not written is nobody's fault.
+    """
+
+    def __init__(self, arena: Arena, tag: str, dsn: str, prefix: Sequence[str], environ: Mapping[str, str]) -> None:
+        self.tag = tag
+        self.queue = f"own-{tag}"
+        self.written_off = False
+        self.log = arena.folder / f"{tag}.log"
+        variables = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("CHANCY_")},
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)]),
+            work.LEDGER: str(arena.ledger),
+            "CHANCY_DSN": dsn,
+            "CHANCY_SCHEMA": arena.schema,
+            "CHANCY_DISCOVER": "false",
+            "CHANCY_WORKER_NAME": tag,
+            "CHANCY_WORKER_LEASE_S": str(arena.lease_s),
+            **environ,
+        }
+        command = [*prefix, sys.executable, "-m", "chancy_core.cli", "worker", "--tag", tag, "--concurrency", "40"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables, cwd=arena.folder
+            )
+
+    def said(self) -> str:
+        """What it has logged so far."""
+        return self.log.read_text(errors="replace")
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def ready(self) -> Self:
+        """Wait until it works."""
+
+        def started() -> bool:
+            assert self.alive, f"{self.tag} ended with {self.process.returncode}: {self.said()[-2000:]}"
+            return "worker_started" in self.said()
+
+        await until(started, f"{self.tag} starts")
+        return self
+
+    async def ended(self, within_s: float = PATIENCE_S) -> int:
+        """Wait for its end; its exit code."""
+        await until(lambda: not self.alive, f"{self.tag} ends", within_s)
+        return self.process.returncode
+
+    def end(self) -> None:
+        """Make sure that it is gone."""
+        if self.alive:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+        self.process.wait()
+
+
+class Pusher:
+    """Pushes jobs, one after the other, whatever happens; knows which of them it was told are stored."""
+
+    def __init__(self, chancy: Chancy, every_s: float, jobs: Callable[[str], Job]) -> None:
+        self._chancy = chancy
+        self._every_s = every_s
+        self._jobs = jobs
+        self._going: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self.stored: set[str] = set()
+        self.stored_at = 0.0
+        self.refused: Counter[str] = Counter()
+
+    def start(self) -> Self:
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._going:
+            await asyncio.wait(self._going, timeout=30)
+        for task in self._going:
+            task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            if len(self._going) < 50:
+                task = asyncio.create_task(self._push())
+                self._going.add(task)
+                task.add_done_callback(self._going.discard)
+            await asyncio.sleep(self._every_s)
+
+    async def _push(self) -> None:
+        token = secrets.token_hex(6)
+        many = random.random() < 0.05
+        tokens = [f"{token}-{number}" for number in range(5)] if many else [token]
+        jobs = [self._jobs(each) for each in tokens]
+        try:
+            if many:
+                await self._chancy.push_many(QUEUE, jobs)
+            else:
+                await self._chancy.push(QUEUE, jobs[0])
+        except Exception as error:
+            # Whether it is stored is not known, and so it is not expected.
+            self.refused[type(error).__name__] += 1
+        else:
+            self.stored.update(tokens)
+            self.stored_at = time.monotonic()
+
+
+class Arena:
+    """One scenario's surroundings. Everything that it starts is gone at its end.
+
+    Args:
+        dsn: the database that is used as long as the scenario makes none of its own; None: one is made.
+        folder: an existing folder that everybody may enter.
+        short: whether this is the short form.
+    """
+
+    def __init__(self, played: Scenario, dsn: str | None, folder: Path, *, short: bool) -> None:
+        self.played = played
+        self.short = short
+        self.lease_s = min(played.lease_s, 4.0) if short else played.lease_s
+        self.folder = folder
+        self.ledger = folder / "ledger"
+        self.schema = f"chaos_{secrets.token_hex(4)}"
+        self.workers: list[WorkerProcess] = []
+        self.pushers: list[Pusher] = []
+        self.wrong: list[str] = []
+        self.stored: set[str] = set()
+        self._given_dsn = dsn
+        self._dsn = ""
+        self._stack = ExitStack()
+        self._opened: list[Chancy] = []
+        self._dice = random.Random(7)
+
+    async def play(self) -> Result:
+        """Play the scenario, wait for the jobs, count."""
+        self.ledger.touch()
+        self.ledger.chmod(0o666)
+        try:
+            back_s = await self.played.act(self)
+            result = await self._counted()
+            result.back_s, result.within_s = back_s, self.played.within_s
+            return result
+        except AssertionError as error:
+            result = await self._counted() if self._dsn else Result()
+            result.wrong.insert(0, str(error).split("\n", maxsplit=1)[0])
+            return result
+        finally:
+            await self._close()
+
+    # -- servers ---------------------------------------------------------------------------
+
+    async def database(self, dsn: str | None = None) -> str:
+        """Use a database: a server of one's own, or the common one. Migrates it, and declares the queue.
+
+        Returns:
+            Its DSN, past every relay.
+        """
+        self._dsn = dsn or self._given_dsn or self.cluster().dsn()
+        await self.chancy()
+        return self._dsn
+
+    def moved_to(self, dsn: str) -> None:
+        """The truth is elsewhere from now on, as after a fail-over."""
+        self._dsn = dsn
+
+    def cluster(self, name: str = "server", settings: Mapping[str, str] | None = None, **more: Any) -> Cluster:
+        """A running server of the scenario's own."""
+        return self.unmade_cluster(name, settings, **more).make()
+
+    def unmade_cluster(self, name: str, settings: Mapping[str, str] | None = None, **more: Any) -> Cluster:
+        """The same before anything has been made."""
+        made = Cluster(self.folder / name, server_programs(self.folder.parent), settings, **more)
+        return self._stack.enter_context(made)
+
+    def relay(self, dsn: str | None = None, **more: Any) -> Relay:
+        """A relay to the database."""
+        return self._stack.enter_context(Relay(dsn or self._dsn, **more))
+
+    def at_the_end(self, act: Callable[..., Any], *arguments: Any) -> None:
+        """Call this at the end, whatever happens."""
+        self._stack.callback(act, *arguments)
+
+    # -- applications and workers ----------------------------------------------------------
+
+    async def chancy(self, dsn: str | None = None, **settings: Any) -> Chancy:
+        """An open Chancy."""
+        opened = Chancy(dsn or self._dsn, schema=self.schema, discover=False, **settings)
+        await opened.open()
+        self._opened.append(opened)
+        await opened.migrate()
+        await opened.declare(Queue(QUEUE))
+        return opened
+
+    async def worker(
+        self, dsn: str | None = None, *, prefix: Sequence[str] = (), ready: bool = True, **environ: str
+    ) -> WorkerProcess:
+        """Start a worker."""
+        tag = f"w{len(self.workers)}"
+        own = Queue(f"own-{tag}", tags=[tag], polling_interval=1.0)
+        if ready:
+            async with Chancy(self._dsn, schema=self.schema, discover=False) as chancy:
+                await chancy.declare(own)
+        made = WorkerProcess(self, tag, dsn or self._dsn, prefix, environ)
+        self.workers.append(made)
+        self._stack.callback(made.end)
+        return await made.ready() if ready else made
+
+    async def push_steadily(self, dsn: str | None = None, *, every_s: float = 0.03, **settings: Any) -> Pusher:
+        """Push jobs from now on, until the scenario is over."""
+        chancy = await self.chancy(dsn, **settings)
+        made = Pusher(chancy, every_s, self.job).start()
+        self.pushers.append(made)
+        return made
+
+    def job(self, token: str, seconds: float | None = None, **more: Any) -> Job:
+        """A job that writes into the ledger; half of them may be tried again."""
+        if seconds is None:
+            seconds = self._dice.choice((0.01, 0.05, 0.2, 0.5))
+        attempts = self._dice.choice((1, 3))
+        return Job(
+            func="chaos.work.note", kwargs={"token": token, "seconds": seconds, **more}, max_attempts=attempts
+        )
+
+    async def push(self, job: Callable[[str], Job] | None = None, *, queue: str = QUEUE, number: int = 1) -> list[str]:
+        """Push some jobs on a connection of their own, past every relay; their tokens."""
+        tokens = [secrets.token_hex(6) for _ in range(number)]
+        jobs = [(job or self.job)(token) for token in tokens]
+
+        async def pushed() -> bool:
+            async with await psycopg.AsyncConnection.connect(self._dsn, connect_timeout=5) as connection:
+                await self._opened[0].push_many(queue, jobs, connection=connection)
+            return True
+
+        await until(pushed, "a push on a connection of its own")
+        self.stored.update(tokens)
+        return tokens
+
+    # -- what can be seen ------------------------------------------------------------------
+
+    async def rows(self, text: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Ask the database, past every relay; `{s}` is the schema."""
+        async with await psycopg.AsyncConnection.connect(self._dsn, autocommit=True, connect_timeout=5) as connection:
+            query = text.replace("{s}", f'"{self.schema}"')
+            cursor = await connection.execute(query.encode(), parameters or None)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def finished(self) -> int:
+        """How many jobs have come to their end."""
+        return (await self.rows("SELECT count(*) FROM {s}.finished_jobs"))[0][0]
+
+    async def under_way(self, number: int = 20) -> None:
+        """Wait until work is being done: so many jobs have ended from now on."""
+        wanted = await self.finished() + number
+
+        async def condition() -> bool:
+            return await self.finished() >= wanted
+
+        await until(condition, f"{number} jobs end")
+
+    async def back(self, *workers: WorkerProcess, since: float | None = None) -> float:
+        """Seconds from a moment, now by default, until each of these workers has run a job that was pushed after it."""
+        began = time.monotonic() if since is None else since
+        tokens = {worker: (await self.push(lambda token: self.job(token, 0.0), queue=worker.queue))[0]
+                  for worker in workers or self.workers}  # fmt: skip
+
+        async def done() -> bool:
+            found = await self.rows(
+                "SELECT kwargs->>'token' FROM {s}.finished_jobs WHERE kwargs->>'token' = ANY(%s)",
+                list(tokens.values()),
+            )
+            return len(found) == len(tokens)
+
+        await until(done, f"{', '.join(worker.tag for worker in tokens)} work again")
+        return time.monotonic() - began
+
+    def expect(self, condition: object, complaint: str) -> None:
+        """Note what is wrong, and go on."""
+        if not condition:
+            self.wrong.append(complaint)
+
+    def runs(self) -> list[tuple[str, str, int, int, str]]:
+        """The ledger: what (began, ran), job, claims, attempt, worker."""
+        found = []
+        for line in self.ledger.read_text().splitlines():
+            what, id_, claims, attempt, worker, _ = line.split()
+            found.append((what, id_, int(claims), int(attempt), worker))
+        return found
+
+    # -- the end ---------------------------------------------------------------------------
+
+    async def _counted(self) -> Result:
+        for pusher in self.pushers:
+            await pusher.stop()
+            self.stored |= pusher.stored
+        if any(worker.alive for worker in self.workers):
+            with suppress(AssertionError):
+                await until(self._all_done, "every job ends", 60 if self.short else 90)
+        finished = await until(self._finished_rows, "the database answers")
+        live = await self.rows("SELECT id::text, kwargs->>'token' FROM {s}.jobs")
+        result = Result(jobs=len(self.stored), wrong=self.wrong)
+        ended = {row[1] for row in finished}
+        result.lost = len(self.stored - ended)
+        ids = Counter([row[0] for row in finished] + [row[0] for row in live])
+        per_token = Counter(token for _, token in {(row[0], row[1]) for row in finished} | set(live))
+        result.twice = sum(ids.values()) - len(ids) + sum(per_token.values()) - len(per_token)
+        self._judge_failures(finished, result)
+        result.again = sum(
+            number > 1 for number in Counter(id_ for what, id_, *_ in self.runs() if what == "ran").values()
+        )
+        result.said = "\n".join(f"--- {worker.tag}\n{worker.said()}" for worker in self.workers)
+        return result
+
+    async def _all_done(self) -> bool:
+        return not (await self.rows("SELECT count(*) FROM {s}.jobs"))[0][0]
+
+    async def _finished_rows(self) -> list[tuple[Any, ...]]:
+        found = await self.rows(
+            "SELECT id::text, kwargs->>'token', state, worker, errors, note FROM {s}.finished_jobs"
+        )
+        return found or [("", "", "succeeded", "", None, None)]
+
+    def _judge_failures(self, finished: Sequence[tuple[Any, ...]], result: Result) -> None:
+        off = {worker.tag for worker in self.workers if worker.written_off}
+        good = {(id_, attempt, worker) for what, id_, _, attempt, worker in self.runs() if what == "ran"}
+        for id_, _, state, _, errors, _note in finished:
+            blamed = [error for error in errors or () if re.split(r"\.", error["worker"] or "")[0] not in off]
+            lost = sum((id_, error["attempt"], error["worker"]) in good for error in blamed)
+            result.good_lost += lost
+            if not lost and (blamed or (state != "succeeded" and not errors)):
+                result.failed += 1
+
+    async def _close(self) -> None:
+        for pusher in self.pushers:
+            await pusher.stop()
+        for worker in self.workers:
+            worker.end()
+        for chancy in self._opened:
+            with suppress(Exception):
+                await asyncio.wait_for(chancy.close(), 10)
+        if self._dsn == self._given_dsn and self._dsn:
+            with suppress(psycopg.Error):
+                await self.rows("DROP SCHEMA IF EXISTS {s} CASCADE")
+        self._stack.close()
+
+
+async def play(scenario: Scenario, dsn: str | None, folder: Path, *, short: bool) -> Result:
+    """Play one scenario in a new folder below that one."""
+    place = folder / scenario.name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    place.chmod(0o755)
+    return await Arena(scenario, dsn, place, short=short).play()
