@@ -16,11 +16,10 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
+from chancy_core.testing.server import new_folder
 from chaos.cluster import Cluster, Skipped, server_programs
 from chaos.harness import play
 from chaos.scenario import SCENARIOS, Result, Scenario
-
-from chancy_core.testing.server import new_folder
 
 FAMILIES = ("connections", "servers", "workers", "locks_and_space", "clocks", "poolers")
 COLUMNS = "{:<34} {:>6} {:>5} {:>6} {:>9} {:>7} {:>6} {:>14}  {}"
@@ -39,8 +38,7 @@ def chosen(patterns: Sequence[str]) -> list[Scenario]:
     found = [
         each
         for each in SCENARIOS.values()
-        if not patterns
-        or any(fnmatch.fnmatch(each.name, pattern) or each.family == pattern for pattern in patterns)
+        if not patterns or any(fnmatch.fnmatch(each.name, pattern) or each.family == pattern for pattern in patterns)
     ]
     if not found:
         sys.exit(f"No scenario fits {' '.join(patterns)}. There are: {', '.join(SCENARIOS)}.")

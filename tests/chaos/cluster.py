@@ -125,11 +125,11 @@ class Cluster:
 
     # -- its life --------------------------------------------------------------------------
 
-    def make(self) -> Self:
+    def make(self, *options: str) -> Self:
         """Make the data, and start."""
         self._run(
             "initdb", "-D", str(self.data), "-U", USER, "--auth=trust", "--no-sync", "--no-instructions",
-            "--encoding=UTF8", "--locale=C",
+            "--encoding=UTF8", "--locale=C", *options,
         )  # fmt: skip
         with (self.data / "pg_hba.conf").open("a") as rules:
             rules.write(f"host replication {USER} 127.0.0.1/32 trust\n")
@@ -139,9 +139,7 @@ class Cluster:
         """Copy a primary, and follow it."""
         self._run("pg_basebackup", "-D", str(self.data), "-d", primary.dsn(application_name=name), "-R", "--no-sync",
                   "-c", "fast")  # fmt: skip
-        (self.data / "postgresql.auto.conf").write_text(
-            f"primary_conninfo = '{primary.dsn(application_name=name)}'\n"
-        )
+        (self.data / "postgresql.auto.conf").write_text(f"primary_conninfo = '{primary.dsn(application_name=name)}'\n")
         return self.start()
 
     def start(self) -> Self:

@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_S = 75.0
 POLL_S = 0.05
 QUEUE = "shared"
+PUSH_EVERY_S = 0.03
 
 
 async def until(condition: Callable[[], Any], what: str, within_s: float = PATIENCE_S) -> Any:
@@ -199,16 +200,21 @@ class Arena:
         try:
             back_s = await self.played.act(self)
             result = await self._counted()
-            result.back_s, result.within_s = back_s, self.played.within_s
-            return result
+            result.back_s = back_s
         except AssertionError as error:
             result = await self._counted() if self._dsn else Result()
             result.wrong.insert(0, str(error).split("\n", maxsplit=1)[0])
-            return result
         finally:
             await self._close()
+        result.within_s = self.played.within_s
+        return result
 
     # -- servers ---------------------------------------------------------------------------
+
+    @property
+    def dsn(self) -> str:
+        """The database, past every relay."""
+        return self._dsn
 
     async def database(self, dsn: str | None = None) -> str:
         """Use a database: a server of one's own, or the common one. Migrates it, and declares the queue.
@@ -266,21 +272,21 @@ class Arena:
         self._stack.callback(made.end)
         return await made.ready() if ready else made
 
-    async def push_steadily(self, dsn: str | None = None, *, every_s: float = 0.03, **settings: Any) -> Pusher:
+    async def push_steadily(
+        self, dsn: str | None = None, *, job: Callable[[str], Job] | None = None, **settings: Any
+    ) -> Pusher:
         """Push jobs from now on, until the scenario is over."""
         chancy = await self.chancy(dsn, **settings)
-        made = Pusher(chancy, every_s, self.job).start()
+        made = Pusher(chancy, PUSH_EVERY_S, job or self.job).start()
         self.pushers.append(made)
         return made
 
-    def job(self, token: str, seconds: float | None = None, **more: Any) -> Job:
+    def job(self, token: str, seconds: float | None = None, func: str = "chaos.work.note", **more: Any) -> Job:
         """A job that writes into the ledger; half of them may be tried again."""
         if seconds is None:
             seconds = self._dice.choice((0.01, 0.05, 0.2, 0.5))
         attempts = self._dice.choice((1, 3))
-        return Job(
-            func="chaos.work.note", kwargs={"token": token, "seconds": seconds, **more}, max_attempts=attempts
-        )
+        return Job(func=func, kwargs={"token": token, "seconds": seconds, **more}, max_attempts=attempts)
 
     async def push(self, job: Callable[[str], Job] | None = None, *, queue: str = QUEUE, number: int = 1) -> list[str]:
         """Push some jobs on a connection of their own, past every relay; their tokens."""
@@ -319,7 +325,11 @@ class Arena:
         await until(condition, f"{number} jobs end")
 
     async def back(self, *workers: WorkerProcess, since: float | None = None) -> float:
-        """Seconds from a moment, now by default, until each of these workers has run a job that was pushed after it."""
+        """Seconds from a moment, now by default, until work goes on.
+
+        That is: each of these workers, all by default, has run a job that was pushed after that moment, and the
+        applications that push are told again that their jobs are stored.
+        """
         began = time.monotonic() if since is None else since
         tokens = {worker: (await self.push(lambda token: self.job(token, 0.0), queue=worker.queue))[0]
                   for worker in workers or self.workers}  # fmt: skip
@@ -332,6 +342,8 @@ class Arena:
             return len(found) == len(tokens)
 
         await until(done, f"{', '.join(worker.tag for worker in tokens)} work again")
+        for pusher in self.pushers:
+            await until(lambda pusher=pusher: pusher.stored_at > began, f"pushes go on ({dict(pusher.refused)})")
         return time.monotonic() - began
 
     def expect(self, condition: object, complaint: str) -> None:
@@ -375,9 +387,7 @@ class Arena:
         return not (await self.rows("SELECT count(*) FROM {s}.jobs"))[0][0]
 
     async def _finished_rows(self) -> list[tuple[Any, ...]]:
-        found = await self.rows(
-            "SELECT id::text, kwargs->>'token', state, worker, errors, note FROM {s}.finished_jobs"
-        )
+        found = await self.rows("SELECT id::text, kwargs->>'token', state, worker, errors, note FROM {s}.finished_jobs")
         return found or [("", "", "succeeded", "", None, None)]
 
     def _judge_failures(self, finished: Sequence[tuple[Any, ...]], result: Result) -> None:

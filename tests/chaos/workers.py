@@ -206,7 +206,7 @@ async def _second_signal(arena: Arena, worker: WorkerProcess) -> float:
 async def told_twice(arena: Arena) -> float:
     """A worker with long jobs is told twice: it hands them back, and ends."""
     one, _ = await _two(arena)
-    await arena.push(lambda token: arena.job(token, 3.0), queue=one.queue, number=20)
+    await arena.push(lambda token: arena.job(token, 3.0), number=40)
     await arena.under_way(5)
     return await _second_signal(arena, one)
 
@@ -235,7 +235,7 @@ async def told_twice_during_its_start(arena: Arena) -> float:
 async def told_twice_behind_a_lock(arena: Arena) -> float:
     """Somebody locks the workers' table, and a worker is told twice."""
     one, _ = await _two(arena)
-    with psycopg.connect(arena._dsn) as locker:
+    with psycopg.connect(arena.dsn) as locker:
         locker.execute(f'LOCK TABLE "{arena.schema}".workers, "{arena.schema}".jobs'.encode())
         await asyncio.sleep(1)
         return await _second_signal(arena, one)
@@ -250,7 +250,7 @@ async def loop_blocked_and_standby_hangs(arena: Arena) -> float:
     await arena.push_steadily()
     await arena.under_way()
     relay.stall("chancy heartbeat")
-    await arena.push(lambda token: arena.job(token, arena.lease_s * 1.2).replace(func="chaos.work.block"))
+    await arena.push(lambda token: arena.job(token, arena.lease_s * 1.2, func="chaos.work.block"))
     await until(lambda: "loop_blocked" in worker.said(), "the loop is blocked")
     relay.pass_all()
     await asyncio.sleep(0)
