@@ -9,7 +9,7 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 TEMPLATE := examples/plugin-template
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format bench bench-quick wheels clean
+.PHONY: help demo test chaos check format bench bench-quick wheels clean
 
 help:            ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -20,6 +20,9 @@ demo: $(READY)   ## A worker runs thousands of real jobs on a private PostgreSQL
 test: $(READY)   ## The tests, on the embedded PostgreSQL (or CHANCY_TEST_DSN)
 	$(BIN)/python -m pytest -n auto
 	@set -e; for plugin in $(PLUGINS) $(TEMPLATE); do echo "$$plugin"; (cd $$plugin && $(CURDIR)/$(BIN)/python -m pytest -n auto); done
+
+chaos: $(READY)  ## Every fault on real workers, and a table; ARGS="--help" says what it takes
+	@cd tests && $(CURDIR)/$(BIN)/python -m chaos $(ARGS)
 
 check: $(READY)  ## Format, lint, strict types, import rules
 	$(BIN)/ruff format --check .

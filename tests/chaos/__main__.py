@@ -7,6 +7,7 @@ import asyncio
 import fnmatch
 import importlib
 import json
+import logging
 import shutil
 import sys
 import time
@@ -76,6 +77,8 @@ def main() -> int:
     parser.add_argument("--logs", action="store_true", help="show what the workers logged where something is bad")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs, ledgers and servers")
     given = parser.parse_args()
+    # Applications that push through a fault have much to say about it.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     load()
     scenarios = chosen(given.only)
     if given.list:

@@ -34,7 +34,7 @@ async def finish_hangs(arena: Arena) -> float:
     return await arena.back()
 
 
-@scenario(within_s=HUNG_S, short=True)
+@scenario(within_s=HUNG_S)
 async def finish_answers_hang(arena: Arena) -> float:
     """Outcomes are written, and the answers never arrive."""
     relay, _ = await _surroundings(arena)
@@ -122,7 +122,7 @@ async def refused(arena: Arena) -> float:
     return await arena.back()
 
 
-@scenario(within_s=OUTAGE_S, short=True)
+@scenario(within_s=OUTAGE_S)
 async def storm_of_cuts(arena: Arena) -> float:
     """Connections of each kind are cut at random, by reset and in good order, on both sides or on one."""
     relay, _ = await _surroundings(arena, 2)
@@ -160,7 +160,7 @@ async def slow_network(arena: Arena) -> float:
     return await arena.back()
 
 
-@scenario(within_s=HUNG_S, short=True)
+@scenario(within_s=HUNG_S)
 async def application_hangs(arena: Arena) -> float:
     """A connection of the application hangs in the middle of its pushes; later pushes go on."""
     await arena.database()

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -24,13 +25,15 @@ from chancy_core.app import Chancy
 from chancy_core.job import Job
 from chancy_core.queue import Queue
 from chaos import work
-from chaos.cluster import Cluster, server_programs
+from chaos.cluster import Cluster, Skipped, server_programs
 from chaos.relay import Relay
 from chaos.scenario import Result, Scenario
 
 ROOT = Path(__file__).parents[2]
 # What is waited for comes long before, or never.
 PATIENCE_S = 75.0
+# For the remaining jobs, where a scenario has gone wrong already.
+GIVES_UP_AFTER_S = 30.0
 POLL_S = 0.05
 QUEUE = "shared"
 PUSH_EVERY_S = 0.03
@@ -201,9 +204,11 @@ class Arena:
             back_s = await self.played.act(self)
             result = await self._counted()
             result.back_s = back_s
-        except AssertionError as error:
-            result = await self._counted() if self._dsn else Result()
-            result.wrong.insert(0, str(error).split("\n", maxsplit=1)[0])
+        except Skipped:
+            raise
+        except Exception as error:
+            result = await self._counted(GIVES_UP_AFTER_S) if self._dsn else Result()
+            result.wrong.insert(0, _told(error))
         finally:
             await self._close()
         result.within_s = self.played.within_s
@@ -361,13 +366,13 @@ class Arena:
 
     # -- the end ---------------------------------------------------------------------------
 
-    async def _counted(self) -> Result:
+    async def _counted(self, within_s: float = PATIENCE_S) -> Result:
         for pusher in self.pushers:
             await pusher.stop()
             self.stored |= pusher.stored
         if any(worker.alive for worker in self.workers):
             with suppress(AssertionError):
-                await until(self._all_done, "every job ends", 60 if self.short else 90)
+                await until(self._all_done, "every job ends", within_s)
         finished = await until(self._finished_rows, "the database answers")
         live = await self.rows("SELECT id::text, kwargs->>'token' FROM {s}.jobs")
         result = Result(jobs=len(self.stored), wrong=self.wrong)
@@ -412,6 +417,13 @@ class Arena:
             with suppress(psycopg.Error):
                 await self.rows("DROP SCHEMA IF EXISTS {s} CASCADE")
         self._stack.close()
+
+
+def _told(error: Exception) -> str:
+    """One line about what went wrong, and where in the suite."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if "/chaos/" in each.filename]
+    where = "" if isinstance(error, AssertionError) or not frames else f" (line {frames[-1].lineno}: {frames[-1].line})"
+    return f"{str(error).split(chr(10), maxsplit=1)[0] or type(error).__name__}{where}"
 
 
 async def play(scenario: Scenario, dsn: str | None, folder: Path, *, short: bool) -> Result:

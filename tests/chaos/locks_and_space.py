@@ -45,7 +45,7 @@ async def finished_jobs_locked(arena: Arena) -> float:
     return await _locked(arena, "finished_jobs")
 
 
-@scenario(within_s=OUTAGE_S, lease_s=6, short=True)
+@scenario(within_s=OUTAGE_S, lease_s=6)
 async def workers_locked(arena: Arena) -> float:
     """Somebody locks the table of workers for two leases, so that nobody can renew."""
     return await _locked(arena, "workers")

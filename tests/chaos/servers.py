@@ -34,7 +34,7 @@ async def restart(arena: Arena) -> float:
     return await arena.back()
 
 
-@scenario(within_s=OUTAGE_S, lease_s=6, short=True)
+@scenario(within_s=OUTAGE_S, lease_s=6)
 async def long_outage(arena: Arena) -> float:
     """The server is away for two leases."""
     server = await _own_server(arena)

@@ -72,7 +72,7 @@ async def worker_stands_still(arena: Arena) -> float:
     return await arena.back(frozen, other)
 
 
-@scenario(within_s=OUTAGE_S, lease_s=6, short=True)
+@scenario(within_s=OUTAGE_S, lease_s=6)
 async def all_workers_stand_still(arena: Arena) -> float:
     """All workers stand still together for two leases, as on a virtual machine that is paused: nobody was lost."""
     both = await _two(arena)
@@ -123,7 +123,7 @@ def _go_on(pid: int) -> None:
 # -- stops ---------------------------------------------------------------------------------
 
 
-@scenario(short=True)
+@scenario()
 async def drained(arena: Arena) -> None:
     """A worker is told to stop in full swing: it ends its jobs, and exits with 0."""
     one, _ = await _two(arena)
@@ -141,7 +141,7 @@ async def hang_up(arena: Arena) -> None:
     arena.expect(code == DRAINED, f"exit code {code}, not {DRAINED}")
 
 
-@scenario(short=True)
+@scenario()
 async def rolling_restart(arena: Arena) -> None:
     """Workers are stopped and started one after the other."""
     one, other = await _two(arena)
