@@ -48,8 +48,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     tags: Annotated[list[Text], Meta(description='a list of words, such as ["gpu"]')] = field(default_factory=list)
     concurrency: Count = 100
     lease_s: Annotated[float, Meta(ge=1, le=3600, description="seconds from 1 to 3600")] = 15.0
+    # What stops a process kills it in the end: Kubernetes after 30 seconds, in which jobs must also be handed back.
     grace_s: Annotated[float, Meta(ge=0, le=_GRACE_MAX_S, description=f"seconds from 0 to {_GRACE_MAX_S} (a year)")] = (
-        30.0
+        20.0
     )
 
 
