@@ -12,7 +12,8 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -67,6 +68,19 @@ async def played(scenario: Scenario, dsn: str, folder: Path, *, short: bool) -> 
         return Result(wrong=[traceback.format_exc()])
 
 
+def results(
+    scenarios: Sequence[Scenario], dsn: str, folder: Path, *, short: bool, lanes: int
+) -> Iterator[tuple[Scenario, Result]]:
+    """Play some at a time, each in a thread with a loop of its own; they wait most of the time."""
+    with ThreadPoolExecutor(lanes) as pool:
+        going = {
+            pool.submit(lambda each=each: asyncio.run(played(each, dsn, folder, short=short))): each
+            for each in scenarios
+        }
+        for done in as_completed(going):
+            yield going[done], done.result()
+
+
 def main() -> int:
     """Play the scenarios that were asked for; 1 if a number is bad."""
     parser = argparse.ArgumentParser("make chaos", description=__doc__)
@@ -75,6 +89,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one object for each fault instead of the table")
     parser.add_argument("--short", action="store_true", help="the short forms, as in the tests")
     parser.add_argument("--logs", action="store_true", help="show what the workers logged where something is bad")
+    parser.add_argument("--lanes", type=int, default=2, metavar="N", help="so many faults at a time; 2 by default")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs, ledgers and servers")
     given = parser.parse_args()
     # Applications that push through a fault have much to say about it.
@@ -96,8 +111,7 @@ def main() -> int:
         if not given.json:
             sys.stdout.write(f"{HEAD}\n")
         began = time.monotonic()
-        for each in scenarios:
-            result = asyncio.run(played(each, server.dsn(), folder, short=given.short))
+        for each, result in results(scenarios, server.dsn(), folder, short=given.short, lanes=given.lanes):
             complaints = result.complaints()
             bad += bool(complaints)
             if given.json:

@@ -37,6 +37,8 @@ GIVES_UP_AFTER_S = 30.0
 POLL_S = 0.05
 QUEUE = "shared"
 PUSH_EVERY_S = 0.03
+LINGERS_FOR_LEASES = 1.5
+LINGERS_AT_MOST_S = 6.0
 
 
 async def until(condition: Callable[[], Any], what: str, within_s: float = PATIENCE_S) -> Any:
@@ -202,6 +204,8 @@ class Arena:
         self.ledger.chmod(0o666)
         try:
             back_s = await self.played.act(self)
+            # Whoever takes the runs of the living for lost does so about a lease after the fault: there must be some.
+            await asyncio.sleep(LINGERS_FOR_LEASES * min(self.lease_s, LINGERS_AT_MOST_S))
             result = await self._counted()
             result.back_s = back_s
         except Skipped:

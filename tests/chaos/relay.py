@@ -109,9 +109,9 @@ class _Way:
                 self.forwarded += len(data)
                 self.change()
             self.writer.write_eof()
-        except OSError:
-            # The peer has gone. What still comes from the other side is for nobody.
-            self.held.clear()
+        except (OSError, RuntimeError):
+            # The peer has gone, or was told that nothing more comes: what still comes from the other side is for nobody.
+            self.drop()
 
     async def _until_changed(self) -> None:
         self.changed.clear()
