@@ -110,7 +110,7 @@ class _Way:
                 self.change()
             self.writer.write_eof()
         except (OSError, RuntimeError):
-            # The peer has gone, or was told that nothing more comes: what still comes from the other side is for nobody.
+            # The peer has gone, or was told that nothing more comes: what still comes is for nobody.
             self.drop()
 
     async def _until_changed(self) -> None:
