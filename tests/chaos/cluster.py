@@ -115,8 +115,10 @@ class Cluster:
         self.kill()
 
     @property
-    def address(self) -> tuple[str, int]:
-        return "127.0.0.1", self.port
+    def pid(self) -> int:
+        """Its first process, which lets new sessions in."""
+        assert self.process is not None, "the server does not run"
+        return self.process.pid
 
     def dsn(self, **changed: Any) -> str:
         """Connects to it."""

@@ -177,6 +177,22 @@ async def application_hangs(arena: Arena) -> float:
 
 
 @scenario(within_s=HUNG_S)
+async def application_without_asyncio_hangs(arena: Arena) -> float:
+    """Connections of an application with threads hang in the middle of its pushes; later pushes go on."""
+    await arena.database()
+    relay = arena.relay()
+    await arena.worker()
+    pusher = await arena.push_steadily(relay.dsn, sync=True)
+    await arena.under_way()
+    since = time.monotonic()
+    relay.stall("chancy", new=False)
+    await until(lambda: pusher.stored_at > since + 1, "pushes go on")
+    took_s = time.monotonic() - since
+    relay.release(deliver=False)
+    return took_s
+
+
+@scenario(within_s=HUNG_S)
 async def application_is_not_answered(arena: Arena) -> float:
     """Pushes are stored, and the application never hears of it: it must not store them again."""
     await arena.database()

@@ -123,8 +123,9 @@ class WorkerProcess:
 class Pusher:
     """Pushes jobs, one after the other, whatever happens; knows which of them it was told are stored."""
 
-    def __init__(self, chancy: Chancy, every_s: float, jobs: Callable[[str], Job]) -> None:
+    def __init__(self, chancy: Chancy, every_s: float, jobs: Callable[[str], Job], *, sync: bool) -> None:
         self._chancy = chancy
+        self._sync = sync
         self._every_s = every_s
         self._jobs = jobs
         self._going: set[asyncio.Task[None]] = set()
@@ -160,7 +161,10 @@ class Pusher:
         tokens = [f"{token}-{number}" for number in range(5)] if many else [token]
         jobs = [self._jobs(each) for each in tokens]
         try:
-            if many:
+            if self._sync:
+                await asyncio.to_thread(self._chancy.sync_push, QUEUE, jobs[0])
+                del tokens[1:]
+            elif many:
                 await self._chancy.push_many(QUEUE, jobs)
             else:
                 await self._chancy.push(QUEUE, jobs[0])
@@ -282,11 +286,11 @@ class Arena:
         return await made.ready() if ready else made
 
     async def push_steadily(
-        self, dsn: str | None = None, *, job: Callable[[str], Job] | None = None, **settings: Any
+        self, dsn: str | None = None, *, job: Callable[[str], Job] | None = None, sync: bool = False, **settings: Any
     ) -> Pusher:
-        """Push jobs from now on, until the scenario is over."""
+        """Push jobs from now on, until the scenario is over; from threads, if `sync`."""
         chancy = await self.chancy(dsn, **settings)
-        made = Pusher(chancy, PUSH_EVERY_S, job or self.job).start()
+        made = Pusher(chancy, PUSH_EVERY_S, job or self.job, sync=sync).start()
         self.pushers.append(made)
         return made
 

@@ -47,3 +47,19 @@ async def block(*, token: str, seconds: float, context: JobContext) -> str:
     time.sleep(seconds)  # noqa: ASYNC251 -- that is the fault
     _note("ran", context)
     return token
+
+
+async def hoard(*, token: str, seconds: float, context: JobContext) -> str:
+    """The same, with every file that the process may open held open meanwhile."""
+    _note("began", context)
+    held = []
+    try:
+        while True:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        await asyncio.sleep(seconds)
+    finally:
+        for each in held:
+            os.close(each)
+    _note("ran", context)
+    return token

@@ -9,6 +9,7 @@ import time
 
 import psycopg
 
+from chaos.cluster import needs
 from chaos.harness import Arena, WorkerProcess, until
 from chaos.relay import Relay
 from chaos.scenario import HUNG_S, KILLED_S, OUTAGE_S, SECOND_SIGNAL_S, scenario
@@ -255,3 +256,27 @@ async def loop_blocked_and_standby_hangs(arena: Arena) -> float:
     relay.pass_all()
     await asyncio.sleep(0)
     return await arena.back() - arena.lease_s * 1.2
+
+
+@scenario(within_s=OUTAGE_S)
+async def no_descriptors_left(arena: Arena) -> float:
+    """A job opens as many files as the process may, and other jobs end meanwhile: their outcomes are recorded."""
+    needs("prlimit")()
+    await arena.database()
+    worker = await arena.worker(prefix=["prlimit", "--nofile=96"])
+    await arena.push(lambda token: arena.job(token, 10.0, func="chaos.work.hoard"), queue=worker.queue)
+    await until(lambda: any(what == "began" for what, *_ in arena.runs()), "the files are open")
+    await arena.push_steadily()
+    await arena.under_way()
+    return await arena.back()
+
+
+@scenario(within_s=OUTAGE_S)
+async def large_results(arena: Arena) -> float:
+    """Four hundred results of 250 KB come at once, with other jobs beside them."""
+    await arena.database()
+    await arena.worker()
+    await arena.push_steadily()
+    await arena.under_way()
+    await arena.push(lambda token: arena.job(token, 0.2, size=250_000), number=400)
+    return await arena.back()
