@@ -208,8 +208,7 @@ class Arena:
         self.ledger.chmod(0o666)
         try:
             back_s = await self.played.act(self)
-            # Whoever takes the runs of the living for lost does so about a lease after the fault: there must be some.
-            await asyncio.sleep(LINGERS_FOR_LEASES * min(self.lease_s, LINGERS_AT_MOST_S))
+            await self._linger()
             result = await self._counted()
             result.back_s = back_s
         except Skipped:
@@ -395,6 +394,18 @@ class Arena:
         )
         result.said = "\n".join(f"--- {worker.tag}\n{worker.said()}" for worker in self.workers)
         return result
+
+    async def _linger(self) -> None:
+        """Go on for a while: whoever takes the runs of the living for lost does so about a lease after the fault."""
+        half_s = LINGERS_FOR_LEASES * min(self.lease_s, LINGERS_AT_MOST_S) / 2
+        await asyncio.sleep(half_s)
+        # A bulk push raises that was on its way as a connection was lost; but by now, everything is well again.
+        before = [(pusher, pusher.refused.copy(), len(pusher.stored)) for pusher in self.pushers]
+        await asyncio.sleep(half_s)
+        for pusher, refused, stored in before:
+            if more := pusher.refused - refused:
+                done = len(pusher.stored) - stored
+                self.wrong.append(f"afterwards {more.total()} pushes failed, and {done} did not: {dict(more)}")
 
     async def _all_done(self) -> bool:
         return not (await self.rows("SELECT count(*) FROM {s}.jobs"))[0][0]

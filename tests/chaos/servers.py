@@ -77,29 +77,24 @@ async def sessions_ended(arena: Arena) -> float:
     return await arena.back()
 
 
-@scenario(within_s=OUTAGE_S, lease_s=6)
-async def too_many_connections(arena: Arena) -> float:
-    """Others take every connection, and the sessions of the workers are ended, for two leases."""
-    server = await _own_server(arena, max_connections="40", superuser_reserved_connections="3")
+@scenario(within_s=OUTAGE_S)
+async def connections_used_up(arena: Arena) -> float:
+    """Others take every connection, and the sessions of the workers are ended, for half a lease."""
+    server = await _own_server(arena, max_connections="40")
     server.query("CREATE ROLE greedy LOGIN")
-    server.query("CREATE ROLE plain LOGIN SUPERUSER")
     greedy: list[psycopg.Connection] = []
-    server.query("ALTER SYSTEM SET superuser_reserved_connections = 0")
-    over = time.monotonic() + 2 * arena.lease_s
-    try:
+    over = time.monotonic() + 0.5 * arena.lease_s
+    with psycopg.connect(server.dsn(), autocommit=True) as admin:
         while time.monotonic() < over:
+            admin.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'chancy%'"
+            )
             with suppress(psycopg.OperationalError):
                 while True:
                     greedy.append(psycopg.connect(server.dsn(user="greedy", connect_timeout=2)))
-            with suppress(psycopg.OperationalError):
-                server.query(
-                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                    " WHERE application_name LIKE 'chancy%'"
-                )
             await asyncio.sleep(0.2)
-    finally:
-        for each in greedy:
-            each.close()
+    for each in greedy:
+        each.close()
     return await arena.back()
 
 
@@ -260,10 +255,10 @@ async def no_new_sessions(arena: Arena) -> float:
 async def _shut_out(arena: Arena, shut: str, open_again: str) -> float:
     """The role of everybody is kept out for two leases."""
     server = await asyncio.to_thread(arena.cluster)
-    server.query("CREATE ROLE app LOGIN SUPERUSER")
-    server.query("CREATE DATABASE app")
-    await arena.database(server.dsn(dbname="app"))
-    dsn = server.dsn(user="app", dbname="app")
+    server.query("CREATE ROLE app LOGIN")
+    server.query("CREATE DATABASE app OWNER app")
+    dsn = await arena.database(server.dsn(user="app", dbname="app"))
+    arena.moved_to(server.dsn(dbname="app"))
     for _ in range(2):
         await arena.worker(dsn)
     await arena.push_steadily(dsn)
@@ -275,6 +270,12 @@ async def _shut_out(arena: Arena, shut: str, open_again: str) -> float:
         await asyncio.sleep(0.5)
     server.query(open_again)
     return await arena.back()
+
+
+@scenario(within_s=OUTAGE_S, lease_s=6)
+async def too_many_connections(arena: Arena) -> float:
+    """The role may have no connection for two leases, and those that it had are ended."""
+    return await _shut_out(arena, "ALTER ROLE app CONNECTION LIMIT 0", "ALTER ROLE app CONNECTION LIMIT -1")
 
 
 @scenario(within_s=OUTAGE_S, lease_s=6)
