@@ -261,10 +261,13 @@ class Arena:
 
     # -- applications and workers ----------------------------------------------------------
 
-    async def chancy(self, dsn: str | None = None, **settings: Any) -> Chancy:
-        """An open Chancy."""
+    async def chancy(self, dsn: str | None = None, *, sync: bool = False, **settings: Any) -> Chancy:
+        """An open Chancy; opened without asyncio as well, if `sync`."""
         opened = Chancy(dsn or self._dsn, schema=self.schema, discover=False, **settings)
         await opened.open()
+        if sync:
+            await asyncio.to_thread(opened.sync_open)
+            self._stack.callback(opened.sync_close)
         self._opened.append(opened)
         await opened.migrate()
         await opened.declare(Queue(QUEUE))
@@ -288,7 +291,7 @@ class Arena:
         self, dsn: str | None = None, *, job: Callable[[str], Job] | None = None, sync: bool = False, **settings: Any
     ) -> Pusher:
         """Push jobs from now on, until the scenario is over; from threads, if `sync`."""
-        chancy = await self.chancy(dsn, **settings)
+        chancy = await self.chancy(dsn, sync=sync, **settings)
         made = Pusher(chancy, PUSH_EVERY_S, job or self.job, sync=sync).start()
         self.pushers.append(made)
         return made
