@@ -9,7 +9,7 @@ from pathlib import Path
 from chaos.cluster import Cluster, Skipped
 from chaos.harness import Arena
 from chaos.scenario import HUNG_S, KILLED_S, OUTAGE_S, scenario
-from chaos.workers import _until_taken_over
+from chaos.workers import until_taken_over
 
 HOUR = 3600
 
@@ -82,7 +82,7 @@ async def _one_killed(arena: Arena) -> float:
     victim.written_off = True
     victim.process.kill()
     since = time.monotonic()
-    await _until_taken_over(arena, victim)
+    await until_taken_over(arena, victim)
     return await arena.back(other, since=since)
 
 
@@ -96,7 +96,7 @@ async def worker_killed_and_clock_set_back(arena: Arena) -> float:
     since = time.monotonic()
     _set(offset, -HOUR)
     _check(arena, server, -HOUR)
-    await _until_taken_over(arena, victim)
+    await until_taken_over(arena, victim)
     return await arena.back(other, since=since)
 
 

@@ -6,9 +6,11 @@ import asyncio
 import random
 import time
 
-from chaos.harness import Arena, WorkerProcess, until
+from chaos.harness import Arena
 from chaos.relay import DOWN, UP, Relay
 from chaos.scenario import HUNG_S, OUTAGE_S, scenario
+from chaos.waiting import until
+from chaos.workerprocess import WorkerProcess
 
 
 async def _surroundings(arena: Arena, workers: int = 1) -> tuple[Relay, list[WorkerProcess]]:

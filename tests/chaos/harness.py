@@ -3,177 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import re
 import secrets
 import shutil
-import signal
-import subprocess
-import sys
 import time
 import traceback
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final
 
 import psycopg
 
 from chancy_core.app import Chancy
 from chancy_core.job import Job
 from chancy_core.queue import Queue
-from chaos import work
 from chaos.cluster import Cluster, Skipped, server_programs
+from chaos.counting import Run, count, read
+from chaos.pusher import QUEUE, Pusher
 from chaos.relay import Relay
 from chaos.scenario import Result, Scenario
+from chaos.waiting import PATIENCE_S, until
+from chaos.workerprocess import WorkerProcess
 
-ROOT = Path(__file__).parents[2]
-# What is waited for comes long before, or never.
-PATIENCE_S = 75.0
 # For the remaining jobs, where a scenario has gone wrong already.
-GIVES_UP_AFTER_S = 30.0
-POLL_S = 0.05
-QUEUE = "shared"
-PUSH_EVERY_S = 0.03
-LINGERS_FOR_LEASES = 1.5
-LINGERS_AT_MOST_S = 6.0
-
-
-async def until(condition: Callable[[], Any], what: str, within_s: float = PATIENCE_S) -> Any:
-    """Wait for a condition; weather on the way to it counts as not yet."""
-    deadline = time.monotonic() + within_s
-    while True:
-        with suppress(psycopg.OperationalError):
-            found = condition()
-            if isinstance(found, Awaitable):
-                found = await found
-            if found:
-                return found
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within_s:g} s: {what}")
-        await asyncio.sleep(POLL_S)
-
-
-class WorkerProcess:
-    """`chancy worker` in a process of its own. Its log is in `log`.
-
-    Attributes:
-        tag: what its own queue asks for.
-        written_off: whether others may rightly have taken it for dead: what it had not written is nobody's fault.
-    """
-
-    def __init__(self, arena: Arena, tag: str, dsn: str, prefix: Sequence[str], environ: Mapping[str, str]) -> None:
-        self.tag = tag
-        self.queue = f"own-{tag}"
-        self.written_off = False
-        self.log = arena.folder / f"{tag}.log"
-        variables = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("CHANCY_")},
-            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)]),
-            work.LEDGER: str(arena.ledger),
-            "CHANCY_DSN": dsn,
-            "CHANCY_SCHEMA": arena.schema,
-            "CHANCY_DISCOVER": "false",
-            "CHANCY_WORKER_NAME": tag,
-            "CHANCY_WORKER_LEASE_S": str(arena.lease_s),
-            **environ,
-        }
-        command = [*prefix, sys.executable, "-m", "chancy_core.cli", "worker", "--tag", tag, "--concurrency", "40"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables, cwd=arena.folder
-            )
-
-    def said(self) -> str:
-        """What it has logged so far."""
-        return self.log.read_text(errors="replace")
-
-    @property
-    def alive(self) -> bool:
-        return self.process.poll() is None
-
-    def send(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    async def ready(self) -> Self:
-        """Wait until it works."""
-
-        def started() -> bool:
-            assert self.alive, f"{self.tag} ended with {self.process.returncode}: {self.said()[-2000:]}"
-            return "worker_started" in self.said()
-
-        await until(started, f"{self.tag} starts")
-        return self
-
-    async def ended(self, within_s: float = PATIENCE_S) -> int:
-        """Wait for its end; its exit code."""
-        await until(lambda: not self.alive, f"{self.tag} ends", within_s)
-        return self.process.returncode
-
-    def end(self) -> None:
-        """Make sure that it is gone."""
-        if self.alive:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.kill()
-        self.process.wait()
-
-
-class Pusher:
-    """Pushes jobs, one after the other, whatever happens; knows which of them it was told are stored."""
-
-    def __init__(self, chancy: Chancy, every_s: float, jobs: Callable[[str], Job], *, sync: bool) -> None:
-        self._chancy = chancy
-        self._sync = sync
-        self._every_s = every_s
-        self._jobs = jobs
-        self._going: set[asyncio.Task[None]] = set()
-        self._task: asyncio.Task[None] | None = None
-        self.stored: set[str] = set()
-        self.stored_at = 0.0
-        self.refused: Counter[str] = Counter()
-
-    def start(self) -> Self:
-        self._task = asyncio.create_task(self._run())
-        return self
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        if self._going:
-            await asyncio.wait(self._going, timeout=30)
-        for task in self._going:
-            task.cancel()
-
-    async def _run(self) -> None:
-        while True:
-            if len(self._going) < 50:
-                task = asyncio.create_task(self._push())
-                self._going.add(task)
-                task.add_done_callback(self._going.discard)
-            await asyncio.sleep(self._every_s)
-
-    async def _push(self) -> None:
-        token = secrets.token_hex(6)
-        many = random.random() < 0.05
-        tokens = [f"{token}-{number}" for number in range(5)] if many else [token]
-        jobs = [self._jobs(each) for each in tokens]
-        try:
-            if self._sync:
-                await asyncio.to_thread(self._chancy.sync_push, QUEUE, jobs[0])
-                del tokens[1:]
-            elif many:
-                await self._chancy.push_many(QUEUE, jobs)
-            else:
-                await self._chancy.push(QUEUE, jobs[0])
-        except Exception as error:
-            # Whether it is stored is not known, and so it is not expected.
-            self.refused[type(error).__name__] += 1
-        else:
-            self.stored.update(tokens)
-            self.stored_at = time.monotonic()
+GIVES_UP_AFTER_S: Final = 30.0
+LINGERS_FOR_LEASES: Final = 1.5
+LINGERS_AT_MOST_S: Final = 6.0
 
 
 class Arena:
@@ -282,7 +138,13 @@ class Arena:
         if ready:
             async with Chancy(self._dsn, schema=self.schema, discover=False) as chancy:
                 await chancy.declare(own)
-        made = WorkerProcess(self, tag, dsn or self._dsn, prefix, environ)
+        settings = {
+            "CHANCY_DSN": dsn or self._dsn,
+            "CHANCY_SCHEMA": self.schema,
+            "CHANCY_WORKER_LEASE_S": str(self.lease_s),
+            **environ,
+        }
+        made = WorkerProcess(self.folder, tag, ledger=self.ledger, settings=settings, prefix=prefix)
         self.workers.append(made)
         self._stack.callback(made.end)
         return await made.ready() if ready else made
@@ -292,7 +154,7 @@ class Arena:
     ) -> Pusher:
         """Push jobs from now on, until the scenario is over; from threads, if `sync`."""
         chancy = await self.chancy(dsn, sync=sync, **settings)
-        made = Pusher(chancy, PUSH_EVERY_S, job or self.job, sync=sync).start()
+        made = Pusher(chancy, job or self.job, sync=sync).start()
         self.pushers.append(made)
         return made
 
@@ -366,13 +228,9 @@ class Arena:
         if not condition:
             self.wrong.append(complaint)
 
-    def runs(self) -> list[tuple[str, str, int, int, str]]:
-        """The ledger: what (began, ran), job, claims, attempt, worker."""
-        found = []
-        for line in self.ledger.read_text().splitlines():
-            what, id_, claims, attempt, worker, _ = line.split()
-            found.append((what, id_, int(claims), int(attempt), worker))
-        return found
+    def runs(self) -> list[Run]:
+        """The ledger."""
+        return read(self.ledger)
 
     # -- the end ---------------------------------------------------------------------------
 
@@ -383,18 +241,8 @@ class Arena:
         if any(worker.alive for worker in self.workers):
             with suppress(AssertionError):
                 await until(self._all_done, "every job ends", within_s)
-        finished = await until(self._finished_rows, "the database answers")
-        live = await self.rows("SELECT id::text, kwargs->>'token' FROM {s}.jobs")
-        result = Result(jobs=len(self.stored), wrong=self.wrong)
-        ended = {row[1] for row in finished}
-        result.lost = len(self.stored - ended)
-        ids = Counter([row[0] for row in finished] + [row[0] for row in live])
-        per_token = Counter(token for _, token in {(row[0], row[1]) for row in finished} | set(live))
-        result.twice = sum(ids.values()) - len(ids) + sum(per_token.values()) - len(per_token)
-        self._judge_failures(finished, result)
-        result.again = sum(
-            number > 1 for number in Counter(id_ for what, id_, *_ in self.runs() if what == "ran").values()
-        )
+        result = await until(lambda: count(self.rows, self.stored, self.runs(), self.workers), "the database answers")
+        result.wrong = self.wrong
         result.said = "\n".join(f"--- {worker.tag}\n{worker.said()}" for worker in self.workers)
         return result
 
@@ -412,20 +260,6 @@ class Arena:
 
     async def _all_done(self) -> bool:
         return not (await self.rows("SELECT count(*) FROM {s}.jobs"))[0][0]
-
-    async def _finished_rows(self) -> list[tuple[Any, ...]]:
-        found = await self.rows("SELECT id::text, kwargs->>'token', state, worker, errors, note FROM {s}.finished_jobs")
-        return found or [("", "", "succeeded", "", None, None)]
-
-    def _judge_failures(self, finished: Sequence[tuple[Any, ...]], result: Result) -> None:
-        off = {worker.tag for worker in self.workers if worker.written_off}
-        good = {(id_, attempt, worker) for what, id_, _, attempt, worker in self.runs() if what == "ran"}
-        for id_, _, state, _, errors, _note in finished:
-            blamed = [error for error in errors or () if re.split(r"\.", error["worker"] or "")[0] not in off]
-            lost = sum((id_, error["attempt"], error["worker"]) in good for error in blamed)
-            result.good_lost += lost
-            if not lost and (blamed or (state != "succeeded" and not errors)):
-                result.failed += 1
 
     async def _close(self) -> None:
         for pusher in self.pushers:

@@ -12,8 +12,9 @@ import msgspec
 import psycopg
 
 from chaos.cluster import Cluster, needs_root
-from chaos.harness import Arena, until
+from chaos.harness import Arena
 from chaos.scenario import HUNG_S, OUTAGE_S, scenario
+from chaos.waiting import until
 
 
 async def _in_full_swing(arena: Arena, workers: int = 2) -> None:

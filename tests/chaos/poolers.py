@@ -13,8 +13,9 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from chaos.cluster import USER, account, as_account, free_port, needs, needs_root
-from chaos.harness import Arena, until
+from chaos.harness import Arena
 from chaos.scenario import HUNG_S, OUTAGE_S, scenario
+from chaos.waiting import until
 
 
 class Bouncer:

@@ -10,9 +10,11 @@ import time
 import psycopg
 
 from chaos.cluster import needs
-from chaos.harness import Arena, WorkerProcess, until
+from chaos.harness import Arena
 from chaos.relay import Relay
 from chaos.scenario import HUNG_S, KILLED_S, OUTAGE_S, SECOND_SIGNAL_S, scenario
+from chaos.waiting import until
+from chaos.workerprocess import WorkerProcess
 
 # How a worker may end that was told to stop: see the page of workers.
 DRAINED, HANDED_BACK, AT_ONCE, UNWRITTEN, GAVE_UP = 0, 3, 4, 5, 6
@@ -26,7 +28,7 @@ async def _two(arena: Arena) -> tuple[WorkerProcess, WorkerProcess]:
     return one, other
 
 
-async def _until_taken_over(arena: Arena, worker: WorkerProcess) -> None:
+async def until_taken_over(arena: Arena, worker: WorkerProcess) -> None:
     """Wait until no job is held by a worker that is gone."""
 
     async def none_left() -> bool:
@@ -44,7 +46,7 @@ async def worker_killed(arena: Arena) -> float:
     victim.send(signal.SIGKILL)
     since = time.monotonic()
     await until(lambda: not victim.alive, "it is dead")
-    await _until_taken_over(arena, victim)
+    await until_taken_over(arena, victim)
     return await arena.back(other, since=since)
 
 
@@ -57,7 +59,7 @@ async def all_workers_killed(arena: Arena) -> float:
     new = await arena.worker()
     since = time.monotonic()
     for victim in arena.workers[:2]:
-        await _until_taken_over(arena, victim)
+        await until_taken_over(arena, victim)
     return await arena.back(new, since=since)
 
 
@@ -68,7 +70,7 @@ async def worker_stands_still(arena: Arena) -> float:
     frozen.written_off = True
     frozen.send(signal.SIGSTOP)
     await asyncio.sleep(2 * arena.lease_s)
-    await _until_taken_over(arena, frozen)
+    await until_taken_over(arena, frozen)
     frozen.send(signal.SIGCONT)
     return await arena.back(frozen, other)
 
@@ -267,7 +269,7 @@ async def no_descriptors_left(arena: Arena) -> float:
     await arena.database()
     worker = await arena.worker(prefix=["prlimit", "--nofile=96"])
     await arena.push(lambda token: arena.job(token, 10.0, func="chaos.work.hoard"), queue=worker.queue)
-    await until(lambda: any(what == "began" for what, *_ in arena.runs()), "the files are open")
+    await until(lambda: any(run.what == "began" for run in arena.runs()), "the files are open")
     await arena.push_steadily()
     await arena.under_way()
     return await arena.back()
