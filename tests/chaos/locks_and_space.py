@@ -61,7 +61,8 @@ async def queues_locked(arena: Arena) -> float:
 @scenario(within_s=OUTAGE_S, lease_s=6)
 async def every_table_locked(arena: Arena) -> float:
     """Somebody locks all tables for two leases."""
-    return await _locked(arena, f'workers, "{arena.schema}".queues, "{arena.schema}".jobs')
+    rest = ", ".join(f'"{arena.schema}".{table}' for table in ("queues", "jobs", "finished_jobs"))
+    return await _locked(arena, f"workers, {rest}")
 
 
 @scenario(within_s=OUTAGE_S, lease_s=6)

@@ -191,8 +191,7 @@ async def packets_dropped(arena: Arena) -> float:
 
 @scenario(within_s=HUNG_S)
 async def one_worker_loses_its_packets(arena: Arena) -> float:
-    """Every packet of one worker is dropped for half a minute, of another one none: what the first had claimed is
-    taken over, and it works again."""
+    """Every packet of one worker of two is dropped for two leases: it works again afterwards."""
     await arena.database()
     name, address = await asyncio.to_thread(_namespace, arena)
     relay = arena.relay(host=address)
