@@ -68,7 +68,7 @@ async def clock_set_back(arena: Arena) -> float:
     return await arena.back()
 
 
-@scenario(within_s=KILLED_S)
+@scenario(within_s=2 * KILLED_S)
 async def clock_set_back_and_a_worker_killed(arena: Arena) -> float:
     """The database's clock is set back by an hour, and then a worker is killed: others take over what it held."""
     server, offset = await _server_with_a_clock(arena)
@@ -100,7 +100,7 @@ async def worker_killed_and_clock_set_back(arena: Arena) -> float:
     return await arena.back(other, since=since)
 
 
-@scenario(within_s=OUTAGE_S)
+@scenario(within_s=HUNG_S)
 async def clock_set_forward(arena: Arena) -> float:
     """The database's clock is set forward by an hour: no run of a living worker is lost."""
     server, offset = await _server_with_a_clock(arena)
