@@ -220,7 +220,7 @@ class Arena:
 
         await until(done, f"{', '.join(worker.tag for worker in tokens)} work again")
         for pusher in self.pushers:
-            await until(lambda pusher=pusher: pusher.stored_at > began, f"pushes go on ({dict(pusher.refused)})")
+            await until(lambda pusher=pusher: pusher.goes_on_after(began), f"pushes go on ({dict(pusher.refused)})")
         return time.monotonic() - began
 
     def expect(self, condition: object, complaint: str) -> None:

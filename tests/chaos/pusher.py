@@ -26,7 +26,8 @@ class Pusher:
         self._chancy = chancy
         self._sync = sync
         self._jobs = jobs
-        self._going: set[asyncio.Task[None]] = set()
+        # When each push began that has not ended.
+        self._going: dict[asyncio.Task[None], float] = {}
         self._task: asyncio.Task[None] | None = None
         self.stored: set[str] = set()
         self.stored_at = 0.0
@@ -41,16 +42,20 @@ class Pusher:
             self._task.cancel()
             await asyncio.wait([self._task])
         if self._going:
-            await asyncio.wait(self._going, timeout=30)
-        for task in self._going:
+            await asyncio.wait(list(self._going), timeout=30)
+        for task in list(self._going):
             task.cancel()
+
+    def goes_on_after(self, moment: float) -> bool:
+        """Whether pushes have been stored after a moment, and none is left that began before it."""
+        return self.stored_at > moment and all(began > moment for began in self._going.values())
 
     async def _run(self) -> None:
         while True:
             if len(self._going) < GOING_MAX:
                 task = asyncio.create_task(self._push())
-                self._going.add(task)
-                task.add_done_callback(self._going.discard)
+                self._going[task] = time.monotonic()
+                task.add_done_callback(self._going.pop)
             await asyncio.sleep(PUSH_EVERY_S)
 
     async def _push(self) -> None:
