@@ -167,7 +167,7 @@ async def _behind_a_relay(arena: Arena) -> tuple[Relay, WorkerProcess]:
     return relay, behind
 
 
-@scenario(short=True)
+@scenario()
 async def told_to_stop_while_finish_hangs(arena: Arena) -> None:
     """The connection of outcomes hangs, and the worker is told to stop: it writes them by another one first."""
     relay, behind = await _behind_a_relay(arena)
