@@ -23,7 +23,17 @@ from chaos.cluster import Cluster, Skipped, server_programs
 from chaos.harness import play
 from chaos.scenario import SCENARIOS, Result, Scenario
 
-FAMILIES = ("connections", "servers", "failover", "refusals", "workers", "locks_and_space", "clocks", "poolers")
+FAMILIES = (
+    "connections",
+    "servers",
+    "failover",
+    "refusals",
+    "workers",
+    "locks_and_space",
+    "clocks",
+    "poolers",
+    "mixtures",
+)
 COLUMNS = "{:<34} {:>6} {:>5} {:>6} {:>9} {:>7} {:>6} {:>14}  {}"
 HEAD = COLUMNS.format("fault", "jobs", "lost", "twice", "ran, lost", "failed", "again", "back at work", "")
 SAID_LINES = 60

@@ -41,11 +41,17 @@ def _set(offset: Path, seconds: int) -> None:
     new.rename(offset)
 
 
-async def _server_with_a_clock(arena: Arena) -> tuple[Cluster, Path]:
+async def server_with_a_clock(arena: Arena) -> tuple[Cluster, Path]:
+    """A running server, used by the arena, and the file that says how wrong its clock is."""
     offset = arena.folder / "offset"
     _set(offset, 0)
     server = await asyncio.to_thread(arena.cluster, "server", None, environ=_told(offset))
     await arena.database(server.dsn())
+    return server, offset
+
+
+async def _in_full_swing(arena: Arena) -> tuple[Cluster, Path]:
+    server, offset = await server_with_a_clock(arena)
     for _ in range(2):
         await arena.worker()
     await arena.push_steadily()
@@ -53,8 +59,9 @@ async def _server_with_a_clock(arena: Arena) -> tuple[Cluster, Path]:
     return server, offset
 
 
-def _check(arena: Arena, server: Cluster, seconds: int) -> None:
-    """Make sure that the server believes it."""
+def set_clock(arena: Arena, server: Cluster, offset: Path, seconds: int) -> None:
+    """Set the server's clock, and make sure that it believes it."""
+    _set(offset, seconds)
     now = float(server.query("SELECT extract(epoch FROM clock_timestamp())")[0][0])
     arena.expect(abs(now - time.time() - seconds) < 60, f"the server's clock is {now - time.time():+.0f} s off")
 
@@ -62,18 +69,16 @@ def _check(arena: Arena, server: Cluster, seconds: int) -> None:
 @scenario(within_s=OUTAGE_S)
 async def clock_set_back(arena: Arena) -> float:
     """The database's clock is set back by an hour."""
-    server, offset = await _server_with_a_clock(arena)
-    _set(offset, -HOUR)
-    _check(arena, server, -HOUR)
+    server, offset = await _in_full_swing(arena)
+    set_clock(arena, server, offset, -HOUR)
     return await arena.back()
 
 
 @scenario(within_s=2 * KILLED_S)
 async def clock_set_back_and_a_worker_killed(arena: Arena) -> float:
     """The database's clock is set back by an hour, and then a worker is killed: others take over what it held."""
-    server, offset = await _server_with_a_clock(arena)
-    _set(offset, -HOUR)
-    _check(arena, server, -HOUR)
+    server, offset = await _in_full_swing(arena)
+    set_clock(arena, server, offset, -HOUR)
     return await _one_killed(arena)
 
 
@@ -89,13 +94,12 @@ async def _one_killed(arena: Arena) -> float:
 @scenario(within_s=2 * KILLED_S)
 async def worker_killed_and_clock_set_back(arena: Arena) -> float:
     """A worker is killed, and then the database's clock is set back by an hour: its lease must not last an hour."""
-    server, offset = await _server_with_a_clock(arena)
+    server, offset = await _in_full_swing(arena)
     victim, other = arena.workers
     victim.written_off = True
     victim.process.kill()
     since = time.monotonic()
-    _set(offset, -HOUR)
-    _check(arena, server, -HOUR)
+    set_clock(arena, server, offset, -HOUR)
     await until_taken_over(arena, victim)
     return await arena.back(other, since=since)
 
@@ -103,9 +107,8 @@ async def worker_killed_and_clock_set_back(arena: Arena) -> float:
 @scenario(within_s=HUNG_S)
 async def clock_set_forward(arena: Arena) -> float:
     """The database's clock is set forward by an hour: no run of a living worker is lost."""
-    server, offset = await _server_with_a_clock(arena)
-    _set(offset, HOUR)
-    _check(arena, server, HOUR)
+    server, offset = await _in_full_swing(arena)
+    set_clock(arena, server, offset, HOUR)
     return await arena.back()
 
 
