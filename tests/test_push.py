@@ -276,7 +276,6 @@ async def test_pushes_while_connections_are_killed_are_stored_once(chancy, dsn):
         answers |= zip(numbers, await asyncio.gather(*map(push, numbers)), strict=True)
     killing.cancel()
     await asyncio.wait([killing])
-    await chancy.pool._pool.check()
     async with chancy.pool.connection() as connection:
         cursor = await connection.execute(f"SELECT (kwargs->>'value')::int, id FROM {chancy.settings.schema}.jobs")
         stored = await cursor.fetchall()
@@ -589,7 +588,7 @@ async def test_pushes_that_follow_each_other_tell_for_those_before(chancy, monke
     while time.monotonic() < until_s:
         await chancy.push(ECHO)
     assert not alone
-    await until(lambda: chancy._pusher._late_task is None)
+    await until(lambda: chancy._pusher._telling.task is None)
     # Whether the last push told by itself is chance.
     assert alone in ([], [["ready:default"]])
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from chancy_core.app.opened import Opened
-from chancy_core.errors import InvalidJob, NotOpen
+from chancy_core.errors import InvalidJob
 from chancy_core.fields import check_text
 from chancy_core.job import Cancellation, QueuedJob
 from chancy_core.reference import Reference, missing
@@ -55,8 +55,6 @@ class Jobs(Opened):
     ) -> QueuedJob:
         """The finished job. As `Reference.wait`."""
         self.check_schema()
-        if self._waiter is None or self._pool is None:
-            raise NotOpen("This Chancy is not open: use it inside `async with Chancy(…) as chancy:`.")
         return await self._waiter.wait(_identifier(ref), timeout)
 
     async def wait_for_jobs(
@@ -94,12 +92,12 @@ class Jobs(Opened):
         Raises:
             JobNotFound: there is no such job.
         """
-        return _one(ref, await self._run(lambda: self.store.cancel([_identifier(ref)], _reason(reason))))
+        return _one(ref, await self._write(self.store.cancel([_identifier(ref)], _reason(reason))))
 
     async def cancel_jobs(self, refs: Iterable[Ref], *, reason: str | None = None) -> list[Cancellation | None]:
         """As `cancel_job`, for many: what came of each, in their order; None for one that does not exist."""
         ids = [_identifier(ref) for ref in refs]
-        found = await self._run(lambda: self.store.cancel(ids, _reason(reason)))
+        found = await self._write(self.store.cancel(ids, _reason(reason)))
         return [found.get(id_) for id_ in ids]
 
     async def retry_jobs(self, refs: Iterable[Ref]) -> list[Reference]:
@@ -113,22 +111,22 @@ class Jobs(Opened):
             holds by now.
         """
         ids = [_identifier(ref) for ref in refs]
-        return [self.reference(id_) for id_ in await self._run(lambda: self.store.retry(ids))]
+        return [self.reference(id_) for id_ in await self._write(self.store.retry(ids))]
 
     def sync_cancel_job(self, ref: Ref, *, reason: str | None = None) -> Cancellation:
         """As `cancel_job`, for code without asyncio."""
-        return _one(ref, self._run_sync(lambda: self.store.cancel([_identifier(ref)], _reason(reason))))
+        return _one(ref, self._write_sync(self.store.cancel([_identifier(ref)], _reason(reason))))
 
     def sync_cancel_jobs(self, refs: Iterable[Ref], *, reason: str | None = None) -> list[Cancellation | None]:
         """As `cancel_jobs`, for code without asyncio."""
         ids = [_identifier(ref) for ref in refs]
-        found = self._run_sync(lambda: self.store.cancel(ids, _reason(reason)))
+        found = self._write_sync(self.store.cancel(ids, _reason(reason)))
         return [found.get(id_) for id_ in ids]
 
     def sync_retry_jobs(self, refs: Iterable[Ref]) -> list[Reference]:
         """As `retry_jobs`, for code without asyncio."""
         ids = [_identifier(ref) for ref in refs]
-        return [self.reference(id_) for id_ in self._run_sync(lambda: self.store.retry(ids))]
+        return [self.reference(id_) for id_ in self._write_sync(self.store.retry(ids))]
 
 
 def _one(ref: Ref, found: dict[uuid.UUID, Cancellation]) -> Cancellation:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
 from typing import Any, Final, Self
 
-from chancy_core.app.callers import run_on, savepoint, savepoint_sync, sync_connection
+import psycopg
+
+from chancy_core.app.callers import run_on, run_on_sync, savepoint, savepoint_sync, sync_connection
 from chancy_core.app.jobs import Jobs
 from chancy_core.decorating import JobFunction, as_job
-from chancy_core.errors import InvalidJob
+from chancy_core.errors import ChancyError, DatabaseUnavailable, InvalidJob
+from chancy_core.held import key_is_held
 from chancy_core.job import Job
 from chancy_core.reference import Reference, References
-from chancy_core.store import run_sync
 from chancy_core.store.codec import JobRow, job_row
+from chancy_core.store.connect import where
 from chancy_core.store.ids import new_id
 from chancy_core.store.lines import Lines
 from chancy_core.store.notices import payload, payloads
+from chancy_core.store.weather import Fault, fault_of, text_of
 
 Pushable = Job | JobFunction[..., Any]
 
@@ -27,6 +32,13 @@ Pushable = Job | JobFunction[..., Any]
 CHUNK: Final = 5000
 # And an iterable is asked for so many at a step.
 READ: Final = 500
+# Encoding what is smaller takes no time.
+LARGE: Final = 4096
+# How long the push of a thread waits for a transaction that is about to take its unique key, before it begins anew:
+# less than a connection may be silent. And how long a bulk push does, which cannot begin anew.
+PATIENCE_MS: Final = 5_000
+MANY_PATIENCE_MS: Final = 10_000
+MANY_DEADLINE_S: Final = 12.0
 
 
 class Pushes(Jobs):
@@ -56,17 +68,21 @@ class Pushes(Jobs):
         Raises:
             InvalidJob: it cannot be stored as it is; nothing was written.
             UnknownQueue: nobody declared the queue; nothing was written.
+            DatabaseUnavailable: the database was out of reach for longer than it was tried; whether the job was
+                stored is then not known.
+            ChancyError: a transaction that has not ended holds the job's unique key, and has for long.
         """
-        row = self._row(*_named(queue, job))
-        if connection is None:
-            if self._pusher is None or self._pool is None:
-                self.pool  # noqa: B018 -- raises
-                raise AssertionError
-            holder = await self._pusher.push(row)
-        else:
+        if connection is not None:
+            row = self._row(*_named(queue, job))
             flow = self.store.insert([row], self._payloads([row]))
-            holder = (await run_on(connection, flow)).get(row.id)
-        return self._reference(row, holder)
+            return self._reference(row, (await run_on(connection, flow)).get(row.id))
+        side = self._here
+        if side.turns.used_up():
+            await side.turns.mine()
+        row = self._row(*_named(queue, job))
+        if row.kwargs is not None and len(row.kwargs) > LARGE:
+            side.turns.encoded(row)
+        return self._reference(row, await side.pusher.push(row))
 
     def sync_push(
         self,
@@ -79,10 +95,25 @@ class Pushes(Jobs):
         row = self._row(*_named(queue, job))
         tell = self._payloads([row])
         if connection is None:
-            taken = self.sync_pool.push(self.store.insert([row], tell), lambda: self.store.insert_again([row], tell))
+            taken = self._pushed(row, tell)
         else:
-            taken = run_sync(sync_connection(connection), self.store.insert([row], tell))
+            taken = run_on_sync(sync_connection(connection), self.store.insert([row], tell))
         return self._reference(row, taken.get(row.id))
+
+    def _pushed(self, row: JobRow, tell: list[str]) -> dict[str, uuid.UUID]:
+        patience_ms = None if row.unique_key is None else PATIENCE_MS
+        start = time.monotonic()
+        try:
+            return self.sync_pool.push(
+                self.store.insert([row], tell, patience_ms=patience_ms),
+                lambda: self.store.insert_again([row], tell, patience_ms=patience_ms),
+            )
+        except DatabaseUnavailable as error:
+            if row.unique_key is None or not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+                raise
+            waited_s = time.monotonic() - start
+            by = self.sync_pool.run(lambda: self.store.holders(waited_s / 2))
+            raise key_is_held(row.unique_key, waited_s, by) from error
 
     async def push_many(
         self,
@@ -109,14 +140,14 @@ class Pushes(Jobs):
         lines = self._lines(queue)
         declared: set[str] = set()
         taken: dict[str, uuid.UUID] = {}
+        patience_ms = MANY_PATIENCE_MS if connection is None else None
         async with self._transaction(connection) as own:
             async with _OneAtATime() as writing:
                 async for chunks in _groups(given):
-                    flow = self.store.insert_many(lines, chunks, declared, taken)
+                    flow = self.store.insert_many(lines, chunks, declared, taken, patience_ms=patience_ms)
                     # While the server takes these jobs, the next ones are read.
                     await writing.next(run_on(own, flow))
-            if lines.payloads:
-                await run_on(own, self.store.notify(sorted(lines.payloads)))
+            await run_on(own, self.store.notify(sorted(lines.payloads)))
         return References(self, lines.runs, taken)
 
     def sync_push_many(self, *jobs: str | Pushable | Iterable[Pushable], connection: Any = None) -> References:
@@ -127,18 +158,44 @@ class Pushes(Jobs):
         lines = self._lines(queue)
         declared: set[str] = set()
         taken: dict[str, uuid.UUID] = {}
-        holder = self.sync_pool.connection() if connection is None else nullcontext(sync_connection(connection))
-        with holder as own, savepoint_sync(own):
+        patience_ms = MANY_PATIENCE_MS if connection is None else None
+        with self._transaction_sync(connection) as own:
             for chunks in _groups_sync(given):
-                run_sync(own, self.store.insert_many(lines, chunks, declared, taken))
-            if lines.payloads:
-                run_sync(own, self.store.notify(sorted(lines.payloads)))
+                run_on_sync(own, self.store.insert_many(lines, chunks, declared, taken, patience_ms=patience_ms))
+            run_on_sync(own, self.store.notify(sorted(lines.payloads)))
         return References(self, lines.runs, taken)
 
-    def _transaction(self, connection: Any) -> AbstractAsyncContextManager[Any]:
-        if connection is None:
-            return self.pool.transaction()
-        return savepoint(connection)
+    @asynccontextmanager
+    async def _transaction(self, connection: Any) -> AsyncIterator[Any]:
+        """The transaction of a bulk push: one of its own, or a savepoint in the caller's."""
+        if connection is not None:
+            async with savepoint(connection) as theirs:
+                yield theirs
+            return
+        pool = self.pool
+        try:
+            async with pool.transaction(deadline_s=MANY_DEADLINE_S) as own:
+                yield own
+        except psycopg.Error as error:
+            if isinstance(error, psycopg.errors.LockNotAvailable):
+                raise _many_held(await pool.run(lambda: self.store.holders(1))) from error
+            raise _many_failed(pool.dsn, error) from error
+
+    @contextmanager
+    def _transaction_sync(self, connection: Any) -> Iterator[Any]:
+        if connection is not None:
+            theirs = sync_connection(connection)
+            with savepoint_sync(theirs):
+                yield theirs
+            return
+        pool = self.sync_pool
+        try:
+            with pool.transaction(deadline_s=MANY_DEADLINE_S) as own:
+                yield own
+        except psycopg.Error as error:
+            if isinstance(error, psycopg.errors.LockNotAvailable):
+                raise _many_held(pool.run(lambda: self.store.holders(1))) from error
+            raise _many_failed(pool.dsn, error) from error
 
     def _row(self, queue: str | None, job: Pushable) -> JobRow:
         self.check_schema()
@@ -240,6 +297,23 @@ def _chunks(jobs: Iterable[Pushable]) -> Iterator[list[Pushable]]:
     iterator = iter(jobs)
     while chunk := list(islice(iterator, CHUNK)):
         yield chunk
+
+
+def _many_held(by: str) -> ChancyError:
+    return ChancyError(
+        f"push_many waited {MANY_PATIENCE_MS / 1000:g} s for a lock that another transaction has, most likely on the "
+        f"unique key of one of its jobs, and none of them was stored. It is one of these: "
+        f"{by or 'none that this role may see'}. End it (commit, roll back, or pg_terminate_backend), and push again."
+    )
+
+
+def _many_failed(dsn: str, error: psycopg.Error) -> Exception:
+    if fault_of(error) is not Fault.GONE:
+        return error
+    return DatabaseUnavailable(
+        f"The connection to PostgreSQL at {where(dsn)} was lost during push_many: {text_of(error).rstrip('.')}. Unless "
+        "that was at its very end, none of the jobs was stored. Give them unique keys to push them again without doubt."
+    )
 
 
 class _OneAtATime:

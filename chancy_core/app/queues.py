@@ -31,7 +31,7 @@ class Queues(Opened):
                 there yet.
         """
         self._check_queue(queue)
-        return await self._run(lambda: self.store.declare(queue, upsert=upsert))
+        return await self._write(self.store.declare(queue, upsert=upsert))
 
     async def get_queue(self, name: str) -> Queue:
         """A declared queue. Raises UnknownQueue; InvalidQueue if somebody wrote its row so that it cannot be read."""
@@ -58,11 +58,11 @@ class Queues(Opened):
         """
         if resume_at is not None:
             check_resume_at(name, resume_at)
-        await self._run(lambda: self.store.set_queue_state(name, Queue.State.PAUSED, resume_at))
+        await self._write(self.store.set_queue_state(name, Queue.State.PAUSED, resume_at))
 
     async def resume_queue(self, name: str) -> None:
         """Claim from a paused queue again. Raises UnknownQueue."""
-        await self._run(lambda: self.store.set_queue_state(name, Queue.State.ACTIVE, None))
+        await self._write(self.store.set_queue_state(name, Queue.State.ACTIVE, None))
 
     async def delete_queue(self, name: str, *, purge_jobs: bool = True) -> int:
         """Forget a queue, and cancel those of its jobs that are not running.
@@ -78,7 +78,7 @@ class Queues(Opened):
             UnknownQueue: nobody declared it.
             InvalidQueue: it is the default queue.
         """
-        return await self._run(lambda: self.store.delete_queue(name, purge_jobs=purge_jobs))
+        return await self._write(self.store.delete_queue(name, purge_jobs=purge_jobs))
 
     async def count_jobs(self) -> dict[str, dict[str, int]]:
         """How many live jobs each queue has, by state: `{"default": {"pending": 3}}`. Reads all of them."""
@@ -99,7 +99,7 @@ class Queues(Opened):
     def sync_declare(self, queue: Queue, *, upsert: bool = False) -> Queue:
         """As `declare`, for code without asyncio."""
         self._check_queue(queue)
-        return self._run_sync(lambda: self.store.declare(queue, upsert=upsert))
+        return self._write_sync(self.store.declare(queue, upsert=upsert))
 
     def sync_get_queue(self, name: str) -> Queue:
         """As `get_queue`, for code without asyncio."""
@@ -117,15 +117,15 @@ class Queues(Opened):
         """As `pause_queue`, for code without asyncio."""
         if resume_at is not None:
             check_resume_at(name, resume_at)
-        self._run_sync(lambda: self.store.set_queue_state(name, Queue.State.PAUSED, resume_at))
+        self._write_sync(self.store.set_queue_state(name, Queue.State.PAUSED, resume_at))
 
     def sync_resume_queue(self, name: str) -> None:
         """As `resume_queue`, for code without asyncio."""
-        self._run_sync(lambda: self.store.set_queue_state(name, Queue.State.ACTIVE, None))
+        self._write_sync(self.store.set_queue_state(name, Queue.State.ACTIVE, None))
 
     def sync_delete_queue(self, name: str, *, purge_jobs: bool = True) -> int:
         """As `delete_queue`, for code without asyncio."""
-        return self._run_sync(lambda: self.store.delete_queue(name, purge_jobs=purge_jobs))
+        return self._write_sync(self.store.delete_queue(name, purge_jobs=purge_jobs))
 
     def _check_queue(self, queue: object) -> None:
         if not isinstance(queue, Queue):

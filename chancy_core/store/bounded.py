@@ -72,11 +72,17 @@ class _Deadline:
 
     Attributes:
         deadline_s: how long the server may be silent while somebody waits, in seconds; None: for ever.
-        backend_start: when the server started the session, which with its process id names it; None: not asked.
+        backend_pid: the server's process id for the session; 0: not asked, as behind a pooler.
+        backend_start: when the server started it, as text, which with its process id names the session.
+        opened_at: when it was made, by the monotonic clock.
+        idle_since: when it was last given back to a pool, by the monotonic clock.
     """
 
     deadline_s: float | None = None
-    backend_start: Any = None
+    backend_pid: int = 0
+    backend_start: str = ""
+    opened_at: float = 0.0
+    idle_since: float = 0.0
 
     def cut(self: Any) -> None:
         """End the connection without a word to the server: whoever waits on it sees it as lost. From any thread."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -107,7 +107,27 @@ def _in_utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.astimezone(UTC)
 
 
+# What one statement stores: more of it saves little, and holds up the loop while it is sent.
+BATCH_BYTES_MAX: Final = 4 << 20
+
 _NO_OTHERS: Final[list[Any]] = [None] * 4
+
+
+def weight(row: JobRow) -> int:
+    """About how large a row is; for those that are large."""
+    return len(row.kwargs or "") + len(row.meta or "")
+
+
+def batches(rows: Sequence[JobRow]) -> Iterator[Sequence[JobRow]]:
+    """The rows as one statement after another is to store them."""
+    start = size = 0
+    for number, row in enumerate(rows):
+        size += weight(row)
+        if number > start and size > BATCH_BYTES_MAX:
+            yield rows[start:number]
+            start, size = number, weight(row)
+    if rows:
+        yield rows[start:]
 
 
 def insert_params(rows: Sequence[JobRow]) -> dict[str, Any]:

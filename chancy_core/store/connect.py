@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import time
+from contextlib import suppress
 from typing import Any, Final
+from weakref import WeakSet
 
 import psycopg
+from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from chancy_core.errors import DatabaseUnavailable
+from chancy_core.store.adapters import adapters
 from chancy_core.store.bounded import BoundedAsyncConnection, BoundedConnection
 from chancy_core.store.flow import AsyncConnection, Connection
+from chancy_core.store.reasons import advice
 from chancy_core.store.weather import text_of
 
 OLDEST_SERVER: Final = 14
@@ -27,6 +34,8 @@ KEEPALIVES: Final = {
 def conninfo(dsn: str, *, application_name: str, connect_timeout_s: int = CONNECT_TIMEOUT_S) -> str:
     """`dsn` with the settings that every connection of Chancy has, unless the DSN says otherwise.
 
+    One of them is not for the DSN to say: text goes over the wire as UTF-8, whatever the database stores it as.
+
     Raises:
         DatabaseUnavailable: `dsn` is not a connection string.
     """
@@ -43,7 +52,7 @@ def conninfo(dsn: str, *, application_name: str, connect_timeout_s: int = CONNEC
         "connect_timeout": connect_timeout_s,
         **KEEPALIVES,
     }
-    settings: dict[str, Any] = {**ours, **given}
+    settings: dict[str, Any] = {**ours, **given, "client_encoding": "UTF8"}
     return make_conninfo("", **settings)
 
 
@@ -57,10 +66,8 @@ def where(dsn: str) -> str:
 
 def unavailable(dsn: str, error: BaseException) -> DatabaseUnavailable:
     """The error for a connection that could not be made."""
-    return DatabaseUnavailable(
-        f"Cannot connect to PostgreSQL at {where(dsn)}: {text_of(error).rstrip('.')}. Check that the server runs "
-        "and that the DSN (Chancy(dsn=…), CHANCY_DSN, or dsn in chancy.toml) is right."
-    )
+    text = text_of(error).rstrip(".")
+    return DatabaseUnavailable(f"Cannot connect to PostgreSQL at {where(dsn)}: {text}. {advice(str(error))}")
 
 
 def check_server(connection: AsyncConnection | Connection, dsn: str) -> None:
@@ -72,7 +79,15 @@ def check_server(connection: AsyncConnection | Connection, dsn: str) -> None:
         )
 
 
-# psycopg reads times in this form only, and what a database or a role shows by default is somebody else's choice.
+# What every statement of ours relies on, and what a database or a role may have another default for: psycopg reads
+# times in this form only, and a statement expects to see what was committed before it began. Its answer names the
+# session, so that it can be ended should its connection be lost.
+_CONFIGURE: Final = b"""
+SELECT set_config('DateStyle', 'ISO', false), set_config('default_transaction_isolation', 'read committed', false),
+       pid, backend_start::text
+FROM pg_stat_get_activity(pg_backend_pid())
+"""
+# Behind a pooler the session is somebody else's as well.
 _READABLE_TIMES: Final = b"SET DateStyle = ISO"
 
 
@@ -80,14 +95,27 @@ def _shows_other_times(connection: AsyncConnection | Connection) -> bool:
     return not (connection.info.parameter_status("DateStyle") or "ISO").startswith("ISO")
 
 
-async def configure(connection: AsyncConnection) -> None:
+def _named(connection: BoundedAsyncConnection | BoundedConnection, row: Any) -> None:
+    if row is not None:
+        connection.backend_pid, connection.backend_start = row[2] or 0, row[3] or ""
+
+
+async def configure(connection: BoundedAsyncConnection, *, pooler: bool) -> None:
     """Set on a new connection what its statements rely on."""
+    if not pooler:
+        _named(connection, await (await connection.execute(_CONFIGURE)).fetchone())
+        return
+    await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
     if _shows_other_times(connection):
         await connection.execute(_READABLE_TIMES)
 
 
-def configure_sync(connection: Connection) -> None:
+def configure_sync(connection: BoundedConnection, *, pooler: bool) -> None:
     """As `configure`."""
+    if not pooler:
+        _named(connection, connection.execute(_CONFIGURE).fetchone())
+        return
+    connection.isolation_level = IsolationLevel.READ_COMMITTED
     if _shows_other_times(connection):
         connection.execute(_READABLE_TIMES)
 
@@ -95,7 +123,7 @@ def configure_sync(connection: Connection) -> None:
 def connection_options(*, pooler: bool) -> dict[str, Any]:
     """What psycopg is told of every connection."""
     # A prepared statement lives in a session, and behind a transaction pooler the next transaction may have another.
-    return {"autocommit": True, "prepare_threshold": None if pooler else 5}
+    return {"autocommit": True, "prepare_threshold": None if pooler else 5, "context": adapters()}
 
 
 async def connect(
@@ -116,13 +144,16 @@ async def connect(
         connection = await BoundedAsyncConnection.connect(info, **connection_options(pooler=pooler))
     except psycopg.Error as error:
         raise unavailable(dsn, error) from error
-    connection.deadline_s = deadline_s
+    _made(connection, connect_timeout_s)
     try:
         check_server(connection, dsn)
-        await configure(connection)
-    except BaseException:
+        await configure(connection, pooler=pooler)
+    except BaseException as error:
         await connection.close()
+        if isinstance(error, psycopg.Error):
+            raise unavailable(dsn, error) from error
         raise
+    connection.deadline_s = deadline_s
     return connection
 
 
@@ -140,14 +171,51 @@ def connect_sync(
         connection = BoundedConnection.connect(info, **connection_options(pooler=pooler))
     except psycopg.Error as error:
         raise unavailable(dsn, error) from error
-    connection.deadline_s = deadline_s
+    _made(connection, connect_timeout_s)
     try:
         check_server(connection, dsn)
-        configure_sync(connection)
-    except BaseException:
+        configure_sync(connection, pooler=pooler)
+    except BaseException as error:
         connection.close()
+        if isinstance(error, psycopg.Error):
+            raise unavailable(dsn, error) from error
         raise
+    connection.deadline_s = deadline_s
     return connection
+
+
+def _made(connection: BoundedAsyncConnection | BoundedConnection, timeout_s: float) -> None:
+    connection.opened_at = time.monotonic()
+    # What is asked of a new connection is a part of connecting.
+    connection.deadline_s = timeout_s
+    _OURS.add(connection)
+
+
+# -- fork ----------------------------------------------------------------------------------
+
+# Every connection of this process that has not been collected yet.
+_OURS: Final[WeakSet[BoundedAsyncConnection | BoundedConnection]] = WeakSet()
+# In a child: those of its parent. They are kept, because collecting them would close what is not theirs any more.
+_PARENTS: Final[list[Any]] = []
+
+
+def _disown() -> None:
+    """In a child of a fork: let go of the sockets that it shares with its parent, so that nothing is written there."""
+    inherited, nowhere = list(_OURS), -1
+    _OURS.clear()
+    _PARENTS.extend(inherited)
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for connection in inherited:
+            # The number stays taken, so that nothing else is given it, and leads nowhere.
+            with suppress(OSError, psycopg.Error):
+                os.dup2(nowhere, connection.pgconn.socket, inheritable=False)
+    if nowhere >= 0:
+        os.close(nowhere)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown)
 
 
 def callers_connection(connection: Any) -> AsyncConnection | Connection:

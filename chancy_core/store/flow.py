@@ -8,13 +8,16 @@ worker's connection and on the caller's transaction, with asyncio and without.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.copy import AsyncLibpqWriter
-from psycopg.pq import ExecStatus, TransactionStatus
-from psycopg.rows import TupleRow, tuple_row
+from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.rows import TupleRow
+
+from chancy_core.store.adapters import OurAsyncCursor, OurCursor
 
 T = TypeVar("T")
 
@@ -42,12 +45,12 @@ Connection: TypeAlias = psycopg.Connection[Any]
 def cursor_of(connection: AsyncConnection) -> psycopg.AsyncCursor[TupleRow]:
     """A cursor for flows. One that is used again for the same statement is spared half of the preparations."""
     # The cursor's class is named, because a connection may make cursors with another parameter style.
-    return psycopg.AsyncCursor(connection, row_factory=tuple_row)
+    return OurAsyncCursor(connection)
 
 
 def sync_cursor_of(connection: Connection) -> psycopg.Cursor[TupleRow]:
     """As `cursor_of`."""
-    return psycopg.Cursor(connection, row_factory=tuple_row)
+    return OurCursor(connection)
 
 
 async def run(connection: AsyncConnection, flow: Flow[T]) -> T:
@@ -58,11 +61,16 @@ async def run(connection: AsyncConnection, flow: Flow[T]) -> T:
 
 async def run_with(cursor: psycopg.AsyncCursor[TupleRow], flow: Flow[T]) -> T:
     """Run a flow with a cursor of `cursor_of`."""
+    return await drive(flow, partial(_answer, cursor))
+
+
+async def drive(flow: Flow[T], answer: Callable[[Step], Awaitable[list[TupleRow]]]) -> T:
+    """Run a flow whose steps are answered by `answer`."""
     try:
         step = next(flow)
         while True:
             try:
-                rows = await _answer(cursor, step)
+                rows = await answer(step)
             except BaseException as error:  # noqa: BLE001 -- the flow decides what it means
                 step = flow.throw(error)
             else:
@@ -80,11 +88,16 @@ def run_sync(connection: Connection, flow: Flow[T]) -> T:
 
 def run_sync_with(cursor: psycopg.Cursor[TupleRow], flow: Flow[T]) -> T:
     """Run a flow with a cursor of `sync_cursor_of`."""
+    return drive_sync(flow, partial(_answer_sync, cursor))
+
+
+def drive_sync(flow: Flow[T], answer: Callable[[Step], list[TupleRow]]) -> T:
+    """As `drive`."""
     try:
         step = next(flow)
         while True:
             try:
-                rows = _answer_sync(cursor, step)
+                rows = answer(step)
             except BaseException as error:  # noqa: BLE001 -- the flow decides what it means
                 step = flow.throw(error)
             else:
@@ -99,7 +112,12 @@ async def _answer(cursor: psycopg.AsyncCursor[TupleRow], step: Step) -> list[Tup
         await _copy(cursor, step)
         return []
     await cursor.execute(step.text, step.params or None)
-    return await cursor.fetchall() if _has_rows(cursor) else []
+    return await cursor.fetchall() if _has_rows(cursor) or _in_pipeline(cursor) else []
+
+
+def _in_pipeline(cursor: psycopg.AsyncCursor[TupleRow] | psycopg.Cursor[TupleRow]) -> bool:
+    """Whether the answer has yet to be asked for: the connection is the caller's, who has put it into pipeline mode."""
+    return cursor.pgresult is None and cursor.connection.pgconn.pipeline_status != PipelineStatus.OFF
 
 
 def _has_rows(cursor: psycopg.AsyncCursor[TupleRow] | psycopg.Cursor[TupleRow]) -> bool:
@@ -129,4 +147,4 @@ def _answer_sync(cursor: psycopg.Cursor[TupleRow], step: Step) -> list[TupleRow]
                 copy.write(part)
         return []
     cursor.execute(step.text, step.params or None)
-    return cursor.fetchall() if _has_rows(cursor) else []
+    return cursor.fetchall() if _has_rows(cursor) or _in_pipeline(cursor) else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.resources import files
 from typing import Final, NamedTuple
 
@@ -110,7 +111,8 @@ def migrate(schema: str, wanted: Sequence[Migration]) -> Flow[list[Migration]]:
         SchemaError: the schema was made by newer code, may not be created, or a lock could not be had.
     """
     try:
-        yield Query(b"BEGIN")
+        # Whatever the default of the database is: who had to wait sees what the one before did.
+        yield Query(b"BEGIN ISOLATION LEVEL READ COMMITTED")
         # Two at once: the second waits here and then finds nothing to do. The key is the schema's.
         yield Query(
             b"SELECT pg_advisory_xact_lock(%(key)s)",
@@ -120,7 +122,8 @@ def migrate(schema: str, wanted: Sequence[Migration]) -> Flow[list[Migration]]:
         done = yield from _apply_missing(schema, wanted)
         yield Query(b"COMMIT")
     except BaseException as error:
-        yield Query(b"ROLLBACK")
+        with suppress(psycopg.Error):
+            yield Query(b"ROLLBACK")
         if isinstance(error, psycopg.Error):
             raise _explained(schema, error) from error
         raise

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any, Final
 
 import msgspec
+import psycopg
 
 from chancy_core.errors import ChancyError, InvalidQueue, UnknownQueue, nearest
 from chancy_core.job import Cancellation, QueuedJob, State
 from chancy_core.queue import DEFAULT_QUEUE, Queue, UnreadableQueue
 from chancy_core.store.codec import (
     JobRow,
+    batches,
     insert_one_params,
     insert_params,
     plain_params,
@@ -22,9 +25,11 @@ from chancy_core.store.codec import (
     stored_job,
     worker_info,
 )
+from chancy_core.store.explaining import raise_explained
 from chancy_core.store.flow import CopyIn, Flow, Query
 from chancy_core.store.lines import Lines
 from chancy_core.store.statements import check_schema, statement
+from chancy_core.store.weather import notify_queue_full
 from chancy_core.workerinfo import WorkerInfo
 
 # Each round of a unique push that finds neither room nor holder means that a holder finished in between.
@@ -56,8 +61,16 @@ class Store:
 
     # -- jobs ------------------------------------------------------------------------------
 
-    def insert(self, rows: Sequence[JobRow], payloads: Sequence[str]) -> Flow[dict[str, uuid.UUID]]:
+    def insert(
+        self, rows: Sequence[JobRow], payloads: Sequence[str], *, patience_ms: int | None = None
+    ) -> Flow[dict[str, uuid.UUID]]:
         """Store jobs, and notify of `payloads` in the same statement.
+
+        Args:
+            rows: the jobs.
+            payloads: what the workers have to hear. They find it without, so none of it keeps a job from being stored.
+            patience_ms: how long to wait for a transaction that is about to take a unique key; None: as the session
+                does. In a transaction this applies to the rest of it.
 
         Returns:
             For each row that was not stored because its unique key is taken: its id, and the id of
@@ -65,12 +78,26 @@ class Store:
 
         Raises:
             UnknownQueue: a queue nobody declared; nothing was inserted.
+            InvalidJob: a single job that the database cannot store.
         """
+        patience = None if patience_ms is None else str(patience_ms)
+        try:
+            return (yield from self._insert(rows, payloads, patience))
+        except psycopg.errors.ProgramLimitExceeded as error:
+            if not payloads or not notify_queue_full(error):
+                raise_explained(rows, error)
+        except (psycopg.Error, UnicodeError) as error:
+            raise_explained(rows, error)
+        return (yield from self._insert(rows, (), patience))
+
+    def _insert(
+        self, rows: Sequence[JobRow], payloads: Sequence[str], patience: str | None
+    ) -> Flow[dict[str, uuid.UUID]]:
         taken: dict[str, uuid.UUID] = {}
         if len(rows) == 1 and len(payloads) <= 1:
             params = plain_params(rows[0])
             name = "insert_job" if params is None else "insert_plain_job"
-            params = params or insert_one_params(rows[0])
+            params = params or {**insert_one_params(rows[0]), "patience": patience}
             params["payload"] = payloads[0] if payloads else None
             params["channel"] = self.channel
             if (yield Query(statement(name, self.schema), params)):
@@ -79,8 +106,8 @@ class Store:
         if any(row.unique_key for row in rows):
             rows = sorted(rows, key=lambda row: row.unique_key or "")
         for _ in range(UNIQUE_ROUNDS):
-            params = insert_params(rows)
-            answer = yield self.query("insert_jobs", **params, payloads=list(payloads), channel=self.channel)
+            params = {**insert_params(rows), "payloads": list(payloads), "channel": self.channel, "patience": patience}
+            answer = yield self.query("insert_jobs", **params)
             if len(answer) == len(rows):
                 return taken
             if not answer:
@@ -99,14 +126,57 @@ class Store:
             "row while this job was pushed: its jobs finish faster than they can be counted. Push it again."
         )
 
-    def insert_again(self, rows: Sequence[JobRow], payloads: Sequence[str]) -> Flow[dict[str, uuid.UUID]]:
-        """As `insert`, after a connection was lost and nobody knows whether these rows were stored."""
-        there = yield from self.find_finished([uuid.UUID(row.id) for row in rows])
-        left = [row for row in rows if uuid.UUID(row.id) not in there]
-        return (yield from self.insert(left, payloads)) if left else {}
+    def insert_again(
+        self, rows: Sequence[JobRow], payloads: Sequence[str], *, patience_ms: int | None = None
+    ) -> Flow[dict[str, uuid.UUID]]:
+        """As `insert`, on a connection of ours, after an answer was lost: nobody knows whether these rows were stored.
+
+        It may be repeated any number of times. Whatever stores the same rows late, from a session that could not be
+        ended, is refused by their ids, or found by `drop_doubles`.
+        """
+        for _ in range(UNIQUE_ROUNDS):
+            yield Query(b"BEGIN ISOLATION LEVEL READ COMMITTED")
+            try:
+                there = yield from self.find_finished([uuid.UUID(row.id) for row in rows])
+                left = [row for row in rows if uuid.UUID(row.id) not in there]
+                taken = (yield from self.insert(left, payloads, patience_ms=patience_ms)) if left else {}
+                # A row that was stored meanwhile holds its own key.
+                taken = {id_: holder for id_, holder in taken.items() if str(holder) != id_}
+                if left:
+                    yield self.query("drop_doubles", ids=[uuid.UUID(row.id) for row in left])
+                yield Query(b"COMMIT")
+            except psycopg.errors.UniqueViolation:
+                # The first attempt has arrived just now.
+                yield Query(b"ROLLBACK")
+            except psycopg.errors.ProgramLimitExceeded as error:
+                if not payloads or not notify_queue_full(error):
+                    raise
+                payloads = ()
+            except BaseException:
+                with suppress(psycopg.Error):
+                    yield Query(b"ROLLBACK")
+                raise
+            else:
+                return taken
+        raise ChancyError(f"Job {rows[0].id} could neither be stored nor found. Push it again.")
+
+    def holders(self, age_s: float) -> Flow[str]:
+        """The transactions that may be holding up a push, in words."""
+        rows = yield self.query("find_writers", jobs=f'"{self.schema}".jobs', age_s=age_s)
+        return "; ".join(
+            f"session {pid} ({name or 'of another role'}, user {user or '?'}, {state or 'state unknown'}, "
+            f"in a transaction for {seconds or 0:.0f} s)"
+            for pid, name, user, state, seconds in rows
+        )
 
     def insert_many(
-        self, lines: Lines, chunks: Iterator[list[Any]], declared: set[str], taken: dict[str, uuid.UUID]
+        self,
+        lines: Lines,
+        chunks: Iterator[list[Any]],
+        declared: set[str],
+        taken: dict[str, uuid.UUID],
+        *,
+        patience_ms: int | None = None,
     ) -> Flow[None]:
         """Store many jobs, by COPY where nothing forbids it.
 
@@ -115,6 +185,7 @@ class Store:
             chunks: the jobs.
             declared: queues that need not be looked up again; those that were are added.
             taken: what `insert` returns is added.
+            patience_ms: as for `insert`.
 
         Raises:
             UnknownQueue: as `insert`.
@@ -128,9 +199,14 @@ class Store:
             parts = lines.parts(declared)
             first = next(parts, None)
             if first is not None:
-                yield CopyIn(statement("copy_jobs", self.schema), chain((first,), parts))
+                try:
+                    yield CopyIn(statement("copy_jobs", self.schema), chain((first,), parts))
+                except psycopg.Error as error:
+                    raise_explained((), error)
             if lines.unique and lines.failure is None:
-                taken |= yield from self.insert(lines.unique, ())
+                # In one order over all the statements: two pushes of the same keys wait for each other in order.
+                for rows in batches(sorted(lines.unique, key=lambda row: row.unique_key or "")):
+                    taken |= yield from self.insert(rows, (), patience_ms=patience_ms)
                 lines.unique.clear()
         if lines.failure is not None:
             raise lines.failure
@@ -147,11 +223,20 @@ class Store:
             )
 
     def notify(self, payloads: Sequence[str]) -> Flow[None]:
-        """Tell the workers of this schema, when the transaction commits."""
+        """Tell the workers of this schema, when the transaction commits.
+
+        They find everything without being told, only later. So nothing is sent while the server's queue of
+        notifications is half full, and nothing fails because it is full.
+        """
         # A name that PostgreSQL does not take is none of a queue, nor of a worker that listens.
         sent = [payload for payload in payloads if len(payload.encode()) <= PAYLOAD_MAX_BYTES]
-        if self.notifications and sent:
+        if not self.notifications or not sent:
+            return
+        try:
             yield self.query("notify", channel=self.channel, payloads=sent)
+        except psycopg.errors.ProgramLimitExceeded as error:
+            if not notify_queue_full(error):
+                raise
 
     def get_jobs(self, ids: Sequence[uuid.UUID]) -> Flow[dict[uuid.UUID, QueuedJob]]:
         """The jobs with these ids, live or finished; those that do not exist are left out."""

@@ -4,16 +4,22 @@
 -- queues         text[]   the names in `queue`, once each
 -- channel        text     whom to notify when this commits …
 -- payloads       text[]   … of what; empty: nobody
+-- patience       text     how long to wait for whoever is about to take a unique_key; NULL: as the session does
 --
+-- While the queue of notifications is half full or more, nobody is notified, because a full one would fail the commit.
 -- Inserts nothing at all unless every queue is declared. A row whose unique_key is taken is left out.
+-- Text goes as binary arrays, which the client need not escape.
 -- Returns the ids that were stored. `created_at` is the transaction's start.
-WITH given AS (
-    SELECT *
-    FROM unnest(
-        %(id)s::uuid[], %(queue)s::text[], %(func)s::text[], %(priority)s::integer[], %(max_attempts)s::integer[],
-        %(scheduled_at)s::timestamptz[], %(unique_key)s::text[], %(kwargs)s::text[], %(meta)s::text[],
-        %(limits)s::text[], %(options)s::text[], %(expires_at)s::timestamptz[]
-    ) AS row (
+WITH patience AS MATERIALIZED (
+    SELECT CASE WHEN %(patience)s::text IS NOT NULL THEN set_config('lock_timeout', %(patience)s, true) END
+),
+given AS (
+    SELECT job.*
+    FROM patience, unnest(
+        %(id)s::uuid[], %(queue)b::text[], %(func)b::text[], %(priority)s::integer[], %(max_attempts)s::integer[],
+        %(scheduled_at)s::timestamptz[], %(unique_key)b::text[], %(kwargs)b::text[], %(meta)b::text[],
+        %(limits)b::text[], %(options)b::text[], %(expires_at)s::timestamptz[]
+    ) AS job (
         id, queue, func, priority, max_attempts, scheduled_at, unique_key, kwargs, meta, limits, options, expires_at
     )
 ),
@@ -33,5 +39,8 @@ stored AS (
     ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING
     RETURNING id
 )
-SELECT id, (SELECT count(*) FROM unnest(%(payloads)s::text[]) AS payload, pg_notify(%(channel)s, payload))
+SELECT id, (
+    SELECT count(CASE WHEN pg_notification_queue_usage() < 0.5 THEN pg_notify(%(channel)s, payload) END)
+    FROM unnest(%(payloads)s::text[]) AS payload
+)
 FROM stored

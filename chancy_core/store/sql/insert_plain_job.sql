@@ -12,5 +12,9 @@ WITH stored AS (
     WHERE name = %(queue)s
     RETURNING id
 )
-SELECT CASE WHEN %(payload)s::text IS NOT NULL THEN pg_notify(%(channel)s, %(payload)s) END
+SELECT
+    CASE
+        WHEN %(payload)s::text IS NOT NULL AND pg_notification_queue_usage() < 0.5
+        THEN pg_notify(%(channel)s, %(payload)s)
+    END
 FROM stored

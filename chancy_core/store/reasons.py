@@ -1,0 +1,52 @@
+"""Why a connection could not be made, and what to do about it, as far as the server's own words tell.
+
+libpq gives no SQLSTATE for that, only the text, which the server may have written in another language: then the general
+advice is given.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_GENERAL: Final = (
+    "Check that the server runs and that the DSN (Chancy(dsn=…), CHANCY_DSN, or dsn in chancy.toml) is right."
+)
+
+_FULL: Final = (
+    "The server runs, but it has no connection left: close some, raise max_connections (or the limit of the role or of "
+    "the database), lower pool_max_size, or put a pooler before it."
+)
+_NOT_YET: Final = "The server is there, but does not take connections at the moment: try again shortly."
+_WHO: Final = (
+    "The server runs, but does not let this user in: check the user and the password in the DSN (or PGUSER, "
+    "PGPASSWORD, .pgpass)."
+)
+_FROM_WHERE: Final = (
+    "The server runs, but its pg_hba.conf has no rule that lets this user in from here: let an administrator add one."
+)
+_NO_DATABASE: Final = "The server runs, but has no such database: create it (createdb), or correct its name in the DSN."
+_WRONG_KIND: Final = (
+    "None of the hosts in the DSN is what its target_session_attrs asks for: while a standby is being promoted there "
+    "is no primary for a moment."
+)
+_DESCRIPTORS: Final = "This process has too many files and sockets open: close some, or raise its limit (ulimit -n)."
+
+_ADVICE: Final = tuple(
+    (re.compile(pattern), what)
+    for pattern, what in (
+        (r"too many clients|connection slots are reserved|too many connections|no more connections allowed", _FULL),
+        (r"starting up|shutting down|in recovery mode|not (yet )?accepting connections", _NOT_YET),
+        (r"authentication failed|no password supplied|role \".*\" does not exist|not permitted to log in", _WHO),
+        (r"no pg_hba\.conf entry|pg_hba\.conf rejects", _FROM_WHERE),
+        (r"database \".*\" does not exist", _NO_DATABASE),
+        (r"session is (not )?read-only|server is (not )?in hot standby", _WRONG_KIND),
+        (r"SSL|certificate", "Check sslmode and the certificates that the DSN names."),
+        (r"Too many open files", _DESCRIPTORS),
+    )
+)
+
+
+def advice(text: str) -> str:
+    """What to do about a connection that failed with this message of libpq."""
+    return next((what for pattern, what in _ADVICE if pattern.search(text)), _GENERAL)

@@ -1,0 +1,118 @@
+"""How often, and for how long, an application's operation is asked for again before its caller hears of a failure."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Final, NamedTuple, NoReturn
+
+import psycopg
+
+from chancy_core.errors import DatabaseUnavailable
+from chancy_core.store.bounded import BoundedAsyncConnection, BoundedConnection
+from chancy_core.store.connect import where
+from chancy_core.store.flow import Flow, Query
+from chancy_core.store.statements import statement
+from chancy_core.store.weather import Fault, fault_of, text_of
+
+# How long the server may be silent while an application waits for an answer. A connection that says nothing for so long
+# is given up, and the work goes on with another.
+DEADLINE_S: Final = 8.0
+# No attempt begins later than so long after the first one. A standby that is promoted takes some ten seconds.
+AGAIN_S: Final = 20.0
+# How long the server may take to end a session.
+ENDS_WITHIN_MS: Final = 2000
+FIRST_PAUSE_S: Final = 0.05
+LONGEST_PAUSE_S: Final = 1.0
+
+# What the server cannot just now, and can soon: a conflict with others, no room, a lock, a device. (Not 57014: somebody
+# limits how long a statement may take, and it would take as long again.)
+_SOON: Final = ("40", "53", "55P03", "58")
+_READ_ONLY: Final = "25006"
+
+
+class Session(NamedTuple):
+    """A session of the server, which may go on after its connection was lost."""
+
+    pid: int
+    start: str
+
+
+def session_of(connection: BoundedAsyncConnection | BoundedConnection) -> Session | None:
+    """Which session a connection has; None: it is not known, as behind a pooler."""
+    return Session(connection.backend_pid, connection.backend_start) if connection.backend_start else None
+
+
+def may_try_again(error: BaseException) -> bool:
+    """Whether the same may go through on another connection, or a little later."""
+    fault = fault_of(error)
+    if fault is Fault.NOT_NOW:
+        return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(_SOON)
+    return fault is Fault.GONE
+
+
+class Tries:
+    """The attempts at one operation.
+
+    Args:
+        dsn: where the database is.
+        within_s: no attempt begins later.
+        lost: a session that may be busy with the same operation yet.
+    """
+
+    def __init__(self, dsn: str, within_s: float = AGAIN_S, lost: Session | None = None) -> None:
+        self._dsn = dsn
+        self._within_s = within_s
+        self._until = time.monotonic() + within_s
+        self._pause_s = 0.0
+        self._now: Session | None = None
+        self._lost = [] if lost is None else [lost]
+
+    def begin(self, connection: BoundedAsyncConnection | BoundedConnection) -> Flow[None]:
+        """What comes before the next attempt: the sessions of those before are ended, and are gone when this returns.
+
+        One whose process does not stir cannot be ended now. It is as soon as it does.
+        """
+        while self._lost:
+            pid, start = self._lost[-1]
+            text = statement("end_session", "")
+            try:
+                yield Query(text, {"pid": pid, "start": start, "within_ms": ENDS_WITHIN_MS})
+            except psycopg.Error as error:
+                if fault_of(error) is Fault.GONE:
+                    raise
+            self._lost.pop()
+        self._now = session_of(connection)
+
+    def pause_s(self, error: Exception) -> float:
+        """How long to wait before the next attempt, after this failure.
+
+        Raises:
+            DatabaseUnavailable: it has been tried for long enough.
+            Exception: the failure itself, if another attempt cannot help.
+        """
+        if not may_try_again(error):
+            raise error
+        pause_s = self._pause_s * random.uniform(0.5, 1)  # noqa: S311
+        if time.monotonic() + pause_s >= self._until:
+            self._give_up(error)
+        if self._now is not None and fault_of(error) is Fault.GONE:
+            self._lost.append(self._now)
+        self._now = None
+        # The first time at once: most connections that are lost were lost long ago.
+        self._pause_s = min(max(self._pause_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+        return pause_s
+
+    def _give_up(self, error: Exception) -> NoReturn:
+        if isinstance(error, DatabaseUnavailable):
+            raise error
+        advice = "Whether it was done is not known." if fault_of(error) is Fault.GONE else "It was not done."
+        if isinstance(error, psycopg.Error) and error.sqlstate == _READ_ONLY:
+            advice = (
+                "This server takes no changes, as an old primary or a standby does: name every host in the DSN, with "
+                "target_session_attrs=read-write, so that the primary is found."
+            )
+        raise DatabaseUnavailable(
+            f"PostgreSQL at {where(self._dsn)} did not do what was asked, however often, for {self._within_s:g} s: "
+            f"{text_of(error).rstrip('.')}. {advice}"
+        ) from error
