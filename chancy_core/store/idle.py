@@ -77,12 +77,10 @@ def close(connection: BoundedAsyncConnection | BoundedConnection) -> None:
 
 
 def _is_quiet(connection: BoundedAsyncConnection | BoundedConnection) -> bool:
-    """Whether nothing has come from the server since, which for an idle session would mostly be its end."""
+    """Whether nothing has come from the server since, which to an idle session would mostly tell of its end."""
     try:
         poll = select.poll()
         poll.register(connection.pgconn.socket, select.POLLIN)
-        if poll.poll(0):
-            connection.pgconn.consume_input()
+        return not poll.poll(0)
     except (psycopg.Error, OSError):
         return False
-    return not connection.closed

@@ -33,7 +33,7 @@ from chancy_core.store.flow import (
     sync_cursor_of,
 )
 from chancy_core.store.idle import Idle, close
-from chancy_core.store.tries import AGAIN_S, DEADLINE_S, Session, Tries, session_of
+from chancy_core.store.tries import DEADLINE_S, Session, Tries, session_of
 from chancy_core.store.weather import Fault, fault_of
 from chancy_core.store.write import Write
 
@@ -104,12 +104,12 @@ class Pool(_Pool):
         async with self._lent(None, sure=True) as connection:
             yield connection
 
-    async def run(self, flow: Callable[[], Flow[T]], *, within_s: float = AGAIN_S, lost: Session | None = None) -> T:
+    async def run(self, flow: Callable[[], Flow[T]], *, within_s: float | None = None, lost: Session | None = None) -> T:
         """Run a flow that may be run again from its beginning, whatever became of it before.
 
         Args:
             flow: makes the flow.
-            within_s: it does not begin anew later than that.
+            within_s: it does not begin anew later than that; None: than AGAIN_S of `tries`.
             lost: a session in which it may have been run already, which is ended first.
 
         Raises:
@@ -286,7 +286,7 @@ class SyncPool(_Pool):
         with self._lent(None, sure=True) as connection:
             yield connection
 
-    def run(self, flow: Callable[[], Flow[T]], *, within_s: float = AGAIN_S, lost: Session | None = None) -> T:
+    def run(self, flow: Callable[[], Flow[T]], *, within_s: float | None = None, lost: Session | None = None) -> T:
         """As `Pool.run`."""
         tries = Tries(self.dsn, within_s, lost)
         while True:

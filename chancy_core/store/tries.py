@@ -20,7 +20,7 @@ from chancy_core.store.weather import Fault, fault_of, text_of
 DEADLINE_S: Final = 8.0
 # No attempt begins later than so long after the first one. A standby that is promoted takes some ten seconds.
 AGAIN_S: Final = 20.0
-# How long the server may take to end a session.
+# How long the server may take to end a session; and never longer than a third of what it may be silent for.
 ENDS_WITHIN_MS: Final = 2000
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 1.0
@@ -56,14 +56,14 @@ class Tries:
 
     Args:
         dsn: where the database is.
-        within_s: no attempt begins later.
+        within_s: no attempt begins later; None: AGAIN_S.
         lost: a session that may be busy with the same operation yet.
     """
 
-    def __init__(self, dsn: str, within_s: float = AGAIN_S, lost: Session | None = None) -> None:
+    def __init__(self, dsn: str, within_s: float | None = None, lost: Session | None = None) -> None:
         self._dsn = dsn
-        self._within_s = within_s
-        self._until = time.monotonic() + within_s
+        self._within_s = AGAIN_S if within_s is None else within_s
+        self._until = time.monotonic() + self._within_s
         self._pause_s = 0.0
         self._now: Session | None = None
         self._lost = [] if lost is None else [lost]
@@ -73,11 +73,11 @@ class Tries:
 
         One whose process does not stir cannot be ended now. It is as soon as it does.
         """
+        within_ms = min(ENDS_WITHIN_MS, int((connection.deadline_s or DEADLINE_S) * 1000 / 3))
         while self._lost:
             pid, start = self._lost[-1]
-            text = statement("end_session", "")
             try:
-                yield Query(text, {"pid": pid, "start": start, "within_ms": ENDS_WITHIN_MS})
+                yield Query(statement("end_session", ""), {"pid": pid, "start": start, "within_ms": within_ms})
             except psycopg.Error as error:
                 if fault_of(error) is Fault.GONE:
                     raise
