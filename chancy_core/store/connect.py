@@ -186,6 +186,7 @@ def connect_sync(
 
 def _made(connection: BoundedAsyncConnection | BoundedConnection, timeout_s: float) -> None:
     connection.opened_at = time.monotonic()
+    connection.backend_pid, connection.backend_start = 0, ""
     # What is asked of a new connection is a part of connecting.
     connection.deadline_s = timeout_s
     _OURS.add(connection)
