@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import json
 import multiprocessing
 import secrets
@@ -14,8 +14,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.adapt import Dumper, Loader
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_dumps, set_json_loads
 
 from chancy_core.app import Chancy
 from chancy_core.errors import ChancyError, InvalidJob
@@ -56,7 +58,9 @@ def new(dsn: str, **settings: Any) -> Chancy:
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "UTF8"])
 @pytest.mark.parametrize("client", [None, "LATIN1", "SQL_ASCII"])
-async def test_text_survives_whatever_the_database_and_the_client_are_encoded_in(database, monkeypatch, encoding, client):
+async def test_text_survives_whatever_the_database_and_the_client_are_encoded_in(
+    database, monkeypatch, encoding, client
+):
     """Jobs are stored and read in a database of each encoding, whatever PGCLIENTENCODING and the DSN say."""
     where = database(encoded(encoding))
     if client is not None:
@@ -133,8 +137,6 @@ async def test_a_refused_push_leaves_the_callers_encoding(chancy, dsn):
 @pytest.fixture
 def strange_adapters() -> Iterator[None]:
     """An application that reads and writes everything in its own way, on all of its connections."""
-    from psycopg.adapt import Dumper, Loader
-    from psycopg.types.json import set_json_dumps, set_json_loads
 
     class Upper(Dumper):
         def dump(self, value: Any) -> bytes:
@@ -152,7 +154,7 @@ def strange_adapters() -> Iterator[None]:
     psycopg.adapters._dumpers = {key: dict(value) for key, value in kept[0].items()}
     psycopg.adapters._loaders = [dict(value) for value in kept[1]]
     psycopg.adapters._dumpers_by_oid = [dict(value) for value in kept[2]]
-    for cls in (str, int, float, uuid.UUID, datetime.datetime):
+    for cls in (str, int, float, uuid.UUID, dt.datetime):
         psycopg.adapters.register_dumper(cls, Upper)
     psycopg.adapters.register_dumper(list, Lists)
     for name in ("uuid", "text", "json", "jsonb", "int4", "int8", "float8", "timestamptz", "bool", "text[]", "uuid[]"):
@@ -168,7 +170,7 @@ def strange_adapters() -> Iterator[None]:
 @pytest.mark.usefixtures("strange_adapters")
 async def test_adapters_of_the_application_change_nothing(new_chancy, dsn):
     """Whatever an application registered for all of its connections, jobs go in and come out as they do without."""
-    due = datetime.datetime(2040, 1, 2, tzinfo=datetime.UTC)
+    due = dt.datetime(2040, 1, 2, tzinfo=dt.UTC)
     job = ECHO.with_meta(a=[1]).with_scheduled_at(due).with_unique_key("kéy")
     async with new_chancy() as chancy:
         await chancy.declare(Queue("q", tags=["a", "b"], rate_limit=None))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import psycopg
 import pytest
 
 from chancy_core.app import Chancy
@@ -226,8 +227,6 @@ async def test_a_close_that_is_cancelled_closes_all_the_same(new_chancy, dsn, qu
     """Cancelled while a push is in flight, it leaves no connection behind, and the push does not wait for ever."""
     chancy: Chancy = new_chancy()
     await chancy.open()
-    import psycopg
-
     await chancy.push(ECHO)
     with psycopg.connect(dsn) as holder:
         holder.execute(f'LOCK TABLE "{chancy.settings.schema}".jobs')

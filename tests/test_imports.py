@@ -20,7 +20,7 @@ from chancy_core.log import log
 # What is for those who use it: a printed event, a plugin to be found, a file of settings, a server of one's own.
 NEVER = ("structlog", "rich", "pygments", "importlib_metadata", "tomllib", "chancy_core.embedded", "chancy_core.cli")
 WORKER = ("chancy_core.worker", "chancy_core.executors", "uvloop")
-DRIVER = ("psycopg", "psycopg_pool", "asyncio", "pluggy", "chancy_core.store", "chancy_core.plugins", "chancy_core.app")
+DRIVER = ("psycopg", "asyncio", "pluggy", "chancy_core.store", "chancy_core.plugins", "chancy_core.app")
 PROCESSES = ("chancy_core.executors.process", "chancy_core.executors.processes")
 
 WORKER_PROGRAM = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import psycopg
@@ -14,11 +14,11 @@ import pytest
 from chaos.relay import DOWN, UP, Relay
 
 from chancy_core import held
-from chancy_core.app import Chancy
+from chancy_core.app import Chancy, pushes
 from chancy_core.errors import ChancyError, DatabaseUnavailable
 from chancy_core.job import Cancellation, Job
 from chancy_core.queue import Queue
-from chancy_core.store import pools
+from chancy_core.store import connect, flow, idle, pools, tries
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 # Long for a machine that does something else, and short for a test.
@@ -80,7 +80,9 @@ def test_a_sync_push_goes_on_when_its_connection_hangs(far_sync, relay, query):
     assert stored(query) == 3
 
 
-@pytest.mark.parametrize("name", ["get_job", "push_many", "declare", "cancel_job", "pause_queue", "migrate", "count_jobs"])
+@pytest.mark.parametrize(
+    "name", ["get_job", "push_many", "declare", "cancel_job", "pause_queue", "migrate", "count_jobs"]
+)
 async def test_every_operation_goes_on_when_the_idle_connection_hangs(far, relay, name):
     """Whatever an application asks finds another connection when that of the pool has fallen silent."""
     reference = await far.push(ECHO)
@@ -220,7 +222,6 @@ async def test_a_change_goes_on_where_its_answer_was_lost(chancy, losing, statem
 @pytest.fixture
 def losing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[[], bool]]:
     """Loses the connection once, before or after a statement with this text in it."""
-    from chancy_core.store import flow
 
     def arm(text: bytes, when: str) -> Callable[[], bool]:
         answer = flow._answer
@@ -258,7 +259,9 @@ def waiting_for_locks(query: Callable[..., list[Any]], text: str = "") -> int:
 
 
 @pytest.fixture
-def holding(new_chancy: Callable[..., Chancy], dsn: str, chancy: Chancy) -> Iterator[Callable[[str], psycopg.Connection]]:
+def holding(
+    new_chancy: Callable[..., Chancy], dsn: str, chancy: Chancy
+) -> Iterator[Callable[[str], psycopg.Connection]]:
     """Pushes a job with a unique key in a transaction that stays open."""
     with new_chancy() as other, psycopg.connect(dsn, application_name="the holder") as connection:
 
@@ -287,7 +290,7 @@ async def test_a_key_whose_holder_commits_is_taken(chancy, holding, until):
     """A push that waited for a transaction which commits returns the job that holds the key."""
     holder = holding("k")
     push = asyncio.create_task(chancy.push(ECHO.with_unique_key("k")))
-    await until(lambda: chancy._pusher._held.tasks())
+    await until(chancy._pusher._held.tasks)
     holder.commit()
     assert not (await push).created
 
@@ -303,9 +306,6 @@ async def test_a_key_that_stays_held_is_refused_with_its_holder(chancy, holding,
 
 def test_a_sync_push_of_a_held_key_is_refused_with_its_holder(new_chancy, dsn, monkeypatch):
     """The same without asyncio."""
-    from chancy_core.app import pushes
-    from chancy_core.store import tries
-
     monkeypatch.setattr(pushes, "PATIENCE_MS", 100)
     monkeypatch.setattr(tries, "AGAIN_S", 1.0)
     with new_chancy() as chancy, psycopg.connect(dsn, application_name="the holder") as connection:
@@ -318,8 +318,6 @@ def test_a_sync_push_of_a_held_key_is_refused_with_its_holder(new_chancy, dsn, m
 
 async def test_a_bulk_push_of_a_held_key_is_refused_with_its_holder(chancy, holding, monkeypatch):
     """A bulk push that meets a held key stores nothing, and says whose transaction it is."""
-    from chancy_core.app import pushes
-
     monkeypatch.setattr(pushes, "MANY_PATIENCE_MS", 1500)
     holding("k")
     with pytest.raises(ChancyError, match="the holder"):
@@ -377,8 +375,6 @@ def test_sync_sessions_that_have_become_read_only_are_replaced(new_chancy):
 
 async def test_a_database_that_stays_read_only_is_told_as_that(chancy, monkeypatch, dsn):
     """Every session is read-only: in the end the error says so, and how the primary is found."""
-    from chancy_core.store import tries
-
     monkeypatch.setattr(tries, "AGAIN_S", 0.5)
     monkeypatch.setattr(chancy.pool, "dsn", psycopg.conninfo.make_conninfo(dsn, options=READ_ONLY))
     chancy.pool._idle.drop()
@@ -391,8 +387,6 @@ READ_ONLY = "-c default_transaction_read_only=on"
 
 async def hold_several(chancy: Chancy, statement: str = "SELECT 1", idle_for_s: float = 0.0) -> None:
     """Leave five idle connections in the pool, on which this was executed."""
-    from contextlib import AsyncExitStack
-
     async with AsyncExitStack() as stack:
         found = [await stack.enter_async_context(chancy.pool.connection()) for _ in range(5)]
         for connection in found:
@@ -406,3 +400,107 @@ def end_sessions(query: Callable[..., list[Any]]) -> None:
         "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE application_name = 'chancy' "
         "AND state = 'idle' AND query LIKE '%%{s}%%'"
     )
+
+
+# -- why a connection could not be made ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("FATAL:  sorry, too many clients already", "has no connection left"),
+        ('FATAL:  too many connections for role "app"', "has no connection left"),
+        (
+            "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+            "no connection left",
+        ),
+        ("FATAL:  the database system is starting up", "try again shortly"),
+        ("FATAL:  the database system is in recovery mode", "try again shortly"),
+        ("FATAL:  the database system is shutting down", "try again shortly"),
+        ('FATAL:  password authentication failed for user "app"', "user and the password"),
+        ("fe_sendauth: no password supplied", "user and the password"),
+        ('FATAL:  role "app" does not exist', "user and the password"),
+        ('FATAL:  role "app" is not permitted to log in', "user and the password"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "app"', "pg_hba.conf"),
+        ('FATAL:  database "app" does not exist', "no such database"),
+        ("session is read-only", "target_session_attrs"),
+        ("FATAL:  désolé, trop de clients sont déjà connectés", "Check that the server runs"),
+        ("connection refused", "Check that the server runs"),
+    ],
+)
+def test_the_advice_fits_what_the_server_said(said, advice):
+    """The reasons that a server gives by itself are told apart; whatever else it says gets the general advice."""
+    text = str(connect.unavailable("host=db dbname=app password=secret", psycopg.OperationalError(said)))
+    assert advice in text
+    assert "secret" not in text
+
+
+def test_a_role_without_connections_left_is_told_as_that(dsn, schema):
+    """For real: a role that may have no connection hears that, and not that the server does not run."""
+    role = f"role_{schema}"
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 0".encode())
+        try:
+            with pytest.raises(DatabaseUnavailable, match="no connection left"):
+                Chancy(psycopg.conninfo.make_conninfo(dsn, user=role), schema=schema, discover=False).sync_open()
+            with pytest.raises(DatabaseUnavailable, match="no such database"):
+                Chancy(psycopg.conninfo.make_conninfo(dsn, dbname=schema), discover=False).sync_open()
+        finally:
+            admin.execute(f"DROP ROLE {role}".encode())
+
+
+async def test_a_pool_that_cannot_connect_for_a_moment_waits(chancy, monkeypatch):
+    """Too many connections, or a server that starts, are waited out; the caller only hears of it if it lasts."""
+    real, failures = pools.connect, 3
+
+    async def failing(dsn, **options):
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise connect.unavailable(dsn, psycopg.OperationalError("FATAL:  sorry, too many clients already"))
+        return await real(dsn, **options)
+
+    chancy.pool._idle.drop()
+    monkeypatch.setattr(pools, "connect", failing)
+    await chancy.push(ECHO)
+    assert failures < 0
+
+
+async def test_a_pool_whose_connections_are_all_in_use_says_so(new_chancy, monkeypatch):
+    """Waiting for a connection that others keep ends with what to do."""
+    monkeypatch.setattr(pools, "SLOT_WITHIN_S", 0.1)
+    async with new_chancy(pool_max_size=1) as chancy, chancy.pool.connection():
+        with pytest.raises(DatabaseUnavailable, match="pool_max_size"):
+            async with chancy.pool.connection():
+                pass
+
+
+# -- how connections are kept ----------------------------------------------------------------
+
+
+async def test_idle_connections_are_closed_after_a_while(new_chancy, monkeypatch, until):
+    """Nobody has needed them for so long: they are closed although nothing happens, and opened again when needed."""
+    monkeypatch.setattr(idle, "IDLE_MAX_S", 0.2)
+    async with new_chancy() as chancy:
+        await hold_several(chancy)
+        await until(lambda: not chancy.pool._idle._stack)
+        await chancy.push(ECHO)
+
+
+async def test_sync_idle_connections_are_closed_after_a_while(new_chancy, monkeypatch, until):
+    """The same without asyncio."""
+    monkeypatch.setattr(idle, "IDLE_MAX_S", 0.2)
+    with new_chancy() as chancy:
+        chancy.sync_push(ECHO)
+        await until(lambda: not chancy.sync_pool._idle._stack)
+        chancy.sync_push(ECHO)
+
+
+async def test_a_transaction_left_open_is_not_handed_on(chancy, query):
+    """Whoever gives a connection back in the middle of a transaction leaves nothing of it to the next."""
+    async with chancy.pool.connection() as connection:
+        await connection.execute("BEGIN")
+        await chancy.push(ECHO, connection=connection)
+    async with chancy.pool.connection() as connection:
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert stored(query) == 0

@@ -36,7 +36,11 @@ class CopyIn(NamedTuple):
     parts: Iterable[bytes]
 
 
-Step: TypeAlias = Query | CopyIn
+class Pause(NamedTuple):
+    """Nothing, so that an event loop gets its turn in a flow that computes for long; answered with no rows."""
+
+
+Step: TypeAlias = Query | CopyIn | Pause
 Flow: TypeAlias = Generator[Step, list[TupleRow], T]
 AsyncConnection: TypeAlias = psycopg.AsyncConnection[Any]
 Connection: TypeAlias = psycopg.Connection[Any]
@@ -111,6 +115,9 @@ async def _answer(cursor: psycopg.AsyncCursor[TupleRow], step: Step) -> list[Tup
     if isinstance(step, CopyIn):
         await _copy(cursor, step)
         return []
+    if isinstance(step, Pause):
+        await asyncio.sleep(0)
+        return []
     await cursor.execute(step.text, step.params or None)
     return await cursor.fetchall() if _has_rows(cursor) or _in_pipeline(cursor) else []
 
@@ -145,6 +152,8 @@ def _answer_sync(cursor: psycopg.Cursor[TupleRow], step: Step) -> list[TupleRow]
         with cursor.copy(step.text) as copy:
             for part in step.parts:
                 copy.write(part)
+        return []
+    if isinstance(step, Pause):
         return []
     cursor.execute(step.text, step.params or None)
     return cursor.fetchall() if _has_rows(cursor) or _in_pipeline(cursor) else []

@@ -10,12 +10,14 @@ from chancy_core.decorating import as_job
 from chancy_core.errors import InvalidJob
 from chancy_core.job import Job
 from chancy_core.jsonvalue import encode_checked
-from chancy_core.store.codec import COPY_NULL, JobRow, check_size, copy_line, job_row
+from chancy_core.store.codec import COPY_NULL, JobRow, check_size, copy_line, job_row, weight
 from chancy_core.store.ids import Run, suffix
 from chancy_core.store.notices import payload, ready
 
 # So many jobs are made into lines at a time, which takes less than a millisecond.
 PART: Final = 500
+# And so many bytes, more or less.
+PART_BYTES: Final = 1 << 18
 # So many are sent by one statement; whoever limits how long a statement may take has small ones in mind.
 COPY_MAX: Final = 100_000
 
@@ -79,7 +81,8 @@ class Lines:
     def parts(self, declared: AbstractSet[str]) -> Iterator[bytes]:
         """The lines for one COPY, some at a time, so that the server reads some while the next are made.
 
-        Nothing is raised here, in the middle of a COPY: the server would write the message into its log.
+        Nothing is raised here, in the middle of a COPY: the server would write the message into its log. An empty part
+        is a pause, after large jobs that COPY cannot store.
 
         Args:
             declared: the queues that are known. At jobs for another one this ends.
@@ -88,8 +91,12 @@ class Lines:
         while self._made < until and not self.unique and (queues := self.queues()) and queues <= declared:
             jobs, self._jobs = self._jobs, []
             self._middles.clear()
-            for first in range(0, len(jobs), PART):
-                if self.failure is None and (lines := self._lines(jobs[first : first + PART])):
+            first = 0
+            while first < len(jobs) and self.failure is None:
+                some = jobs[first : first + PART]
+                lines, count = self._lines(some)
+                first += count
+                if lines or count < len(some):
                     yield lines
 
     def _next_jobs(self) -> list[Job]:
@@ -101,32 +108,39 @@ class Lines:
             raise _bad(self._made + len(jobs), error) from None
         return self._prepare(jobs) if self._prepare and jobs else jobs
 
-    def _lines(self, jobs: Sequence[Job]) -> bytes:
+    def _lines(self, jobs: Sequence[Job]) -> tuple[bytes, int]:
+        """The lines of the first of these jobs, and how many jobs that are."""
         run = Run()
-        self.runs.append((run.first, len(jobs)))
         prefix = run.prefix.encode()
         queue, limit, middles = self._queue, self._limit, self._middles
         pieces: list[bytes] = []
-        number = 0
+        room = PART_BYTES
+        number = -1
         try:
             for number, job in enumerate(jobs):
                 if not _is_plain(job):
-                    pieces.append(self._any_line(job, run.prefix + _SUFFIXES[number]))
-                    continue
-                encoded = _NULL
-                if job.kwargs:
-                    encoded = encode_checked(job.kwargs, "kwargs")
-                    if len(encoded) > limit:
-                        check_size(job.func, len(encoded), limit)
-                    if _BACKSLASH in encoded:
-                        encoded = encoded.replace(b"\\", b"\\\\")
-                common = (queue or job.queue, job.func, job.priority, job.max_attempts)
-                middle = middles.get(common) or self._middle(*common)
-                pieces += prefix, _SUFFIX_BYTES[number], middle, encoded, _END
+                    line = self._any_line(job, run.prefix + _SUFFIXES[number])
+                    pieces.append(line)
+                    room -= len(line) or weight(self.unique[-1])
+                else:
+                    encoded = _NULL
+                    if job.kwargs:
+                        encoded = encode_checked(job.kwargs, "kwargs")
+                        if len(encoded) > limit:
+                            check_size(job.func, len(encoded), limit)
+                        if _BACKSLASH in encoded:
+                            encoded = encoded.replace(b"\\", b"\\\\")
+                    common = (queue or job.queue, job.func, job.priority, job.max_attempts)
+                    middle = middles.get(common) or self._middle(*common)
+                    pieces += prefix, _SUFFIX_BYTES[number], middle, encoded, _END
+                    room -= len(encoded)
+                if room < 0:
+                    break
         except InvalidJob as error:
             self.failure = _bad(self._made + number, error)
-        self._made += len(jobs)
-        return b"".join(pieces)
+        self.runs.append((run.first, number + 1))
+        self._made += number + 1
+        return b"".join(pieces), number + 1
 
     def _any_line(self, job: Job, id_: str) -> bytes:
         row = job_row(job, self._queue or job.queue, id_, self._limit)

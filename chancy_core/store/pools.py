@@ -104,7 +104,9 @@ class Pool(_Pool):
         async with self._lent(None, sure=True) as connection:
             yield connection
 
-    async def run(self, flow: Callable[[], Flow[T]], *, within_s: float | None = None, lost: Session | None = None) -> T:
+    async def run(
+        self, flow: Callable[[], Flow[T]], *, within_s: float | None = None, lost: Session | None = None
+    ) -> T:
         """Run a flow that may be run again from its beginning, whatever became of it before.
 
         Args:

@@ -26,7 +26,7 @@ from chancy_core.store.codec import (
     worker_info,
 )
 from chancy_core.store.explaining import raise_explained
-from chancy_core.store.flow import CopyIn, Flow, Query
+from chancy_core.store.flow import CopyIn, Flow, Pause, Query
 from chancy_core.store.lines import Lines
 from chancy_core.store.statements import check_schema, statement
 from chancy_core.store.weather import notify_queue_full
@@ -197,8 +197,12 @@ class Store:
                 yield from self.check_queues(new)
                 declared |= new
             parts = lines.parts(declared)
-            first = next(parts, None)
-            if first is not None:
+            first = b""
+            for first in parts:
+                if first:
+                    break
+                yield Pause()
+            if first:
                 try:
                     yield CopyIn(statement("copy_jobs", self.schema), chain((first,), parts))
                 except psycopg.Error as error:
