@@ -131,8 +131,9 @@ def wait_sync(store: Store, pool: SyncPool, identifier: uuid.UUID, timeout_s: fl
     pause_s = FIRST_PAUSE_S
     while True:
         there = True
+        left_s = None if timeout_s is None else max(start + timeout_s - time.monotonic(), 0)
         try:
-            there, job = _look_sync(store, pool, identifier)
+            there, job = _look_sync(store, pool, identifier, left_s)
         except Exception as error:
             if not is_weather(error):
                 raise
@@ -150,10 +151,12 @@ def wait_sync(store: Store, pool: SyncPool, identifier: uuid.UUID, timeout_s: fl
         pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
 
-def _look_sync(store: Store, pool: SyncPool, identifier: uuid.UUID) -> tuple[bool, QueuedJob | None]:
+def _look_sync(
+    store: Store, pool: SyncPool, identifier: uuid.UUID, within_s: float | None
+) -> tuple[bool, QueuedJob | None]:
     """Whether there is such a job, and the job if it has finished."""
-    states = pool.run(lambda: store.find_finished([identifier]))
+    states = pool.run(lambda: store.find_finished([identifier]), within_s=within_s)
     if not states.get(identifier):
         return identifier in states, None
-    job = pool.run(lambda: store.get_jobs([identifier])).get(identifier)
+    job = pool.run(lambda: store.get_jobs([identifier]), within_s=within_s).get(identifier)
     return True, job if job is not None and job.state.finished else None

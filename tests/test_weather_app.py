@@ -15,7 +15,7 @@ from chaos.relay import DOWN, UP, Relay
 
 from chancy_core import held
 from chancy_core.app import Chancy, pushes
-from chancy_core.errors import ChancyError, DatabaseUnavailable
+from chancy_core.errors import ChancyError, DatabaseUnavailable, WaitTimeout
 from chancy_core.job import Cancellation, Job
 from chancy_core.queue import Queue
 from chancy_core.store import connect, flow, idle, pools, tries
@@ -147,8 +147,40 @@ async def test_a_hung_connection_is_not_handed_out(far, relay):
 async def test_a_connection_for_the_caller_has_no_deadline(far, monkeypatch):
     """A caller's own statement may take as long as it takes."""
     async with far.pool.connection() as connection:
-        assert connection.deadline_s is None
+        assert connection.deadline_s == pools.CALLERS_DEADLINE_S
         await connection.execute("SELECT pg_sleep(%s)", [DEADLINE_S * 1.5])
+
+
+async def test_whoever_is_cancelled_in_a_hung_transaction_waits_for_nobody(far, relay):
+    """A caller's transaction on a connection that falls silent can be cancelled, as a tick is that takes too long."""
+    async with far.pool.transaction():
+        pass
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        async with far.pool.transaction() as connection:
+            relay.stall("chancy", new=False)
+            begun.set()
+            await connection.execute("SELECT 1")
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    task.cancel()
+    async with asyncio.timeout(60):
+        await asyncio.wait([task])
+    assert task.cancelled() or task.exception()
+    await far.push(ECHO)
+
+
+def test_a_sync_wait_keeps_its_timeout_while_the_database_is_away(far_sync, relay):
+    """Waiting for a job ends in time although nothing answers, and goes on when it does."""
+    reference = far_sync.sync_push(ECHO)
+    relay.stall("chancy")
+    with pytest.raises(WaitTimeout):
+        reference.sync_wait(timeout=0.5)
+    relay.release("chancy", deliver=False)
+    far_sync.sync_cancel_job(reference)
+    assert reference.sync_wait(timeout=60).state == "cancelled"
 
 
 # -- the answer to a write is lost -----------------------------------------------------------

@@ -44,8 +44,19 @@ SLOT_WITHIN_S: Final = CONNECT_TIMEOUT_S * 2
 # Whoever cannot be asked to begin anew gets a connection that has just answered, if it was idle for longer than this.
 SURE_AFTER_S: Final = 1.0
 SURE_WITHIN_S: Final = 3.0
+# Whoever has little time still waits so long for an answer.
+DEADLINE_MIN_S: Final = 1.0
+# What callers ask themselves may take as long as it takes. But whoever is cancelled meanwhile does not wait for a
+# server that says nothing, which only a connection with a deadline knows how to do.
+CALLERS_DEADLINE_S: Final = 86_400.0
+# And the end of their transactions: a commit may wait for a standby.
+COMMIT_WITHIN_S: Final = 60.0
 # Answers whether the connection leads to a server that takes changes.
 _SURE: Final = b"SHOW transaction_read_only"
+
+
+def _deadline_s(within_s: float | None) -> float:
+    return DEADLINE_S if within_s is None else min(DEADLINE_S, max(within_s, DEADLINE_MIN_S))
 
 
 class _Pool:
@@ -101,7 +112,7 @@ class Pool(_Pool):
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """A connection for the length of the block. Waits on it as long as it takes."""
-        async with self._lent(None, sure=True) as connection:
+        async with self._lent(CALLERS_DEADLINE_S, sure=True) as connection:
             yield connection
 
     async def run(
@@ -120,7 +131,7 @@ class Pool(_Pool):
         tries = Tries(self.dsn, within_s, lost)
         while True:
             try:
-                async with self._lent(DEADLINE_S) as connection, cursor_of(connection) as cursor:
+                async with self._lent(_deadline_s(within_s)) as connection, cursor_of(connection) as cursor:
                     await run_with(cursor, tries.begin(connection))
                     return await run_with(cursor, flow())
             except Exception as error:  # noqa: BLE001 -- raised again, unless another attempt may help
@@ -142,20 +153,22 @@ class Pool(_Pool):
         return await drive(flow, once)
 
     @asynccontextmanager
-    async def transaction(self, *, deadline_s: float | None = None) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, *, deadline_s: float = CALLERS_DEADLINE_S) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction that commits at the end of the block.
 
         Args:
-            deadline_s: how long the server may be silent while somebody waits for it; None: for ever.
+            deadline_s: how long the server may be silent while somebody waits for it.
         """
         async with self._begun() as (connection, block):
             connection.deadline_s = deadline_s
             try:
                 yield connection
             except BaseException as error:
+                connection.deadline_s = DEADLINE_S
                 if not await block.__aexit__(type(error), error, error.__traceback__):
                     raise
             else:
+                connection.deadline_s = min(deadline_s, COMMIT_WITHIN_S)
                 await block.__aexit__(None, None, None)
 
     @asynccontextmanager
@@ -183,7 +196,7 @@ class Pool(_Pool):
             yield connection
 
     @asynccontextmanager
-    async def _lent(self, deadline_s: float | None, *, sure: bool = False) -> AsyncIterator[BoundedAsyncConnection]:
+    async def _lent(self, deadline_s: float, *, sure: bool = False) -> AsyncIterator[BoundedAsyncConnection]:
         connection = await self._taken(deadline_s, sure=sure)
         with self._in_use(connection):
             yield connection
@@ -198,7 +211,7 @@ class Pool(_Pool):
         finally:
             self._give_back(connection)
 
-    async def _taken(self, deadline_s: float | None, *, sure: bool) -> BoundedAsyncConnection:
+    async def _taken(self, deadline_s: float, *, sure: bool) -> BoundedAsyncConnection:
         self._check_open()
         await self._slot()
         try:
@@ -285,7 +298,7 @@ class SyncPool(_Pool):
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A connection for the length of the block. Waits on it as long as it takes."""
-        with self._lent(None, sure=True) as connection:
+        with self._lent(CALLERS_DEADLINE_S, sure=True) as connection:
             yield connection
 
     def run(self, flow: Callable[[], Flow[T]], *, within_s: float | None = None, lost: Session | None = None) -> T:
@@ -293,7 +306,7 @@ class SyncPool(_Pool):
         tries = Tries(self.dsn, within_s, lost)
         while True:
             try:
-                with self._lent(DEADLINE_S) as connection:
+                with self._lent(_deadline_s(within_s)) as connection:
                     run_sync(connection, tries.begin(connection))
                     return run_sync(connection, flow())
             except Exception as error:  # noqa: BLE001 -- raised again, unless another attempt may help
@@ -320,16 +333,18 @@ class SyncPool(_Pool):
         return self.run(again, lost=lost)
 
     @contextmanager
-    def transaction(self, *, deadline_s: float | None = None) -> Iterator[Connection]:
+    def transaction(self, *, deadline_s: float = CALLERS_DEADLINE_S) -> Iterator[Connection]:
         """As `Pool.transaction`."""
         with self._begun() as (connection, block):
             connection.deadline_s = deadline_s
             try:
                 yield connection
             except BaseException as error:
+                connection.deadline_s = DEADLINE_S
                 if not block.__exit__(type(error), error, error.__traceback__):
                     raise
             else:
+                connection.deadline_s = min(deadline_s, COMMIT_WITHIN_S)
                 block.__exit__(None, None, None)
 
     @contextmanager
@@ -349,7 +364,7 @@ class SyncPool(_Pool):
             time.sleep(pause_s)
 
     @contextmanager
-    def _lent(self, deadline_s: float | None, *, sure: bool = False) -> Iterator[BoundedConnection]:
+    def _lent(self, deadline_s: float, *, sure: bool = False) -> Iterator[BoundedConnection]:
         connection = self._taken(deadline_s, sure=sure)
         try:
             yield connection
@@ -359,7 +374,7 @@ class SyncPool(_Pool):
         finally:
             self._give_back(connection)
 
-    def _taken(self, deadline_s: float | None, *, sure: bool) -> BoundedConnection:
+    def _taken(self, deadline_s: float, *, sure: bool) -> BoundedConnection:
         self._check_open()
         if not self._slots.acquire(timeout=SLOT_WITHIN_S):
             raise self._all_in_use()
