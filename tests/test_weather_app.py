@@ -213,6 +213,18 @@ async def test_a_statement_that_is_delivered_late_stores_nothing(far, relay, que
     assert stored(query) == 2
 
 
+async def test_behind_a_pooler_a_statement_that_is_delivered_late_stores_nothing(relayed, relay, query, until):
+    """Where a session cannot be ended, because it has no name, the ids of the jobs keep a late INSERT from storing them."""
+    async with relayed(pooler=True) as chancy:
+        await chancy.push(ECHO)
+        relay.stall("chancy", directions=(UP,), new=False)
+        await asyncio.gather(chancy.push(ECHO), chancy.push(ECHO.with_unique_key("k")))
+        # Delivered, with the server ready to tell what came of it.
+        relay.release("chancy")
+        await until(lambda: relay.count("chancy") <= 2 and not relay.held("chancy"))
+        assert stored(query) == 3
+
+
 async def test_a_push_stored_before_its_answer_was_lost_is_found(far, relay, query, until):
     """The answer lies in the network: the job is there, is found by its id, and is told as created."""
     relay.stall("chancy", directions=(DOWN,), new=False)

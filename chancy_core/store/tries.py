@@ -56,7 +56,7 @@ class Tries:
 
     Args:
         dsn: where the database is.
-        within_s: no attempt begins later; None: AGAIN_S.
+        within_s: no attempt but the second one begins later; None: AGAIN_S.
         lost: a session that may be busy with the same operation yet.
     """
 
@@ -94,12 +94,12 @@ class Tries:
         if not may_try_again(error):
             raise error
         pause_s = self._pause_s * random.uniform(0.5, 1)  # noqa: S311
-        if time.monotonic() + pause_s >= self._until:
+        # The first time at once, however late it is: most connections that are lost were lost long ago.
+        if self._pause_s and time.monotonic() + pause_s >= self._until:
             self._give_up(error)
         if self._now is not None and fault_of(error) is Fault.GONE:
             self._lost.append(self._now)
         self._now = None
-        # The first time at once: most connections that are lost were lost long ago.
         self._pause_s = min(max(self._pause_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
         return pause_s
 

@@ -9,5 +9,5 @@ WITH resigned AS (
     WHERE holder = %(holder)s
     RETURNING term
 )
-SELECT term, CASE WHEN %(channel)s::text IS NOT NULL THEN pg_notify(%(channel)s, term::text) END
+SELECT term, CASE WHEN %(channel)s::text IS NOT NULL AND pg_notification_queue_usage() < 0.5 THEN pg_notify(%(channel)s, term::text) END
 FROM resigned
