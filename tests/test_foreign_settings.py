@@ -20,7 +20,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 
 from chancy_core.app import Chancy
-from chancy_core.errors import ChancyError, InvalidJob
+from chancy_core.errors import ChancyError, InvalidJob, InvalidQueue
 from chancy_core.job import Job
 from chancy_core.queue import Queue
 
@@ -85,6 +85,16 @@ async def test_a_character_that_the_database_lacks_fails_its_own_job_only(databa
         assert "jobs.echo" in str(found[5])
         assert "UTF-8" in str(found[5])
         assert await chancy.count_jobs() == {"default": {"pending": 9}}
+
+
+async def test_a_change_with_such_a_character_is_refused_by_name(database):
+    """A reason and a queue's tags say so, too."""
+    async with new(database(encoded("LATIN1"))) as chancy:
+        reference = await chancy.push(ECHO)
+        with pytest.raises(InvalidJob, match="reason"):
+            await reference.cancel(reason="5 €")
+        with pytest.raises(InvalidQueue, match="'q'"):
+            await chancy.declare(Queue("q", tags=["€"]))
 
 
 async def test_a_bulk_push_with_such_a_character_is_refused(database):

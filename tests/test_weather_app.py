@@ -214,7 +214,7 @@ async def test_a_statement_that_is_delivered_late_stores_nothing(far, relay, que
 
 
 async def test_behind_a_pooler_a_statement_that_is_delivered_late_stores_nothing(relayed, relay, query, until):
-    """Where a session cannot be ended, because it has no name, the ids of the jobs keep a late INSERT from storing them."""
+    """Where a session has no name, and cannot be ended, the ids of the jobs keep a late INSERT from storing them."""
     async with relayed(pooler=True) as chancy:
         await chancy.push(ECHO)
         relay.stall("chancy", directions=(UP,), new=False)
@@ -263,17 +263,30 @@ async def test_a_change_goes_on_where_its_answer_was_lost(chancy, losing, statem
     assert (await reference.get()).state == "cancelled"
 
 
+@pytest.mark.parametrize("skip", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_change_of_many_steps_goes_on_at_the_step_that_was_lost(chancy, losing, skip, when):
+    """A queue that is deleted with thousands of jobs, in several transactions, counts each job once."""
+    await chancy.declare(Queue("q"))
+    await chancy.push_many("q", [ECHO] * 2500)
+    lost = losing(b"COMMIT", when, skip)
+    assert await chancy.delete_queue("q") == 2500
+    assert lost()
+
+
 @pytest.fixture
 def losing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[[], bool]]:
     """Loses the connection once, before or after a statement with this text in it."""
 
-    def arm(text: bytes, when: str) -> Callable[[], bool]:
+    def arm(text: bytes, when: str, skip: int = 0) -> Callable[[], bool]:
         answer = flow._answer
         lost = False
+        seen = 0
 
         async def answered(cursor, step):
-            nonlocal lost
-            losing_now = not lost and text in step.text
+            nonlocal lost, seen
+            seen += text in step.text
+            losing_now = not lost and text in step.text and seen > skip
             if losing_now and when == "before":
                 lost = True
                 cursor.connection.cut()
@@ -393,6 +406,16 @@ def test_ended_idle_sessions_cost_no_sync_call_a_failure(new_chancy, query):
             chancy.sync_push(ECHO)
             end_sessions(query)
             call()
+
+
+async def test_sessions_that_time_out_while_idle_cost_nobody_a_failure(dsn, schema, query, until):
+    """With a short idle_session_timeout, each call after an idle time succeeds."""
+    where = psycopg.conninfo.make_conninfo(dsn, options="-c idle_session_timeout=300ms")
+    async with Chancy(where, schema=schema, discover=False) as chancy:
+        for call in (lambda: chancy.push(ECHO), lambda: chancy.push_many([ECHO]), chancy.migrate, chancy.count_jobs):
+            await chancy.push(ECHO)
+            await until(lambda: query("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%%{s}%%'") == [(1,)])
+            await call()
 
 
 async def test_sessions_that_have_become_read_only_are_replaced(chancy):

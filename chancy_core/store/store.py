@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import psycopg
 
-from chancy_core.errors import ChancyError, InvalidQueue, UnknownQueue, nearest
+from chancy_core.errors import ChancyError, InvalidJob, InvalidQueue, UnknownQueue, nearest
 from chancy_core.job import Cancellation, QueuedJob, State
 from chancy_core.queue import DEFAULT_QUEUE, Queue, UnreadableQueue
 from chancy_core.store.codec import (
@@ -29,7 +29,7 @@ from chancy_core.store.explaining import raise_explained
 from chancy_core.store.flow import CopyIn, Flow, Pause, Query
 from chancy_core.store.lines import Lines
 from chancy_core.store.statements import check_schema, statement
-from chancy_core.store.weather import notify_queue_full
+from chancy_core.store.weather import notify_queue_full, text_of
 from chancy_core.workerinfo import WorkerInfo
 
 # Each round of a unique push that finds neither room nor holder means that a holder finished in between.
@@ -255,7 +255,12 @@ class Store:
             left = [id_ for id_ in ids if id_ not in found]
             if not left:
                 break
-            rows = yield self.query("cancel_jobs", ids=left, note=note)
+            try:
+                rows = yield self.query("cancel_jobs", ids=left, note=note)
+            except psycopg.DataError as error:
+                raise InvalidJob(
+                    f"reason is {note!r:.60}, which the database cannot store: {text_of(error)}."
+                ) from error
             found |= {id_: Cancellation(what) for id_, what, _ in rows}
             workers = sorted({worker for _, _, worker in rows if worker is not None})
             yield from self.notify([f"cancel:{worker}" for worker in workers])
@@ -299,7 +304,10 @@ class Store:
             raise InvalidQueue(f"Queue {queue.name!r}: executor_options is not JSON: {error}.") from None
         fields["executor"] = str(queue.executor)
         fields["state"] = str(queue.state)
-        rows = yield self.query("declare_queue", **fields, upsert=upsert)
+        try:
+            rows = yield self.query("declare_queue", **fields, upsert=upsert)
+        except psycopg.DataError as error:
+            raise InvalidQueue(f"The database cannot store the queue {queue.name!r}: {text_of(error)}.") from error
         if not rows:
             return (yield from self.get_queue(queue.name))
         yield from self.notify([f"queues:{queue.name}"])
