@@ -105,7 +105,11 @@ class Tries:
 
     def _give_up(self, error: Exception) -> NoReturn:
         if isinstance(error, DatabaseUnavailable):
-            raise error
+            if not self._lost:
+                raise error
+            raise DatabaseUnavailable(
+                f"{error} Whether it was done before the connection was lost is not known."
+            ) from error
         advice = "Whether it was done is not known." if fault_of(error) is Fault.GONE else "It was not done."
         if isinstance(error, psycopg.Error) and error.sqlstate == _READ_ONLY:
             advice = (
