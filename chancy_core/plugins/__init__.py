@@ -8,12 +8,14 @@ from chancy_core.plugins.enforced import check_configured, check_limits
 from chancy_core.plugins.host import PluginHost
 from chancy_core.plugins.load import Loaded, load
 from chancy_core.plugins.tick import Tick
+from chancy_core.plugins.weather import HookPutOff
 
 __all__ = [
     "Around",
     "Budget",
     "Grant",
     "HookAbandoned",
+    "HookPutOff",
     "Loaded",
     "Plugin",
     "PluginHost",

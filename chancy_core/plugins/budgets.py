@@ -14,6 +14,7 @@ from chancy_core.plugins.calling import HookAbandoned, cut, within
 from chancy_core.plugins.containing import Containment, Implementation, call_hook, cancelled_or, is_ours, told
 from chancy_core.plugins.enforced import enforced_by
 from chancy_core.plugins.load import Loaded
+from chancy_core.plugins.weather import LostInHook, has_lost
 from chancy_core.queue import Queue
 
 # Meanwhile no other worker claims from that queue.
@@ -101,10 +102,10 @@ class Budgets(Containment):
         except BaseException as error:
             if is_ours(error):
                 raise
-            if connection.broken:
+            if has_lost(connection, error):
                 # Weather, and nobody's fault.
-                raise psycopg.OperationalError(f"the connection was lost in claim_budget: {told(error)}") from error
-            self._failed(plugin, "claim_budget", error)
+                raise LostInHook(f"the connection was lost in claim_budget: {told(error)}") from error
+            self._went_wrong(plugin, "claim_budget", error)
             return False
         return True
 

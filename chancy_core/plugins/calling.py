@@ -8,9 +8,13 @@ import socket
 import time
 import types
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg import capabilities, generators, pq, waiting
+
+from chancy_core.plugins.weather import HookPutOff
 
 T = TypeVar("T")
 
@@ -25,29 +29,43 @@ class HookAbandoned(TimeoutError):  # noqa: N818 -- it says what happened
     """A hook's time was over, it was cancelled, and it goes on all the same: nobody waits for it any longer."""
 
 
-async def within(seconds: float, call: Callable[[], Awaitable[T]], held: Callable[[float], None]) -> T:
+async def _nothing() -> bool:
+    return False
+
+
+async def within(
+    seconds: float,
+    call: Callable[[], Awaitable[T]],
+    held: Callable[[float], None],
+    hindered: Callable[[], Awaitable[bool]] = _nothing,
+) -> T:
     """Await `call()`, in a task of its own, for so many seconds.
 
     Args:
         seconds: after so many it is cancelled.
         call: makes what is awaited.
         held: told of the longest time for which it held the event loop, in seconds.
+        hindered: asked, when the time is over, whether it is the database that it waits for.
 
     Raises:
+        HookPutOff: it took too long, because it was hindered.
         HookAbandoned: it goes on although it was cancelled, because its time was over, or because the caller was.
         TimeoutError: it took too long.
         BaseException: what it raised itself, SystemExit and KeyboardInterrupt included.
     """
     task = asyncio.ensure_future(_caught(call, held))
+    put_off = False
     try:
         await asyncio.wait({task}, timeout=seconds)
+        # While it still waits: afterwards nobody could tell what for.
+        put_off = not task.done() and await hindered()
     finally:
         in_time = task.done()
         if not in_time:
             await _let_go(task)
     result, error = task.result()
     if not in_time:
-        raise TimeoutError from error
+        raise HookPutOff("it waited for the database until its time was over") if put_off else TimeoutError from error
     if error is not None:
         raise error
     return result  # type: ignore[return-value]  # without an error it is what the call returned
@@ -103,11 +121,28 @@ async def cut(connection: psycopg.AsyncConnection[Any]) -> None:
     connection meanwhile. The server notices when its statement ends, so it is asked to end that.
     """
     try:
-        statement = connection.pgconn.get_cancel()
+        request = cancel_request(connection)
         with socket.socket(fileno=os.dup(connection.fileno())) as shared:
             shared.shutdown(socket.SHUT_RDWR)
-        async with asyncio.timeout(LETS_GO_WITHIN_S):
-            await asyncio.to_thread(statement.cancel)
     except (OSError, psycopg.Error):
-        # It is closed already, or the server does not answer: its locks hold until it notices.
+        # It is closed already.
         return
+    await send_cancel(request)
+
+
+def cancel_request(connection: psycopg.AsyncConnection[Any]) -> pq.abc.PGcancelConn | None:
+    """What asks the server to end a connection's statement, also once the connection is gone.
+
+    None where libpq is older than 17: its way to ask holds the whole process until the peer has answered.
+    """
+    return connection.pgconn.cancel_conn() if capabilities.has_cancel_safe() else None
+
+
+async def send_cancel(request: pq.abc.PGcancelConn | None) -> None:
+    """Ask the server to end a statement for which nobody waits any longer; not for long, should it be out of reach."""
+    if request is None:
+        return
+    # If it does not answer, its locks hold until it notices that its client is gone.
+    with suppress(OSError, psycopg.Error):
+        request.start()
+        await waiting.wait_conn_async(generators.cancel(request), interval=0.1, timeout=LETS_GO_WITHIN_S)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 from chancy_core.log import log
+from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.calling import HookAbandoned, within
+from chancy_core.plugins.weather import LostInHook, is_outage
+from chancy_core.store.weather import text_of
 from chancy_core.workerinfo import PluginStatus
 
 # How much of an error is shown in a plugin's status; the log has all of it.
@@ -48,20 +51,29 @@ class Containment:
         self._failed_at: Final[dict[str, float]] = {}
         self._reported: dict[tuple[str, str], tuple[float, int]] = {}
         self._told_held: dict[tuple[str, str], float] = {}
+        self._told_put_off: dict[tuple[str, str], float] = {}
 
-    def _status(self, plugin: str) -> PluginStatus:
-        error = self.last_error.get(plugin)
+    def _status(self, plugin: Plugin) -> PluginStatus:
+        name = plugin.name
+        failed_s_ago = age_s(self._failed_at.get(name))
+        error = self.last_error.get(name)
+        if (trouble := plugin.trouble()) is not None:
+            # It lasts, and so says more than what was raised some time ago.
+            error, failed_s_ago = trouble, 0.0
         return PluginStatus(
-            name=plugin,
-            ticks=self.ticks[plugin],
-            ticked_s_ago=age_s(self._ticked_at.get(plugin)),
-            failures=sum(count for (name, _), count in dict(self.failures).items() if name == plugin),
+            name=name,
+            ticks=self.ticks[name],
+            ticked_s_ago=age_s(self._ticked_at.get(name)),
+            failures=sum(count for (one, _), count in dict(self.failures).items() if one == name),
             error=None if error is None else _printable(error),
-            failed_s_ago=age_s(self._failed_at.get(plugin)),
+            failed_s_ago=failed_s_ago,
         )
 
     def blame(self, hook: str, error: BaseException) -> None:
-        """A transaction failed with this hook's plugins in it, and cannot be told whose fault it was."""
+        """A transaction failed with this hook's plugins in it, and it cannot be told whose fault it was."""
+        if isinstance(error, LostInHook):
+            # It can: nobody's.
+            return
         for one in self._hooks[hook]:
             self._failed(one.plugin, hook, error)
 
@@ -76,14 +88,27 @@ class Containment:
             # Only a cancellation that was asked of this very task is the kernel's own.
             if is_ours(error):
                 raise
-            self._failed(one.plugin, hook, error)
+            self._went_wrong(one.plugin, hook, error)
             return False
         return True
 
-    async def _within(self, seconds: float, one: Implementation, hook: str, **values: Any) -> None:
+    async def _within(
+        self,
+        seconds: float,
+        one: Implementation,
+        hook: str,
+        hindered: Callable[[], Awaitable[bool]] | None = None,
+        **values: Any,
+    ) -> None:
         """Call a coroutine hook. One that goes on although it was cancelled is switched off."""
+        more = () if hindered is None else (hindered,)
         try:
-            await within(seconds, lambda: call_hook(one, **values), lambda held_s: self._held(one.plugin, hook, held_s))
+            await within(
+                seconds,
+                lambda: call_hook(one, **values),
+                lambda held_s: self._held(one.plugin, hook, held_s),
+                *more,
+            )
         except HookAbandoned as error:
             self._switch_off(one.plugin, hook, error)
             raise
@@ -125,6 +150,19 @@ class Containment:
         self.failures[plugin, hook] += 1
         self.last_error[plugin] = f"{hook}: {told(error)}"
         self._failed_at[plugin] = time.monotonic()
+
+    def _went_wrong(self, plugin: str, hook: str, error: BaseException) -> None:
+        """Count what a hook raised as its failure, unless it was the database that was not there for it."""
+        if is_outage(error):
+            self._put_off(plugin, hook, error)
+        else:
+            self._failed(plugin, hook, error)
+
+    def _put_off(self, plugin: str, hook: str, error: BaseException) -> None:
+        now = time.monotonic()
+        if now - self._told_put_off.get((plugin, hook), float("-inf")) >= REPORT_EVERY_S:
+            self._told_put_off[plugin, hook] = now
+            log.warning("hook_put_off", plugin=plugin, hook=hook, error=text_of(error))
 
     def _failed(self, plugin: str, hook: str, error: BaseException) -> None:
         self._count(plugin, hook, error)

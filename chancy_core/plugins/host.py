@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import pluggy
@@ -17,10 +18,19 @@ from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.budgets import Budgets
 from chancy_core.plugins.calling import HookAbandoned, cut
 from chancy_core.plugins.check import SPECS
-from chancy_core.plugins.containing import Implementation, call_hook, cancelled_or, is_ours, told
+from chancy_core.plugins.containing import (
+    Implementation,
+    call_hook,
+    cancelled_or,
+    is_cancelled,
+    is_ours,
+    told,
+)
 from chancy_core.plugins.load import Loaded
 from chancy_core.plugins.tick import Tick
+from chancy_core.plugins.weather import HookPutOff, LostInHook, has_lost, is_outage
 from chancy_core.store import Migration
+from chancy_core.store.weather import text_of
 from chancy_core.workerinfo import WorkerStatus
 
 T = TypeVar("T")
@@ -57,7 +67,7 @@ class PluginHost(Budgets):
         """How the plugins do, for people to look at."""
         return WorkerStatus(
             leads=self.is_leader() if self.has("is_leader") else None,
-            plugins=[self._status(one.name) for one in self.loaded],
+            plugins=[self._status(one.plugin) for one in self.loaded],
         )
 
     # -- batches ---------------------------------------------------------------------------
@@ -96,6 +106,7 @@ class PluginHost(Budgets):
 
         Raises:
             HookAbandoned: one goes on although its time is over. It may still use the connection, which is cut.
+            LostInHook: the connection was lost.
         """
         for one in self._hooks["on_complete"]:
             try:
@@ -105,9 +116,10 @@ class PluginHost(Budgets):
                 if not self.has("on_complete", one.plugin):
                     # Whatever the broken transaction says on top of that.
                     raise cancelled_or(HookAbandoned(f"the plugin {one.plugin!r} still has the connection")) from error
-                if is_ours(error):
+                if is_ours(error) or isinstance(error, LostInHook):
+                    # Weather: the whole batch is written again, and nobody is to blame.
                     raise
-                self._failed(one.plugin, "on_complete", error)
+                self._went_wrong(one.plugin, "on_complete", error)
 
     async def _tell(
         self, one: Implementation, outcomes: Sequence[Outcome], connection: psycopg.AsyncConnection[Any]
@@ -117,6 +129,11 @@ class PluginHost(Budgets):
         except HookAbandoned:
             await cut(connection)
             raise
+        except BaseException as error:
+            if is_ours(error) or not has_lost(connection, error):
+                raise
+            # Now, because the end of the savepoint closes it, and then nobody knows any more whose doing it was.
+            raise LostInHook(f"the connection was lost in on_complete: {told(error)}") from error
 
     def on_recorded(self, outcomes: Sequence[Outcome], worker: Any) -> None:
         """Tell each plugin what has been recorded."""
@@ -150,15 +167,37 @@ class PluginHost(Budgets):
         names = {one.plugin for one in self._hooks["on_tick"]}
         return [one.plugin for one in self.loaded if one.name in names and one.plugin.interval]
 
-    async def on_tick(self, plugin: Plugin, tick: Tick) -> bool:
-        """Let one plugin tick. Returns whether that went well."""
+    async def on_tick(self, plugin: Plugin, tick: Tick, hindered: Callable[[], Awaitable[bool]] | None = None) -> bool:
+        """Let one plugin tick. Returns whether that went well.
+
+        Args:
+            plugin: the plugin.
+            tick: what it is given.
+            hindered: asked, when its time is over, whether it is the database that it waits for.
+
+        Raises:
+            HookPutOff: the database was not there for it.
+        """
         one = next((one for one in self._hooks["on_tick"] if one.plugin == plugin.name), None)
         if one is None:
             return True
         self.last_tick_at[plugin.name] = tick.now
         self.ticks[plugin.name] += 1
         self._ticked_at[plugin.name] = time.monotonic()
-        return await self._contained(plugin.tick_timeout_s, one, "on_tick", tick=tick)
+        try:
+            await self._within(plugin.tick_timeout_s, one, "on_tick", hindered, tick=tick)
+        except HookAbandoned as error:
+            if is_cancelled():
+                raise asyncio.CancelledError from error
+            return False
+        except BaseException as error:
+            if is_ours(error):
+                raise
+            self._went_wrong(plugin.name, "on_tick", error)
+            if is_outage(error):
+                raise HookPutOff(text_of(error)) from error
+            return False
+        return True
 
     def is_leader(self) -> bool:
         """Whether this worker leads; True where nobody has an opinion."""
