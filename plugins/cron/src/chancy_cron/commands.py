@@ -36,8 +36,10 @@ def cron() -> None:
 @click.pass_obj
 def list_(new_chancy: NewChancy) -> None:
     """Every schedule, with its next time."""
-    found = _run(new_chancy, manage.get_all)
-    if not found:
+    found, unreadable = _run(new_chancy, manage.read_all)
+    for why in unreadable.values():
+        click.echo(why, err=True)
+    if not found and not unreadable:
         click.echo("There is no schedule. One is made by: chancy cron add NAME CRON FUNC")
         return
     table = Table("name", "cron", "time zone", "job", "queue", "next", "last", "missed", "from", "note", box=None)
@@ -173,7 +175,13 @@ def _cells(one: StoredSchedule) -> list[str]:
 
 
 def _local(moment: datetime | None, timezone: str) -> str:
-    return "never" if moment is None else _shown(moment.astimezone(zone(timezone)))
+    if moment is None:
+        return "never"
+    try:
+        return _shown(moment.astimezone(zone(timezone)))
+    except InvalidSchedule:
+        # Somebody has written a zone by hand, or it is not in the time zone database of this machine.
+        return _shown(moment)
 
 
 def _shown(time: datetime) -> str:

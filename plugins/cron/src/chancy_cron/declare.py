@@ -7,10 +7,11 @@ from datetime import datetime
 
 from chancy import Chancy, ChancyError
 from chancy_core.log import log
+from chancy_core.plugins.again import with_connection
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.expression import parse
 from chancy_cron.schedule import Schedule, StoredSchedule
-from chancy_cron.store import CronStore
+from chancy_cron.store import Connection, CronStore
 from chancy_cron.times import fire_times, zone
 
 
@@ -22,9 +23,13 @@ def next_time(schedule: Schedule | StoredSchedule, after: datetime) -> datetime 
 async def declare_in_code(chancy: Chancy, schedule: Schedule) -> StoredSchedule:
     """Declare one schedule. Raises UnknownQueue, or InvalidSchedule if the settings declare it."""
     await chancy.get_queue(schedule.job.queue)
-    async with chancy.pool.transaction() as connection:
+
+    async def once(connection: Connection) -> StoredSchedule | None:
         store = CronStore(chancy.settings.schema, connection)
-        found = await store.declare(schedule, next_time(schedule, await store.now()), source="code")
+        async with connection.transaction():
+            return await store.declare(schedule, next_time(schedule, await store.now()), source="code")
+
+    found = await with_connection(chancy.pool, once)
     if found is None:
         raise InvalidSchedule(
             f"The schedule {schedule.name!r} is declared in the configuration file of the workers: change it there, "
@@ -40,15 +45,19 @@ async def declare_settings(chancy: Chancy, schedules: Sequence[Schedule], owner:
         InvalidSchedule: a schedule's queue is unknown; all of them in one error, and nothing was changed.
     """
     await _check_queues(chancy, schedules)
-    async with chancy.pool.transaction() as connection:
+
+    async def once(connection: Connection) -> list[str]:
         store = CronStore(chancy.settings.schema, connection)
-        await store.lock_declarations()
-        now = await store.now()
-        for schedule in sorted(schedules, key=lambda schedule: schedule.name):
-            await store.declare(schedule, next_time(schedule, now), source="toml", owner=owner)
-        removed = await store.remove_undeclared(owner, [schedule.name for schedule in schedules])
-    async with chancy.pool.connection() as connection:
-        await CronStore(chancy.settings.schema, connection).forget_orphans()
+        async with connection.transaction():
+            await store.lock_declarations()
+            now = await store.now()
+            for schedule in sorted(schedules, key=lambda schedule: schedule.name):
+                await store.declare(schedule, next_time(schedule, now), source="toml", owner=owner)
+            removed = await store.remove_undeclared(owner, [schedule.name for schedule in schedules])
+        await store.forget_orphans()
+        return removed
+
+    removed = await with_connection(chancy.pool, once)
     log.info("schedules_declared", count=len(schedules), removed=removed)
 
 

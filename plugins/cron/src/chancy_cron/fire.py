@@ -12,9 +12,12 @@ import psycopg
 
 from chancy import Job, Reference, Tick
 from chancy_core.log import log
+from chancy_core.plugins.weather import is_outage
+from chancy_core.store.weather import text_of
+from chancy_cron.clock import after_fired
 from chancy_cron.expression import parse
 from chancy_cron.missed import to_fire
-from chancy_cron.schedule import StoredSchedule
+from chancy_cron.schedule import MISSED_MAX_LIMIT, StoredSchedule
 from chancy_cron.store import Advanced, Connection, CronStore, Row, stored, utc
 from chancy_cron.times import fire_times, zone
 
@@ -29,6 +32,10 @@ JOBS_MAX: Final = 1000
 TAKES_ON_FOR_S: Final = 0.25
 # Until a schedule that could not be fired, its queue deleted or its push refused, is tried again.
 RETRY_S: Final = 30.0
+# How long a fire waits for a lock, such as that of a unique key which somebody has pushed and not committed; and how
+# long until it is tried again. Meanwhile the others are fired.
+LOCK_WITHIN_S: Final = 0.05
+WAIT_S: Final = 1.0
 ERROR_LENGTH_MAX: Final = 500
 
 
@@ -52,23 +59,35 @@ async def _fire_batch(
 ) -> tuple[bool, int]:
     """Fire up to a batch of schedules. Returns whether there may be more, and how many jobs were pushed."""
     rows = await store.lock_due(BATCH)
+    if not rows:
+        return False, 0
+    await store.set_lock_timeout(LOCK_WITHIN_S)
     pushed = 0
     done: list[Advanced] = []
     enough_at = time.monotonic() + TAKES_ON_FOR_S
-    for row in rows:
+    # Those with a key of their own come last: one whose key somebody holds must not make the others late.
+    for row in sorted(rows, key=_may_wait):
         try:
             # A savepoint for each: a schedule that cannot be fired takes nothing away from the others.
             async with connection.transaction():
                 advanced, count = await _fire(store, connection, push, row, late_s)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            raise
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it is this schedule's
+        except (
+            psycopg.errors.LockNotAvailable,
+            psycopg.errors.QueryCanceled,
+            psycopg.errors.DeadlockDetected,
+        ) as error:
+            advanced, count = _waits(row, error), 0
+        except Exception as error:
+            if is_outage(error):
+                raise
+            # Whatever it is, it is this schedule's.
             advanced, count = _failed(row, error), 0
         done.append(advanced)
         pushed += count
         if pushed >= JOBS_MAX or time.monotonic() >= enough_at:
             break
     if done:
+        await store.set_lock_timeout(0)
         await store.advance(done)
         await store.forget_fires([one.name for one in done if one.last_fired_at], keep_fires)
     if pushed:
@@ -79,7 +98,7 @@ async def _fire_batch(
 async def _fire(store: CronStore, connection: Connection, push: Push, row: Row, late_s: float) -> tuple[Advanced, int]:
     schedule, now = stored(row), utc(row["now"])
     expression, where = parse(schedule.cron), zone(schedule.timezone)
-    next_at = next(fire_times(expression, where, now), None)
+    next_at = next(fire_times(expression, where, after_fired(expression, now, schedule.last_fired_at)), None)
     if schedule.next_at is None or schedule.next_at > now:
         # It was woken for a time that is not there, or not yet.
         return Advanced(schedule.name, schedule.next_at or next_at, schedule.next_at or next_at), 0
@@ -90,7 +109,7 @@ async def _fire(store: CronStore, connection: Connection, push: Push, row: Row, 
         now=now,
         late_s=late_s,
         missed=schedule.missed,
-        missed_max=schedule.missed_max,
+        missed_max=min(schedule.missed_max, MISSED_MAX_LIMIT),
     )
     if schedule.next_at < now - timedelta(seconds=late_s):
         log.warning(
@@ -122,6 +141,18 @@ def job_for(schedule: StoredSchedule, fire_at: datetime) -> Job:
     if not schedule.overlap and job.unique_key is None:
         job = job.with_unique_key(f"cron:{schedule.name}")
     return job
+
+
+def _may_wait(row: Row) -> bool:
+    """Whether the push of a schedule's job may have to wait for somebody: unique keys are given out one by one."""
+    return not row["overlap"] or '"unique_key":"' in str(row["job"]).replace(" ", "")
+
+
+def _waits(row: Row, error: Exception) -> Advanced:
+    """A schedule whose job somebody's lock holds up: its time stays due, and it is tried again soon."""
+    log.debug("schedule_waits", schedule=row["name"], error=text_of(error), retry_s=WAIT_S)
+    told = f"waits for somebody's lock: {text_of(error)}"[:ERROR_LENGTH_MAX]
+    return Advanced(row["name"], row["next_at"], row["now"] + timedelta(seconds=WAIT_S), last_error=told)
 
 
 def _failed(row: Row, error: Exception) -> Advanced:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from itertools import islice
+from typing import Final, TypeVar
 
 import msgspec
 
 from chancy import Chancy, Reference
 from chancy_core.errors import PluginError
+from chancy_core.log import log
+from chancy_core.plugins.again import with_connection
 from chancy_cron.declare import next_time
+from chancy_cron.errors import ScheduleNotFound
 from chancy_cron.expression import parse
 from chancy_cron.fire import job_for
 from chancy_cron.schedule import StoredSchedule
-from chancy_cron.store import CronStore
+from chancy_cron.store import Connection, CronStore
 from chancy_cron.times import fire_times, zone
+
+T = TypeVar("T")
+
+REMOVED_BEFORE: Final = "code"
 
 
 def check(chancy: Chancy) -> None:
@@ -27,34 +36,51 @@ def check(chancy: Chancy) -> None:
     chancy.check_schema()
 
 
+async def read_all(chancy: Chancy) -> tuple[list[StoredSchedule], dict[str, str]]:
+    """Every schedule, by name; and of those that this code cannot read, why not."""
+    return await _with_store(chancy, lambda store: store.read_all())
+
+
 async def get_all(chancy: Chancy) -> list[StoredSchedule]:
-    """Every schedule, by name."""
-    check(chancy)
-    async with chancy.pool.connection() as connection:
-        return await CronStore(chancy.settings.schema, connection).get_all()
+    """Every schedule, by name; those that this code cannot read are named in the log and left out."""
+    found, unreadable = await read_all(chancy)
+    for name, why in unreadable.items():
+        log.warning("schedule_unreadable", schedule=name, error=why)
+    return found
 
 
 async def remove(chancy: Chancy, name: str) -> str:
     """Remove a schedule. Returns who had declared it: `toml` or `code`. Raises ScheduleNotFound."""
-    check(chancy)
-    async with chancy.pool.connection() as connection:
-        return await CronStore(chancy.settings.schema, connection).remove(name)
+    tries = 0
+
+    async def once(store: CronStore) -> str:
+        nonlocal tries
+        tries += 1
+        try:
+            return await store.remove(name)
+        except ScheduleNotFound:
+            if tries == 1:
+                raise
+            # It was removed by the try before, whose answer was lost, and with it who had declared it.
+            return REMOVED_BEFORE
+
+    return await _with_store(chancy, once)
 
 
 async def pause(chancy: Chancy, name: str) -> None:
     """Stop firing a schedule. Raises ScheduleNotFound."""
-    check(chancy)
-    async with chancy.pool.transaction() as connection:
-        store = CronStore(chancy.settings.schema, connection)
-        schedule, _ = await store.lock(name)
-        await store.set_paused(name, paused=True, next_at=schedule.next_at)
+
+    async def once(store: CronStore) -> None:
+        row = await store.lock_row(name)
+        await store.set_paused(name, paused=True, next_at=row["next_at"])
+
+    await _with_store(chancy, once, transaction=True)
 
 
 async def resume(chancy: Chancy, name: str) -> datetime | None:
     """Fire a schedule again. Returns its next time. Raises ScheduleNotFound."""
-    check(chancy)
-    async with chancy.pool.transaction() as connection:
-        store = CronStore(chancy.settings.schema, connection)
+
+    async def once(store: CronStore) -> datetime | None:
         schedule, now = await store.lock(name)
         if not schedule.paused:
             return schedule.next_at
@@ -62,22 +88,39 @@ async def resume(chancy: Chancy, name: str) -> datetime | None:
         await store.set_paused(name, paused=False, next_at=next_at)
         return next_at
 
+    return await _with_store(chancy, once, transaction=True)
+
 
 async def run_now(chancy: Chancy, name: str) -> Reference:
     """Push a schedule's job now. Raises ScheduleNotFound."""
-    check(chancy)
-    async with chancy.pool.connection() as connection:
-        store = CronStore(chancy.settings.schema, connection)
-        schedule, now = await store.get(name), await store.now()
+    schedule, now = await _with_now(chancy, name)
     return await chancy.push(job_for(msgspec.structs.replace(schedule, jitter_s=0.0), now))
 
 
 async def next_times(chancy: Chancy, name: str, count: int) -> list[datetime]:
     """The next times of a schedule, in its zone. Raises ScheduleNotFound."""
-    check(chancy)
-    async with chancy.pool.connection() as connection:
-        store = CronStore(chancy.settings.schema, connection)
-        schedule, now = await store.get(name), await store.now()
+    schedule, now = await _with_now(chancy, name)
     where = zone(schedule.timezone)
     times = fire_times(parse(schedule.cron), where, now)
     return [time.astimezone(where) for time in islice(times, count)]
+
+
+async def _with_now(chancy: Chancy, name: str) -> tuple[StoredSchedule, datetime]:
+    async def once(store: CronStore) -> tuple[StoredSchedule, datetime]:
+        return await store.get(name), await store.now()
+
+    return await _with_store(chancy, once)
+
+
+async def _with_store(chancy: Chancy, call: Callable[[CronStore], Awaitable[T]], *, transaction: bool = False) -> T:
+    """Await `call(store)`; once more if the connection turns out to be lost."""
+    check(chancy)
+
+    async def once(connection: Connection) -> T:
+        store = CronStore(chancy.settings.schema, connection)
+        if not transaction:
+            return await call(store)
+        async with connection.transaction():
+            return await call(store)
+
+    return await with_connection(chancy.pool, once)

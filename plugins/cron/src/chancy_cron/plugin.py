@@ -10,7 +10,10 @@ import psycopg
 
 from chancy import Chancy, Migration, Plugin, Reference, Tick, Worker, hookimpl, read_migrations
 from chancy_core.log import log
+from chancy_core.plugins.weather import is_outage
+from chancy_core.store.weather import text_of
 from chancy_cron import declared, manage
+from chancy_cron.clock import ClockWatch
 from chancy_cron.declare import declare_in_code, declare_settings
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.fire import fire_due
@@ -47,6 +50,8 @@ class Cron(Plugin):
     """
 
     name: ClassVar[str] = NAME
+    # Its statements are small.
+    answer_within_s: ClassVar[float | None] = 5.0
 
     schedules: list[Any] = msgspec.field(default_factory=list)
     interval: float | None = 0.5
@@ -62,6 +67,8 @@ class Cron(Plugin):
         if not 1 <= self.keep_fires <= KEEP_FIRES_MAX:
             raise InvalidSchedule(f"keep_fires is {self.keep_fires!r}: give a whole number from 1 to {KEEP_FIRES_MAX}.")
         self.schedules = declared.schedules(self.schedules)
+        self._clock = ClockWatch()
+        self._away = False
 
     # -- hooks -----------------------------------------------------------------------------
 
@@ -88,9 +95,16 @@ class Cron(Plugin):
         """Fire what is due."""
         try:
             await fire_due(tick, late_s=self.late_s, keep_fires=self.keep_fires)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            await self._clock.look(tick)
+        except psycopg.Error as error:
+            if not is_outage(error):
+                raise
             # The database is away, or did not have it; nothing was committed, and the next tick is soon enough.
-            log.debug("tick_put_off", plugin=NAME, error=str(error))
+            if not self._away:
+                log.warning("tick_put_off", plugin=NAME, error=text_of(error))
+            self._away = True
+        else:
+            self._away = False
 
     # -- what applications call ------------------------------------------------------------
 
@@ -157,7 +171,7 @@ class Cron(Plugin):
 
     @staticmethod
     async def get_schedules(chancy: Chancy) -> list[StoredSchedule]:
-        """Every schedule, by name."""
+        """Every schedule, by name. One that this code cannot read is named in the log, and left out."""
         return await manage.get_all(chancy)
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -12,7 +13,7 @@ from psycopg.rows import dict_row
 
 from chancy import Job, statement
 from chancy_core.errors import nearest
-from chancy_cron.errors import ScheduleNotFound
+from chancy_cron.errors import InvalidSchedule, ScheduleNotFound
 from chancy_cron.schedule import Missed, Schedule, StoredSchedule
 
 PACKAGE: Final = "chancy_cron.sql"
@@ -100,9 +101,16 @@ class CronStore:
 
     # -- one or all ------------------------------------------------------------------------
 
-    async def get_all(self) -> list[StoredSchedule]:
-        """Every schedule, by name."""
-        return [stored(row) for row in await self._rows("get_schedules", name=None)]
+    async def read_all(self) -> tuple[list[StoredSchedule], dict[str, str]]:
+        """Every schedule, by name; and of those that this code cannot read, why not."""
+        found: list[StoredSchedule] = []
+        unreadable: dict[str, str] = {}
+        for row in await self._rows("get_schedules", name=None):
+            try:
+                found.append(stored(row))
+            except InvalidSchedule as error:
+                unreadable[row["name"]] = str(error)
+        return found, unreadable
 
     async def get(self, name: str) -> StoredSchedule:
         """One schedule. Raises ScheduleNotFound."""
@@ -112,11 +120,38 @@ class CronStore:
         return stored(rows[0])
 
     async def lock(self, name: str) -> tuple[StoredSchedule, datetime]:
-        """One schedule, locked, and the database's time. Raises ScheduleNotFound."""
+        """One schedule, locked, and the database's time. Raises ScheduleNotFound, or InvalidSchedule."""
+        row = await self.lock_row(name)
+        return stored(row), utc(row["now"])
+
+    async def lock_row(self, name: str) -> Row:
+        """The row of one schedule, locked, whether or not this code can read it. Raises ScheduleNotFound."""
         rows = await self._rows("lock_schedule", name=name)
         if not rows:
             raise await self._not_found(name)
-        return stored(rows[0]), utc(rows[0]["now"])
+        return rows[0]
+
+    # -- a clock that was set back -----------------------------------------------------------
+
+    async def list_ahead(self, after: str, *, ahead_s: float, retry_s: float, limit: int) -> list[Row]:
+        """Schedules whose next look lies ahead, by name."""
+        return await self._rows("list_ahead", after=after, ahead_s=ahead_s, retry_s=retry_s, limit=limit)
+
+    async def get_fires_ahead(self, name: str, after: datetime) -> set[datetime]:
+        """The times of a schedule after a moment that have been fired."""
+        return {utc(row["fire_at"]) for row in await self._rows("get_fires_ahead", name=name, after=after)}
+
+    async def forget_fires_ahead(self, name: str, after: datetime) -> None:
+        """Forget them."""
+        await self._rows("forget_fires_ahead", name=name, after=after)
+
+    async def set_next(self, name: str, next_at: datetime | None) -> None:
+        """Set the next time of a schedule that is locked."""
+        await self._rows("set_next", name=name, next_at=next_at)
+
+    async def set_lock_timeout(self, seconds: float) -> None:
+        """For the rest of the transaction, how long to wait for a lock; 0: for ever."""
+        await self._rows("set_lock_timeout", lock_ms=str(int(seconds * 1000)))
 
     async def set_paused(self, name: str, *, paused: bool, next_at: datetime | None) -> None:
         """Pause a schedule, or resume it."""
@@ -133,12 +168,18 @@ class CronStore:
 
 
 def stored(row: Row) -> StoredSchedule:
-    """The schedule in a row. Raises msgspec.ValidationError or InvalidJob if this code cannot read its job."""
+    """The schedule in a row. Raises InvalidSchedule if this code cannot read it."""
     fields = {name: row[name] for name in StoredSchedule.__struct_fields__}
     for name in ("next_at", "last_fired_at"):
         if fields[name] is not None:
             fields[name] = utc(fields[name])
-    fields |= {"job": msgspec.json.decode(row["job"], type=Job), "missed": Missed(row["missed"])}
+    try:
+        fields |= {"job": msgspec.json.decode(row["job"], type=Job), "missed": Missed(row["missed"])}
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise InvalidSchedule(
+            f"The schedule {row['name']!r} cannot be read: {error}. Declare it anew, or remove it: "
+            f"chancy cron remove {shlex.quote(row['name'])}"
+        ) from None
     return StoredSchedule(**fields)
 
 

@@ -7,6 +7,8 @@
 --
 -- Declared anew, its next time stays if nothing about the times has changed, or if it is due: no fire is lost.
 -- Returns the schedule as it now stands; nothing if it belongs to the settings. Uses cron_schedules_pkey.
+--
+-- A time that Python cannot read, which only another's hand can have written, is NULL.
 INSERT INTO {schema}.cron_schedules AS old (
     name, cron, timezone, job, queue, missed, missed_max, jitter_s, overlap, source, owner, next_at, wake_at
 )
@@ -31,5 +33,8 @@ SET cron = EXCLUDED.cron,
     wake_at = CASE WHEN (old.cron, old.timezone) = (EXCLUDED.cron, EXCLUDED.timezone) OR old.next_at <= now()
                    THEN old.next_at ELSE EXCLUDED.next_at END
 WHERE EXCLUDED.source = 'toml' OR old.source = 'code'
-RETURNING name, cron, timezone, job::text AS job, queue, missed, missed_max, jitter_s, overlap, paused, next_at, last_fired_at,
+RETURNING name, cron, timezone, job::text AS job, queue, missed, missed_max, jitter_s, overlap, paused,
+       CASE WHEN next_at >= '1970-01-01 00:00+00' AND next_at < '9999-01-01 00:00+00' THEN next_at END AS next_at,
+       CASE WHEN last_fired_at >= '1970-01-01 00:00+00' AND last_fired_at < '9999-01-01 00:00+00' THEN last_fired_at END
+           AS last_fired_at,
        last_job, last_error, source

@@ -1,0 +1,38 @@
+"""For what plugins offer to applications: ask once more when a connection turns out to have been lost."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import psycopg
+
+from chancy_core.store import Pool
+from chancy_core.store.flow import AsyncConnection
+from chancy_core.store.weather import Fault, fault_of
+
+T = TypeVar("T")
+
+
+async def with_connection(pool: Pool, call: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Await `call(connection)`; once more, on another connection, if that one turns out to be of no use.
+
+    A server closes sessions that are idle for long, and a fail-over leaves sessions on what is read-only by then; both
+    are found out by using them. `call` must be something that may be done twice: the answer of the first may be what
+    got lost.
+    """
+    try:
+        async with pool.connection() as connection:
+            try:
+                return await call(connection)
+            except psycopg.Error as error:
+                if fault_of(error) is Fault.GONE:
+                    # So that the pool does not give it to somebody else.
+                    await connection.close()
+                raise
+    except psycopg.Error as error:
+        if fault_of(error) is not Fault.GONE:
+            raise
+    await pool.check()
+    async with pool.connection() as connection:
+        return await call(connection)
