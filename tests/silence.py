@@ -34,6 +34,11 @@ class Way:
         with socket.socket(fileno=os.dup(connection.fileno())) as shared:
             self._flows[shared.getsockname()[1]].clear()
 
+    def silence_all(self) -> None:
+        """The same for every connection that there is by now."""
+        for flows in self._flows.values():
+            flows.clear()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = str(self._to.get("host") or "localhost"), int(self._to.get("port") or PORT)
         if host.startswith("/"):

@@ -38,7 +38,9 @@ class Database:
 
     def __init__(self, dsn: str, schema: str) -> None:
         self.schema = schema
+        # What a clock on the wall of the machine's room shows, and by how much the database's is wrong.
         self.now = START
+        self.wrong_s = 0.0
         self.connection = psycopg.connect(dsn, autocommit=True)
         self.connection.execute("SET synchronous_commit = off")
         self.connection.execute(f'SET search_path = "{schema}", pg_catalog'.encode())
@@ -51,10 +53,11 @@ class Database:
         return statement(name, self.schema, "chancy_leadership.sql")
 
     def run(self, name: str, params: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        self.connection.execute("SELECT set_config('simulated.now', %s, false)", [repr(self.now)])
+        self.connection.execute("SELECT set_config('simulated.now', %s, false)", [repr(self.now + self.wrong_s)])
         return self.connection.execute(self.text(name), params).fetchall()
 
     def empty(self) -> None:
+        self.wrong_s = 0.0
         self.connection.execute(f'TRUNCATE "{self.schema}".leadership'.encode())
         self.connection.execute(
             f'INSERT INTO "{self.schema}".leadership (lease_until) VALUES (to_timestamp(0))'.encode()
@@ -94,6 +97,11 @@ class Simulation(RuleBasedStateMachine):
     def time_passes(self, part: float) -> None:
         """Also a stall, for whoever does nothing meanwhile."""
         self.database.now += part * LEASE_S
+
+    @rule(back=st.sampled_from([0.05, 0.6, 3, 400]))
+    def clock_set_back(self, back: float) -> None:
+        """The database's; those of the candidates count the seconds that pass."""
+        self.database.wrong_s -= back * LEASE_S
 
     @rule(who=WHO)
     def ask(self, who: int) -> None:

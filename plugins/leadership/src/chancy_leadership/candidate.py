@@ -56,6 +56,10 @@ class Candidate:
         self._clock: Final = clock
         # One value, because other threads read it.
         self._held: Held | None = None
+        # The term of a lease that was seen to lie further ahead than one's own would. It may just be longer; the term
+        # for which that was found out needs no second look.
+        self._suspects: int | None = None
+        self._longer: int | None = None
 
     @property
     def term(self) -> int | None:
@@ -64,8 +68,10 @@ class Candidate:
         return held.term if held is not None and self._clock() < held.until else None
 
     def ask(self) -> Request:
-        """What to ask the database next: to renew the lease that it holds, or to be elected."""
+        """What to ask the database next: to renew the lease that it holds, to be elected, or to shorten a lease."""
         held = self._held
+        if held is None and self._suspects is not None:
+            return Request("shorten", {"lease_s": self._lease_s}, self._clock())
         self.may_hold = True
         params: dict[str, Any] = {"holder": self.holder, "lease_s": self._lease_s}
         if held is None:
@@ -80,11 +86,17 @@ class Candidate:
         Returns:
             For how many seconds there is nothing to be gained by asking again, unless it leads.
         """
+        if request.statement == "shorten":
+            self._longer, self._suspects = (None if rows else self._suspects), None
+            return 0.0
         if request.statement == "renew":
             self._take(rows[0][0] if rows else None, request.asked_at)
             return 0.0
         elected, term, _, left_s = rows[0]
         self._take(term if elected else None, request.asked_at)
+        if not elected and left_s > self._lease_s and term != self._longer:
+            self._suspects = term
+            return 0.0
         return max(float(left_s), 0.0)
 
     def drop(self) -> None:

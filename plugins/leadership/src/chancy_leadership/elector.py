@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
 import psycopg
@@ -13,7 +13,11 @@ import psycopg
 from chancy import Chancy, ChancyError
 from chancy_core.errors import NotOpen
 from chancy_core.log import log
+from chancy_core.plugins.weather import is_outage
+from chancy_core.store.bounded import BoundedAsyncConnection
+from chancy_core.store.weather import text_of
 from chancy_leadership.candidate import Candidate
+from chancy_leadership.errors import TermsLost
 from chancy_leadership.store import channel, listen, only, rows
 
 # How long a worker's start waits for the first answer, so that a worker that is alone leads from its first tick on.
@@ -26,6 +30,9 @@ LONGEST_PAUSE_S: Final = 2.0
 # A lease that has ended is fought for within this; the losers need not all ask in the same millisecond.
 SPREAD_S: Final = 0.05
 RESIGN_WITHIN_S: Final = 3.0
+# Two connections may be lost before the lease is in danger; and a lock is given up a little before the connection.
+ANSWERS_PER_LEASE: Final = 3
+LOCK_SHARE: Final = 0.8
 
 
 class Elector:
@@ -54,9 +61,12 @@ class Elector:
         self._notifications: Final = chancy.settings.notifications
         self._lease_s: Final = lease_s
         self._interval_s: Final = interval_s
+        self._answer_s: Final = lease_s / ANSWERS_PER_LEASE
         self._stands: Final = stands
         self._asked = asyncio.Event()
         self._answers = 0
+        self._current: psycopg.AsyncConnection[Any] | None = None
+        self._told_after = -1
         self._known_term: int | None = None
         self._failure: Exception | None = None
         self._task: asyncio.Task[None] | None = None
@@ -79,7 +89,7 @@ class Elector:
                 async with asyncio.timeout(RESIGN_WITHIN_S), self._connection() as connection:
                     await self._resign(connection)
             except (psycopg.Error, ChancyError, OSError) as error:
-                log.warning("leader_not_resigned", holder=self.candidate.holder, error=str(error))
+                log.warning("leader_not_resigned", holder=self.candidate.holder, error=text_of(error))
         self._noted()
 
     def report(self) -> None:
@@ -129,6 +139,8 @@ class Elector:
         answer = await rows(connection, self._schema, request.statement, request.params)
         if request.statement == "elect":
             only(answer, self._schema)
+        elif request.statement == "shorten":
+            self._tell_shortened(answer)
         left_s = candidate.answered(request, answer)
         if candidate.may_hold:
             return interval_s
@@ -149,15 +161,42 @@ class Elector:
         if not self._notifications:
             await asyncio.sleep(within_s)
             return False
-        return bool([one async for one in connection.notifies(timeout=within_s, stop_after=1)])
+        # Nothing to hear is no sign of a lost connection.
+        with self._deadline(connection, none=True):
+            return bool([one async for one in connection.notifies(timeout=within_s, stop_after=1)])
 
-    def _connection(self) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]:
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         """Outside the pool, so that nobody who uses up the pool can unseat the leader."""
-        return self._chancy.connect(application_name="chancy leadership")
+        async with self._chancy.connect(application_name="chancy leadership") as connection:
+            if not self._chancy.settings.pooler:
+                # A statement that waits for somebody's lock ends in the server too: those that were given up would
+                # pile up there. (Behind a pooler the setting would be that of others as well.)
+                lock_ms = f"{max(self._answer_s * 1000 * LOCK_SHARE, 1):.0f}"
+                await rows(connection, self._schema, "set_lock_timeout", {"lock_ms": lock_ms})
+            self._current = connection
+            with self._deadline(connection):
+                yield connection
+
+    @contextmanager
+    def _deadline(self, connection: psycopg.AsyncConnection[Any], *, none: bool = False) -> Iterator[None]:
+        """How long the database may be silent: a third of the lease, so that there is time for another connection."""
+        if not isinstance(connection, BoundedAsyncConnection):
+            yield
+            return
+        before, connection.deadline_s = connection.deadline_s, None if none else self._answer_s
+        try:
+            yield
+        finally:
+            connection.deadline_s = before
 
     async def _resign(self, connection: psycopg.AsyncConnection[Any]) -> None:
         tell = channel(self._schema) if self._notifications else None
-        await rows(connection, self._schema, "resign", {"holder": self.candidate.holder, "channel": tell})
+        try:
+            await rows(connection, self._schema, "resign", {"holder": self.candidate.holder, "channel": tell})
+        except psycopg.errors.ProgramLimitExceeded:
+            # The queue of notifications is full. Others look by themselves.
+            await rows(connection, self._schema, "resign", {"holder": self.candidate.holder, "channel": None})
         self.candidate.resigned()
 
     # -- what it says ----------------------------------------------------------------------
@@ -173,8 +212,27 @@ class Elector:
         if now is not None:
             log.info("leader_elected", holder=self.candidate.holder, term=now)
 
+    @staticmethod
+    def _tell_shortened(answer: Sequence[tuple[Any, ...]]) -> None:
+        for holder, term in answer:
+            log.warning(
+                "lease_shortened",
+                holder=holder,
+                term=term,
+                hint="It lay further ahead than it is long: the database's clock was set back, or somebody has changed "
+                "the row. It counts from now.",
+            )
+
     def _failed(self, error: Exception, pause_s: float) -> None:
-        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | NotOpen | OSError):
-            log.warning("leadership_interrupted", error=str(error), retry_in_s=round(pause_s, 2))
+        if is_outage(error) or isinstance(error, NotOpen | OSError):
+            # Once for each time that the database was away, and not at each try.
+            if self._told_after != self._answers:
+                log.warning("leadership_interrupted", error=text_of(error), retry_in_s=round(pause_s, 2))
+            self._told_after = self._answers
+        elif isinstance(error, psycopg.errors.NumericValueOutOfRange):
+            self._failure = TermsLost(
+                f'The term in "{self._schema}".leadership is as large as a number can be, so nobody can be elected. '
+                f'Set it to one above the last that a leader had: UPDATE "{self._schema}".leadership SET term = …'
+            )
         else:
             self._failure = error

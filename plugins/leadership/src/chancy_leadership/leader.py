@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from chancy import Chancy
+from chancy_core.plugins.again import with_connection
 from chancy_leadership.store import only, rows
 
 
@@ -37,8 +38,9 @@ async def get_leader(chancy: Chancy) -> Leader | None:
         TermsLost: somebody has emptied the table; says what to do.
     """
     chancy.check_schema()
-    async with chancy.pool.connection() as connection:
-        found = await rows(connection, chancy.settings.schema, "get_leader")
+    found = await with_connection(
+        chancy.pool, lambda connection: rows(connection, chancy.settings.schema, "get_leader")
+    )
     holder, term, elected_at, lease_until, left_s = only(found, chancy.settings.schema)
     if not term:
         return None
