@@ -8,6 +8,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from chancy import Budget, Migration, Plugin, Queue, Tick, Worker, hookimpl, read_migrations, statement
+from chancy_core.log import log
 from chancy_limits.room import Room
 
 NAME: Final = "limits"
@@ -54,11 +55,10 @@ class Limits(Plugin):
             await self._run(connection, "lock_queue", lock=f"chancy.limits {self._schema} {queue.name}")
         except psycopg.errors.LockNotAvailable:
             return Budget(0, again_in_s=BUSY_PAUSE_S)
-        rows = await self._run(connection, "read_room", queue=queue.name)
-        if not rows:
+        room = await self._room(connection, queue.name)
+        if room is None:
             # It was deleted just now; the worker will hear of it.
             return Budget(0)
-        room = Room(*rows[0])
         budget = room.budget(wanted)
         if room.may_start is None:
             return budget
@@ -78,6 +78,20 @@ class Limits(Plugin):
     def migrations(self) -> list[Migration]:
         """The table of starts."""
         return read_migrations(NAME, "chancy_limits.migrations")
+
+    async def _room(self, connection: psycopg.AsyncConnection[Any], queue: str) -> Room | None:
+        """What the queue's limits leave now; None: there is no such queue."""
+        rows = await self._run(connection, "read_room", queue=queue)
+        if rows and rows[0][-1]:
+            pulled = await self._run(connection, "pull_starts", queue=queue)
+            log.warning(
+                "starts_pulled",
+                queue=queue,
+                count=sum(count for (count,) in pulled),
+                hint="They lay in the future: the database's clock was set back. They count from now.",
+            )
+            rows = await self._run(connection, "read_room", queue=queue)
+        return Room(*rows[0][:-1]) if rows else None
 
     async def _run(self, connection: psycopg.AsyncConnection[Any], name: str, **params: Any) -> list[tuple[Any, ...]]:
         async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:

@@ -26,4 +26,4 @@ INSERT INTO {schema}.limits_starts AS known (queue, at, count)
 SELECT %(queue)s, date_bin(part, started_at, 'epoch') + part, %(count)s
 FROM limited
 ON CONFLICT (queue, at) DO UPDATE
-SET count = known.count + excluded.count
+SET count = least(known.count::bigint + excluded.count, 2147483647)::integer
