@@ -148,9 +148,11 @@ async def test_never_two_lead_while_the_database_is_read_only(crowd, dsn, schema
         "CREATE FUNCTION {s}.refuse() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE EXCEPTION USING ERRCODE = '25006', MESSAGE = 'read-only transaction'; END $$"
     )
-    query("CREATE TRIGGER refuse BEFORE UPDATE ON {s}.leadership EXECUTE FUNCTION {s}.refuse()")
+    await asyncio.to_thread(
+        query, "CREATE TRIGGER refuse BEFORE UPDATE ON {s}.leadership EXECUTE FUNCTION {s}.refuse()"
+    )
     await until(lambda: all(term(one) is None for one in crowd), within_s=60)
-    query("DROP TRIGGER refuse ON {s}.leadership")
+    await asyncio.to_thread(query, "DROP TRIGGER refuse ON {s}.leadership")
     assert await leads(crowd, until) >= before
     assert all(not chancy.plugins.failures for chancy in crowd)
 
@@ -163,9 +165,11 @@ async def test_a_state_of_the_server_is_waited_out(crowd, query, until, state, e
         "CREATE FUNCTION {s}.refuse() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}', MESSAGE = 'not now'; END $$"
     )
-    query("CREATE TRIGGER refuse BEFORE UPDATE ON {s}.leadership EXECUTE FUNCTION {s}.refuse()")
+    await asyncio.to_thread(
+        query, "CREATE TRIGGER refuse BEFORE UPDATE ON {s}.leadership EXECUTE FUNCTION {s}.refuse()"
+    )
     await until(lambda: all(term(one) is None for one in crowd), within_s=60)
-    query("DROP TRIGGER refuse ON {s}.leadership")
+    await asyncio.to_thread(query, "DROP TRIGGER refuse ON {s}.leadership")
     await leads(crowd, until)
     assert all(not chancy.plugins.failures for chancy in crowd)
     assert all(event["error"] for event in events("leadership_interrupted"))

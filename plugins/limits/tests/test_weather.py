@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -25,7 +26,7 @@ async def test_the_clock_that_is_set_back_stops_no_limited_queue(new_chancy: Any
     async with new_chancy() as chancy, Worker(chancy):
         await chancy.declare(Queue("api", rate_limit=5, rate_limit_window=1, polling_interval=0.1))
         await chancy.wait_for_jobs(await chancy.push_many("api", [NAP] * 5), timeout=60)
-        query("UPDATE {s}.limits_starts SET at = at + interval '1 hour'")
+        await asyncio.to_thread(query, "UPDATE {s}.limits_starts SET at = at + interval '1 hour'")
         jobs = await chancy.wait_for_jobs(await chancy.push_many("api", [NAP] * 5), timeout=60)
         assert {job.state for job in jobs} == {State.SUCCEEDED}
         assert query("SELECT max(at) < now() + interval '1 minute' FROM {s}.limits_starts") == [(True,)]
@@ -37,7 +38,7 @@ async def test_starts_that_are_pulled_count_for_a_whole_window(new_chancy: Any, 
     async with new_chancy() as chancy, Worker(chancy):
         await chancy.declare(Queue("api", rate_limit=5, rate_limit_window=600, polling_interval=0.05))
         await chancy.wait_for_jobs(await chancy.push_many("api", [NAP] * 5), timeout=60)
-        query("UPDATE {s}.limits_starts SET at = at + interval '1 hour'")
+        await asyncio.to_thread(query, "UPDATE {s}.limits_starts SET at = at + interval '1 hour'")
         late = await chancy.push("api", NAP)
         await until(lambda: query("SELECT max(at) < now() + interval '5 minutes' FROM {s}.limits_starts")[0][0])
         assert query("SELECT sum(count)::int FROM {s}.limits_starts") == [(5,)]
@@ -54,7 +55,8 @@ async def test_a_start_that_somebody_wrote_costs_no_more_than_a_window(
     """Whatever its time and its number, the queue is claimed from once it has left the window."""
     async with new_chancy() as chancy, Worker(chancy):
         await chancy.declare(Queue("api", rate_limit=5, rate_limit_window=1, polling_interval=0.1))
-        query(
+        await asyncio.to_thread(
+            query,
             "INSERT INTO {s}.limits_starts VALUES ('api', %s, %s), ('api', now() + interval '2 h', %s)",
             at,
             count,

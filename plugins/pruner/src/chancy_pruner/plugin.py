@@ -9,6 +9,8 @@ import psycopg
 
 from chancy import Plugin, Tick, hookimpl
 from chancy_core.log import log
+from chancy_core.plugins.weather import is_outage
+from chancy_core.store.weather import text_of
 from chancy_pruner.errors import InvalidRetention
 from chancy_pruner.policy import Retention, read
 from chancy_pruner.prune import Pace, Rounds
@@ -76,6 +78,7 @@ class Pruner(Plugin):
         self._retentions = read(self.keep, self.width, self.rules)
         self._rounds = self.rounds()
         self._reporter = Reporter()
+        self._away = False
 
     @property
     def retentions(self) -> list[Retention]:
@@ -103,8 +106,17 @@ class Pruner(Plugin):
             async with tick.connection() as connection:
                 # Well before the host would cut it off in the middle of a batch.
                 done = await self._rounds.run(PrunerStore(tick.schema, connection), budget_s=self.tick_timeout_s / 2)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except psycopg.Error as error:
+            if not is_outage(error):
+                raise
             # The database is away, or did not have it; nothing is half done, and the next tick is soon enough.
-            log.debug("tick_put_off", plugin=NAME, error=str(error))
+            if not self._away:
+                log.warning("tick_put_off", plugin=NAME, error=text_of(error))
+            self._away = True
         else:
+            self._away = False
             self._reporter.report(done)
+
+    def trouble(self) -> str | None:
+        """What it cannot prune, and why."""
+        return self._reporter.trouble

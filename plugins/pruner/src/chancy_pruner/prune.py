@@ -11,6 +11,8 @@ import psycopg
 
 from chancy import State
 from chancy_core.log import log
+from chancy_core.plugins.weather import is_outage
+from chancy_core.store.weather import text_of
 from chancy_pruner.drop import drop, expired
 from chancy_pruner.make import TooLate, coverage, is_short, make
 from chancy_pruner.policy import Retention
@@ -20,6 +22,10 @@ from chancy_pruner.sweep import Walk, swept
 ROLE: Final = "let the role that owns the tables run the pruner, or make this one a member of it"
 BUSY: Final = "somebody uses the table for long; it is tried again"
 LARGE: Final = "its default partition takes longer than hold_s to read; raise hold_s, or wait until it has been pruned"
+REPLICA_HINT: Final = (
+    "a publication of deletes needs ALTER TABLE … REPLICA IDENTITY FULL for each partition of finished_jobs; or "
+    "publish no deletes: WITH (publish = 'insert, update')"
+)
 CLOCK: Final = "jobs have finished in the future; it is tried again"
 
 
@@ -79,32 +85,21 @@ class Rounds:
         if found is None or not is_short(retention, found):
             return
         try:
-            made = await make(store, retention, lock_s=self._pace.lock_s, hold_s=self._pace.hold_s)
-        except psycopg.errors.InsufficientPrivilege as error:
-            _put_off(done, retention.state, "make", ROLE, error)
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
-            _put_off(done, retention.state, "make", BUSY, error)
-        except psycopg.errors.QueryCanceled as error:
-            _put_off(done, retention.state, "make", LARGE, error)
-        except TooLate as error:
-            _put_off(done, retention.state, "make", LARGE, error)
-        except psycopg.errors.CheckViolation as error:
-            # The clock was set forward or back meanwhile, by hours.
-            _put_off(done, retention.state, "make", CLOCK, error)
-        else:
-            done.made.extend(made)
+            done.made.extend(await make(store, retention, lock_s=self._pace.lock_s, hold_s=self._pace.hold_s))
+        except (psycopg.Error, TooLate) as error:
+            _put_off(done, retention.state, "make", _why_not_made(error), error)
 
     async def _drop(self, store: PrunerStore, retention: Retention, listed: Sequence[Partition], done: Pruned) -> None:
         for one in expired(retention, listed):
             try:
                 if await drop(store, one, retention, lock_s=self._pace.lock_s):
                     done.dropped.append(one.name)
-            except psycopg.errors.InsufficientPrivilege as error:
-                _put_off(done, retention.state, "drop", ROLE, error)
-                return
-            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            except psycopg.Error as error:
                 # Perhaps somebody uses this one alone, such as vacuum.
-                _put_off(done, retention.state, "drop", BUSY, error)
+                why = _why_not(error)
+                _put_off(done, retention.state, "drop", why, error)
+                if why == ROLE:
+                    return
 
     async def _sweep(
         self,
@@ -118,19 +113,52 @@ class Rounds:
         for partition, rules in swept(retention, listed, droppable=droppable):
             walk = self._walks.setdefault((partition.name, rules), Walk())
             if time.monotonic() < until and walk.is_due():
-                counts = await walk.go(
-                    store,
-                    rules,
-                    partition,
-                    batch_rows=self._pace.batch_rows,
-                    pause_s=self._pace.pause_s,
-                    until=until,
-                )
+                try:
+                    counts = await self._walk(store, rules, partition, walk, until)
+                except psycopg.Error as error:
+                    # This partition's, most likely; the others go on.
+                    _put_off(done, retention.state, "delete from", _why_not(error), error)
+                    continue
                 done.deleted.update({(str(retention.state), label): count for label, count in counts.items()})
+
+    async def _walk(
+        self, store: PrunerStore, rules: Retention, partition: Partition, walk: Walk, until: float
+    ) -> Counter[str]:
+        """Delete what is due; if a publication forbids it, once more after what it asks for was done."""
+        rows, pause_s = self._pace.batch_rows, self._pace.pause_s
+        try:
+            return await walk.go(store, rules, partition, batch_rows=rows, pause_s=pause_s, until=until)
+        except psycopg.errors.ObjectNotInPrerequisiteState:
+            if not await store.may_publish_deletes(partition.name, lock_s=self._pace.lock_s):
+                raise
+            log.info("replica_identity_set", partition=partition.name)
+            return await walk.go(store, rules, partition, batch_rows=rows, pause_s=pause_s, until=until)
 
     def _forget(self, listed: Sequence[Partition]) -> None:
         names = {one.name for one in listed}
         self._walks = {key: walk for key, walk in self._walks.items() if key[0] in names}
+
+
+def _why_not_made(error: Exception) -> str:
+    if isinstance(error, psycopg.errors.QueryCanceled | TooLate):
+        return LARGE
+    if isinstance(error, psycopg.errors.CheckViolation):
+        # The clock was set forward or back meanwhile, by hours.
+        return CLOCK
+    return _why_not(error)
+
+
+def _why_not(error: Exception) -> str:
+    """Why something is left undone, for people. Raises what is the weather of the whole database."""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return ROLE
+    if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
+        return BUSY
+    if isinstance(error, psycopg.errors.ObjectNotInPrerequisiteState):
+        return f"{text_of(error)}: {REPLICA_HINT}"
+    if is_outage(error):
+        raise error
+    return f"{text_of(error)}; it is tried again"
 
 
 def _put_off(done: Pruned, state: State, what: str, why: str, error: Exception) -> None:

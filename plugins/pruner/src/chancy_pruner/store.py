@@ -95,6 +95,7 @@ class PrunerStore:
     async def create(self, state: State, one: Range) -> None:
         """Make a table that can become a partition."""
         await self._rows("create_partition", self._names(state, one))
+        await self._rows("keep_old_rows", self._names(state, one))
 
     async def move_rows(self, state: State, one: Range) -> int:
         """Move what belongs into it out of the default partition. Returns how many rows."""
@@ -133,6 +134,16 @@ class PrunerStore:
             **retention.arguments(),
         )
         return dict(rows)
+
+    async def may_publish_deletes(self, partition: str, *, lock_s: float) -> bool:
+        """Let deletes from a partition be published. Returns False if somebody has decided otherwise for it."""
+        rows = await self._rows("read_identity", schema=self._schema, partition=partition)
+        if not rows or rows[0][0] != "d":
+            return False
+        async with self.connection.transaction():
+            await self.set_timeouts(lock_s=lock_s, statement_s=0)
+            await self._rows("keep_old_rows", {"partition": Identifier(partition)})
+        return True
 
     async def count_due(self, retention: Retention, partition: str, share: float) -> dict[str, int]:
         """How many jobs are due in `share` per cent of a partition's pages, by rule."""
