@@ -247,3 +247,17 @@ async def test_old_readings_are_not_shown(chancy, metrics, until):
             assert value(metrics, "chancy_queue_jobs", queue="default", state="pending") is None
             assert value(metrics, "chancy_slots", queue="default") is not None
         await until(lambda: value(metrics, "chancy_queue_jobs", queue="default", state="pending") == 0)
+
+
+@pytest.mark.parametrize("created", ["infinity", "-infinity", "4000-01-01 BC"])
+async def test_a_time_that_somebody_wrote_hides_no_other_job(chancy, tick_of, query, created):
+    """The oldest of the others is shown, and the reading does not fail."""
+    await chancy.push_many([Job(func="a.b")] * 2)
+    query(
+        "UPDATE {s}.jobs SET created_at = CASE WHEN id = (SELECT min(id::text)::uuid FROM {s}.jobs) THEN %s "
+        "ELSE now() - interval '1 minute' END",
+        created,
+    )
+    async with tick_of(chancy).connection() as connection:
+        reading = await Reader(chancy.settings.schema, 1000).read(connection)
+    assert reading.oldest_s["default"] >= 60

@@ -96,6 +96,37 @@ async def test_a_worker_without_its_lease_is_not_ready(chancy, metrics, until):
     assert "does not hold its lease" in body
 
 
+async def test_a_worker_that_does_no_work_though_it_should_is_not_ready(chancy, metrics, monkeypatch):
+    """It holds its lease and the database answers; why it stands still is its own word. It is alive all the same."""
+    monkeypatch.setattr(Worker, "hindered", "nothing was recorded for 15 s", raising=False)
+    async with Worker(chancy):
+        status, body = await fetch(metrics.address, "/health/ready")
+        assert (status, "nothing was recorded for 15 s" in body) == (503, True)
+        assert (await fetch(metrics.address, "/health/live"))[0] == 200
+        monkeypatch.setattr(Worker, "hindered", None)
+        assert (await fetch(metrics.address, "/health/ready"))[0] == 200
+
+
+async def test_the_page_does_not_wait_for_a_connection_that_does_not_let_go(chancy, metrics, monkeypatch):
+    """To ask the database is given up, and what comes of that is nobody's to wait for."""
+    monkeypatch.setattr(health, "ANSWER_WITHIN_S", 0.05)
+    let_go = asyncio.Event()
+
+    async def deaf(self):
+        while not let_go.is_set():
+            try:
+                await let_go.wait()
+            except asyncio.CancelledError:
+                continue
+
+    async with Worker(chancy):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Chancy, "get_all_queues", deaf)
+            status, body = await asyncio.wait_for(fetch(metrics.address, "/health/ready"), 60)
+            assert (status, "did not answer within" in body) == (503, True)
+        let_go.set()
+
+
 async def test_a_database_out_of_reach_is_not_ready(chancy, metrics, monkeypatch):
     """A database that does not answer is told without its name, after a bounded time."""
     monkeypatch.setattr(health, "ANSWER_WITHIN_S", 0.05)

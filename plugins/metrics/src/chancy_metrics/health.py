@@ -36,6 +36,8 @@ class Health:
                 found.append(f"{worker.name} is stopping.")
             elif not worker.lease_held:
                 found.append(f"{worker.name} does not hold its lease.")
+            elif (why := getattr(worker, "hindered", None)) is not None:
+                found.append(f"{worker.name} does no work though it should: {why}")
         problem = await self._database()
         return [*found, problem] if problem else found
 
@@ -48,12 +50,12 @@ class Health:
 
 
 async def _ask(worker: Worker) -> str | None:
-    try:
-        async with asyncio.timeout(ANSWER_WITHIN_S):
-            await worker.chancy.get_all_queues()
-    except TimeoutError:
+    # Not cancelled and waited for: a connection that hangs may take its time to be given up, and a page must not.
+    asked = asyncio.ensure_future(worker.chancy.get_all_queues())
+    await asyncio.wait({asked}, timeout=ANSWER_WITHIN_S)
+    if not asked.done():
+        asked.cancel()
         return f"The database did not answer within {ANSWER_WITHIN_S:g} s."
-    except Exception as error:  # noqa: BLE001 -- whatever it is, the database did not answer
-        # Not its text: it may name hosts and users, and the page is open to whoever reaches it.
-        return f"The database does not answer: {type(error).__name__}."
-    return None
+    error = asked.exception()
+    # Not its text: it may name hosts and users, and the page is open to whoever reaches it.
+    return None if error is None else f"The database does not answer: {type(error).__name__}."

@@ -13,6 +13,8 @@ from prometheus_client.core import Metric
 
 from chancy import Chancy, Job, Outcome, Plugin, QueuedJob, Tick, Worker, hookimpl
 from chancy_core.log import log
+from chancy_core.plugins.weather import is_outage
+from chancy_core.store.weather import text_of
 from chancy_metrics.database import Reader
 from chancy_metrics.gauges import Totals, counter, database_gauges, hook_failures, worker_gauges
 from chancy_metrics.health import Health
@@ -52,6 +54,8 @@ class Metrics(Plugin):
     """
 
     name: ClassVar[str] = "metrics"
+    # Each of its statements ends after two.
+    answer_within_s: ClassVar[float | None] = 10.0
 
     interval: float | None = 15.0
     port: int | None = None
@@ -155,11 +159,13 @@ class Metrics(Plugin):
         try:
             async with tick.connection() as connection:
                 reading = await Reader(tick.schema, self.count_limit).read(connection)
-        except (psycopg.Error, OSError) as error:
+        except Exception as error:
+            if not (isinstance(error, psycopg.Error | OSError) or is_outage(error)):
+                raise
             # Said here and not by the kernel, which would wait longer and longer before the next try.
             self._failed_readings += 1
             if not self._failing:
-                log.warning("database_not_read", error=str(error), failures=self._failed_readings)
+                log.warning("database_not_read", error=text_of(error), failures=self._failed_readings)
             self._failing = True
             return
         self._failing = False

@@ -52,4 +52,5 @@ runnable AS (
 )
 SELECT queue, extract(epoch FROM now() - min(since))::double precision
 FROM runnable
+WHERE isfinite(since)
 GROUP BY queue

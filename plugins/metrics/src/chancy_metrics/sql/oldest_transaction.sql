@@ -17,6 +17,6 @@ WITH holder AS (
     UNION ALL
     SELECT NULL, age(xmin) FROM pg_replication_slots WHERE xmin IS NOT NULL
 )
-SELECT coalesce(extract(epoch FROM clock_timestamp() - min(since)), 0)::double precision,
+SELECT greatest(coalesce(extract(epoch FROM clock_timestamp() - min(since)), 0), 0)::double precision,
        coalesce(max(behind), 0)::double precision
 FROM holder
