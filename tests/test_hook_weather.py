@@ -231,6 +231,23 @@ async def test_a_silent_database_does_not_switch_claim_budget_off(silent):
     assert not [e for e in events if e["event"] in {"hook_failed", "hook_switched_off"}]
 
 
+async def test_another_database_of_a_plugin_that_is_away_costs_the_queue_nothing(new_chancy):
+    """It is put off like all weather; the outcomes are recorded at the first try, on the connection that there is."""
+    pids: set[int] = set()
+
+    async def on_complete(self, outcomes, connection):
+        pids.add(connection.info.backend_pid)
+        await psycopg.AsyncConnection.connect("host=127.0.0.1 port=1 connect_timeout=1")
+
+    with captured_events() as events:
+        async with new_chancy(plugins=[plugin("elsewhere", on_complete=on_complete)]) as chancy, Worker(chancy):
+            for _ in range(3):
+                assert (await (await chancy.push(ECHO)).wait(timeout=60)).state is State.SUCCEEDED
+            assert not chancy.plugins.failures
+    assert len(pids) == 1
+    assert len(put_off(events)) == 1
+
+
 async def test_a_silent_database_does_not_switch_ticks_off(schema, dsn):
     """A tick whose statement is never answered is put off, and the next one has another connection."""
     went: list[int] = []

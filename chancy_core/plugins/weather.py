@@ -8,11 +8,12 @@ import psycopg
 
 from chancy_core.store.weather import ConnectionGone, Fault, fault_of, notify_queue_full
 
+READ_ONLY: Final = "25006"
 # States of the server and of what others do there, by the beginning of the SQLSTATE. Unlike a statement of the kernel,
 # one of a plugin may be wrong; so this list names what is nobody's fault, and everything else is the plugin's.
 _STATES: Final = (
     "08",  # the connection was lost
-    "25006",  # read-only: an old primary after a fail-over, or a setting
+    READ_ONLY,  # an old primary after a fail-over, or a setting
     "25P03",  # the server ended a transaction, or a session, that did nothing for too long …
     "25P04",
     "28",
@@ -47,5 +48,5 @@ def is_outage(error: BaseException) -> bool:
 
 def has_lost(connection: psycopg.AsyncConnection[object], error: BaseException) -> bool:
     """Whether a connection is of no more use after a hook that had it raised this."""
-    # One that the plugin has closed itself is its own doing.
-    return connection.broken or (is_outage(error) and fault_of(error) is Fault.GONE and not connection.closed)
+    # One that the plugin has closed itself is its own doing; and what it raises may come from another database.
+    return connection.broken or (getattr(error, "sqlstate", None) == READ_ONLY and not connection.closed)

@@ -207,3 +207,18 @@ async def test_sessions_of_the_pool_that_the_server_has_ended_are_replaced(new_c
             pid = connection.info.backend_pid
         query("SELECT pg_terminate_backend(%s, 10000)", pid)
         assert await Leadership.get_leader(chancy) is None
+
+
+async def test_a_leader_resigns_though_the_queue_of_notifications_is_full(new_chancy, migrated, query, events):
+    """The server refuses what would notify the others: the leader resigns without a word to them."""
+    async with new_chancy() as chancy:
+        async with Worker(chancy):
+            query("CREATE SEQUENCE {s}.tries")
+            query(
+                "CREATE FUNCTION {s}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                "IF NEW.holder IS NULL AND nextval('{s}.tries') = 1 THEN RAISE EXCEPTION USING ERRCODE = '54000', "
+                "MESSAGE = 'too many notifications in the NOTIFY queue'; END IF; RETURN NEW; END $$"
+            )
+            query("CREATE TRIGGER refuse BEFORE UPDATE ON {s}.leadership FOR EACH ROW EXECUTE FUNCTION {s}.refuse()")
+        assert query("SELECT holder, last_value FROM {s}.leadership, {s}.tries") == [(None, 2)]
+    assert not events("leader_not_resigned")

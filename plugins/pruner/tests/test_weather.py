@@ -150,7 +150,7 @@ async def test_a_lock_on_the_finished_jobs_is_waited_out(new_chancy, finish, dsn
 
 
 async def test_a_clock_that_is_set_back_leaves_partitions_and_deletes_nothing_early(chancy, finish, query):
-    """Partitions and jobs that lie ahead stay; more partitions are made from now on, so that jobs find one."""
+    """Partitions and jobs that lie ahead stay until their time to keep is over by the clock that there is."""
     first = await run(chancy, Pruner())
     assert first.made
     finish(10, -3 * 3600)
