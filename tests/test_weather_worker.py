@@ -550,3 +550,34 @@ async def test_runs_that_others_have_taken_meanwhile_are_stopped(chancy, query):
             finished = await chancy.wait_for_jobs(references[4:], timeout=PATIENCE_S)
     assert {(job.state, job.claims) for job in finished} == {("succeeded", 1)}
     assert [event["count"] for event in events if event["event"] == "jobs_stopped"] == [4]
+
+
+async def test_a_worker_whose_every_claim_fails_gives_up(chancy, monkeypatch):
+    """Something in the process is wrong, as after an upgrade under its feet: it ends, and says what fails."""
+
+    def broken(self, wanted, ranges):
+        raise KeyError("bytes")
+        yield
+
+    async with Worker(chancy, lease_s=1) as worker:
+        with captured_events() as events:
+            monkeypatch.setattr(claim.Claimer, "_claim_flow", broken)
+            await chancy.push(Job.from_func(jobs.noop))
+            answer = await asyncio.wait_for(worker.wait_for_shutdown(signals=False), PATIENCE_S)
+    assert answer is Stopped.GAVE_UP
+    assert "Every claim" in next(event["reason"] for event in events if event["event"] == "worker_gave_up")
+
+
+async def test_a_worker_that_starts_before_its_database_waits_for_it(chancy, relay):
+    """The database lets nobody in at first: the worker starts as soon as it does."""
+    async with Chancy(relay.dsn, schema=chancy.settings.schema, discover=False) as other:
+        worker = Worker(other)
+        with captured_events() as events:
+            relay.refuse()
+            starting = asyncio.create_task(worker.start())
+            await until(lambda: [e for e in events if e["event"] == "start_waits"], PATIENCE_S)
+            relay.accept()
+            await starting
+        job = await (await chancy.push(Job.from_func(jobs.noop))).wait(timeout=PATIENCE_S)
+        assert job.state == "succeeded"
+        await worker.stop()

@@ -28,7 +28,7 @@ from chancy_core.executors.functions import Functions
 from chancy_core.job import Job, Limit, QueuedJob, State
 from chancy_core.queue import Executor as Executors
 from chancy_core.queue import Queue
-from chancy_core.worker import Stopped, Worker, heartbeat, stopping
+from chancy_core.worker import Stopped, Worker, heartbeat, stopping, worker
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.queues import Lanes
 
@@ -495,6 +495,7 @@ async def test_a_worker_that_cannot_start_leaves_nothing_behind(chancy, monkeypa
     async def broken(*_: object) -> None:
         raise DatabaseUnavailable("gone")
 
+    monkeypatch.setattr(worker, "START_WITHIN_S", 0.0)
     monkeypatch.setattr(Lanes, "follow", broken)
     with pytest.raises(DatabaseUnavailable, match="gone"):
         async with Worker(chancy, lease_s=0.5):

@@ -38,6 +38,16 @@ def _text(package: str, name: str) -> str:
     return "\n".join(line for line in lines if line).strip().removesuffix(";")
 
 
+def read_statements(schema: str, package: str = "chancy_core.store.sql") -> None:
+    """Read every statement of a package now, so that a process keeps those that belong to its code.
+
+    Whoever upgrades an installation in place changes the files under the processes that run.
+    """
+    for file in files(package).iterdir():
+        if file.name.endswith(".sql"):
+            statement(file.name.removesuffix(".sql"), schema, package)
+
+
 @cache
 def statement(name: str, schema: str, package: str = "chancy_core.store.sql") -> bytes:
     """The statement in `name.sql` of `package`, with `{schema}` filled in.

@@ -23,6 +23,7 @@ from chancy_core.store import Store, run
 from chancy_core.store.codec import plain_array, readable_job
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
+from chancy_core.store.weather import is_weather
 from chancy_core.worker.duty import Alarm, jittered
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.floors import Floors, Ranges
@@ -113,6 +114,8 @@ class Claimer:
         # Rings when a queue whose budget was used up may have one again. New jobs do not ring it.
         self._budget_alarm = Alarm()
         self._room_timer: asyncio.TimerHandle | None = None
+        #: Since when claims have failed for another reason than weather, by the monotonic clock.
+        self.failing_since: float | None = None
         # When it was last known that the queue has nothing more, by the monotonic clock.
         self._looked_at = 0.0
 
@@ -213,12 +216,17 @@ class Claimer:
     async def _claim(self, wanted: int) -> Claimed:
         try:
             if self._lane.queue.limited_by:
-                return await self._claim_within_budget(wanted)
+                claimed = await self._claim_within_budget(wanted)
+                self.failing_since = None
+                return claimed
             found, full, everywhere = await self._look(wanted, self._connection.run)
-        except BaseException:
+        except BaseException as error:
             self._floors.sweep_now()
             self._suspect()
+            if isinstance(error, Exception) and not is_weather(error) and self.failing_since is None:
+                self.failing_since = time.monotonic()
             raise
+        self.failing_since = None
         return Claimed(self._readable(found), full, everywhere)
 
     async def _claim_within_budget(self, wanted: int) -> Claimed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
@@ -103,6 +104,14 @@ class Lanes:
     def claimed_from(self) -> list[str]:
         """The queues that are claimed from now."""
         return list(self._claimers)
+
+    @property
+    def failing_s(self) -> float:
+        """For how long no claim from any queue has succeeded, for another reason than weather; in seconds."""
+        since = [claimer.failing_since for claimer in self._claimers.values()]
+        if not since or None in since:
+            return 0.0
+        return time.monotonic() - max(moment for moment in since if moment is not None)
 
     def ring(self) -> None:
         """Look at the declarations now."""

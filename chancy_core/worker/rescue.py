@@ -102,6 +102,8 @@ class Rescuer:
         lease_s = self._lease.lease_s
         look_at = 0.0
         while True:
+            if self._expired:
+                await self._connection.run(self._correct_leases())
             if unsteady_s := self._lease.unsteady_s:
                 await self._alarm.sleep(min(unsteady_s + LOOK_MIN_S, lease_s))
                 continue
@@ -109,7 +111,7 @@ class Rescuer:
                 look_at = time.monotonic() + lease_s / LOOKS_PER_LEASE * self._living * random.uniform(0, 2)  # noqa: S311
             if self._expired:
                 self._expired = False
-                await self._connection.run(self._tidy())
+                await self._connection.run(self._forget_workers())
             if (wait_s := min(look_at, self._lost_at) - time.monotonic()) > 0:
                 await self._alarm.sleep(wait_s)
                 continue
@@ -134,7 +136,7 @@ class Rescuer:
         while (left_s := until - time.monotonic()) > 0:
             await self._alarm.sleep(left_s)
         if await self._is_steady() and await self._look():
-            await self._connection.run(self._tidy())
+            await self._connection.run(self._forget_workers())
 
     async def _is_steady(self) -> bool:
         """Whether its own lease can be renewed just now, and could be all the time."""
@@ -218,8 +220,8 @@ class Rescuer:
         )
         return [(id_, queue, orphan) for id_, queue, orphan in rows]
 
-    def _tidy(self) -> Flow[None]:
-        """Forget workers that are gone and hold nothing; and correct leases that lie too far ahead."""
+    def _correct_leases(self) -> Flow[None]:
+        """Let leases that lie too far ahead begin now. That takes nobody's jobs, and so waits for nothing."""
         ahead = yield self._store.query("clamp_leases", lease_s=self._lease.lease_s)
         if ahead:
             log.warning(
@@ -227,6 +229,9 @@ class Rescuer:
                 workers=[worker for (worker,) in ahead],
                 hint="Their leases lay further ahead than they can: the database's clock was set back.",
             )
+
+    def _forget_workers(self) -> Flow[None]:
+        """Forget workers that are gone and hold nothing."""
         gone = yield self._store.query("forget_workers", grace_s=self._lease.lease_s)
         if gone:
             log.warning("workers_lost", workers=[worker for (worker,) in gone])

@@ -123,7 +123,9 @@ class Parts:
             forgotten=self.auditor.doubt,
         )
         self.rescuer: Final = Rescuer(worker.name, store, claims, self.lease, hear, self.heartbeat.beat)
-        self.vitals: Final = Vitals([claims, self.writes], self.finisher, self.lease, give_up)
+        self.vitals: Final = Vitals(
+            [claims, self.writes], self.finisher, self.lease, lambda: self.lanes.failing_s, give_up
+        )
         self.watchdog: Final = Watchdog(self.job_of)
 
     def known_runs(self) -> set[tuple[uuid.UUID, int]]:

@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import nullcontext
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from chancy_core.app import Chancy
 from chancy_core.errors import ConfigError, NotOpen
@@ -15,6 +15,8 @@ from chancy_core.executors.functions import Functions
 from chancy_core.log import log
 from chancy_core.queue import Queue
 from chancy_core.store.spare import SPARE
+from chancy_core.store.statements import read_statements
+from chancy_core.store.weather import is_weather, text_of
 from chancy_core.worker.duty import keep
 from chancy_core.worker.signals import heeded
 from chancy_core.worker.status import StatusTeller
@@ -24,6 +26,8 @@ from chancy_core.worker.wiring import Parts
 
 __all__ = ["Stopped", "Worker"]
 
+T = TypeVar("T")
+
 # Every worker has this tag, so that a queue for all of them can say so.
 EVERY_WORKER: Final = "*"
 # The name of the plugin that removes finished jobs: nothing depends on it, but its absence is worth a word.
@@ -31,6 +35,9 @@ PRUNER: Final = "pruner"
 KEPT_FOR_EVER: Final = (
     "Finished jobs stay for ever, unless somebody deletes them: pip install chancy-pruner, and leave it enabled."
 )
+# For how long a worker that starts waits for its database, and how often it asks, in seconds.
+START_WITHIN_S: Final = 30.0
+START_PAUSE_S: Final = 0.5
 # The duties that end when a worker begins to stop; the others go on until its outcomes are written.
 END_FIRST: Final = ("queues", "promote", "rescue", "listen", "tick", "vitals")
 
@@ -110,6 +117,7 @@ class Worker:
         for name, fields in self._chancy.settings.queues.items():
             await self._chancy.declare(Queue(name, **fields), upsert=True)
         SPARE.keep()
+        read_statements(self._chancy.settings.schema)
         parts = self._parts = Parts(
             self,
             self._chancy,
@@ -119,9 +127,8 @@ class Worker:
             functions=self._functions,
             give_up=self._give_up,
         )
-        sent_at = asyncio.get_running_loop().time()
         try:
-            await parts.claims.run(self._chancy.store.register(self.name, sorted(self._tags), self._lease_s))
+            sent_at = await _in_time(lambda: self._registered(parts))
         except BaseException:
             # The loop watches it, and would keep it for ever.
             await parts.claims.close()
@@ -133,7 +140,7 @@ class Worker:
         self._open = parts.hearing.open = True
         try:
             await self._chancy.plugins.on_start(self)
-            await parts.lanes.follow()
+            await _in_time(parts.lanes.follow)
         except BaseException:
             await self.stop()
             raise
@@ -141,6 +148,12 @@ class Worker:
         log.info("worker_started", worker=self.name, queues=sorted(parts.lanes.lanes))
         if not any(loaded.name == PRUNER for loaded in self._chancy.plugins.loaded):
             log.info("pruner_not_loaded", worker=self.name, hint=KEPT_FOR_EVER)
+
+    async def _registered(self, parts: Parts) -> float:
+        """Make itself known; when that was sent."""
+        sent_at = asyncio.get_running_loop().time()
+        await parts.claims.run(self._chancy.store.register(self.name, sorted(self._tags), self._lease_s))
+        return sent_at
 
     def _begin(self, parts: Parts) -> None:
         """Begin with every duty."""
@@ -303,6 +316,20 @@ class Worker:
         self._told.set()
         self._told_twice.set()
         self._ending = asyncio.ensure_future(self.stop())
+
+
+async def _in_time(step: Callable[[], Awaitable[T]]) -> T:
+    """Do a step of the start, again and again for a while if the database is not ready just then."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + START_WITHIN_S
+    while True:
+        try:
+            return await step()
+        except Exception as error:
+            if not is_weather(error) or loop.time() > until:
+                raise
+            log.warning("start_waits", error=text_of(error))
+        await asyncio.sleep(START_PAUSE_S)
 
 
 def _checked(name: str, value: float, low: float) -> float:
