@@ -44,6 +44,8 @@ class Lane:
         self.queue = queue
         self.concurrency = concurrency
         self._executor = executor
+        # Whether what it returns is looked at even if it is a success.
+        self._checks = not is_ours(executor)
         self._finisher = finisher
         self._loop = asyncio.get_running_loop()
         # By the job's identity in memory: hashing a UUID costs more than everything else that is done with this.
@@ -95,6 +97,7 @@ class Lane:
         self._changed.set()
         if executor is not None:
             old, self._executor = self._executor, executor
+            self._checks = not is_ours(executor)
             self._close_when_done(old)
         self._fill()
 
@@ -108,7 +111,7 @@ class Lane:
 
     def _fill(self) -> None:
         executor = self._executor
-        checks = not is_ours(executor)
+        checks = self._checks
         for _ in range(min(self.free, len(self._waiting))):
             job = self._waiting.popleft()[0]
             task = self._loop.create_task(self._run(job, executor, checks=checks))
