@@ -82,6 +82,17 @@ def test_the_command_line_shows_a_queue_that_cannot_be_read(new_chancy, query):
     assert "No worker serves bad: Queue 'bad': tag '(' is not a regular expression" in shown
 
 
+async def test_a_pause_without_an_end_hides_no_queue(chancy, query):
+    """Even without the constraint that refuses it, `resume_at = infinity` is a pause, and all others are served."""
+    await chancy.declare(Queue("bad"))
+    query("ALTER TABLE {s}.queues DROP CONSTRAINT queues_resume_at")
+    query("UPDATE {s}.queues SET state = 'paused', resume_at = 'infinity' WHERE name = 'bad'")
+    assert (await chancy.get_queue("bad")).state == "paused"
+    async with Worker(chancy) as worker:
+        assert (await (await chancy.push(Job("jobs.noop"))).wait(timeout=60)).state == "succeeded"
+        assert list(worker.slots()) == ["default"]
+
+
 async def test_a_queue_that_was_mended_is_served_again(chancy, query, until):
     """Once the row is put right, the worker that refused it claims from it."""
     await chancy.declare(Queue("bad"))

@@ -3,6 +3,7 @@
 -- ids   uuid[]
 --
 -- Of a finished job, moments that Python cannot read are left out: no constraint has looked at what was there before.
+-- Those of live ones are kept in range by jobs_moments.
 SELECT func, queue, kwargs::text, priority, max_attempts, scheduled_at, limits::text, unique_key, meta::text,
        options::text,
        id, state, attempts, claims, created_at, started_at, errors::text, worker, note,
