@@ -98,7 +98,7 @@ async def test_a_worker_without_its_lease_is_not_ready(chancy, metrics, until):
 
 async def test_a_worker_that_does_no_work_though_it_should_is_not_ready(chancy, metrics, monkeypatch):
     """It holds its lease and the database answers; why it stands still is its own word. It is alive all the same."""
-    monkeypatch.setattr(Worker, "hindered", "nothing was recorded for 15 s", raising=False)
+    monkeypatch.setattr(Worker, "hindered", "nothing was recorded for 15 s")
     async with Worker(chancy):
         status, body = await fetch(metrics.address, "/health/ready")
         assert (status, "nothing was recorded for 15 s" in body) == (503, True)

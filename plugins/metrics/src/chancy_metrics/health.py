@@ -36,7 +36,7 @@ class Health:
                 found.append(f"{worker.name} is stopping.")
             elif not worker.lease_held:
                 found.append(f"{worker.name} does not hold its lease.")
-            elif (why := getattr(worker, "hindered", None)) is not None:
+            elif (why := worker.hindered) is not None:
                 found.append(f"{worker.name} does no work though it should: {why}")
         problem = await self._database()
         return [*found, problem] if problem else found
