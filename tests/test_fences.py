@@ -94,6 +94,7 @@ class Database:
             worker=worker,
             limit=limit,
             bytes=1 << 20,
+            refused=[],
             low=[PRIORITY_MIN],
             high=[PRIORITY_MAX],
             floor=[LOWEST_ID],

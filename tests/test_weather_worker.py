@@ -357,8 +357,9 @@ async def test_unwritten_outcomes_are_told_and_keep_the_workers_row(chancy, quer
         hard_jobs.gate.set()
         with captured_events() as events:
             assert await asyncio.wait_for(worker.stop(), PATIENCE_S) is Stopped.UNWRITTEN
-        relay.pass_all()
+        # What was held back is not delivered.
         relay.cut()
+        relay.pass_all()
     assert [event["count"] for event in events if event["event"] == "outcomes_not_written"] == [7]
     assert query("SELECT worker FROM {s}.workers") == [(worker.name,)]
     assert {job.state for job in await chancy.get_jobs(references)} == {"running"}
@@ -581,3 +582,23 @@ async def test_a_worker_that_starts_before_its_database_waits_for_it(chancy, rel
         job = await (await chancy.push(Job.from_func(jobs.noop))).wait(timeout=PATIENCE_S)
         assert job.state == "succeeded"
         await worker.stop()
+
+
+async def test_a_job_that_a_trigger_keeps_from_being_claimed_holds_up_no_other(chancy, query):
+    """Jobs that cannot be claimed are found, reported once, and left alone; all others of the queue run."""
+    query(
+        "CREATE FUNCTION {s}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.state = 'running' AND NEW.kwargs->>'value' IN ('3', '17') THEN RAISE EXCEPTION 'not this one'; END IF; "
+        "RETURN NEW; END $$"
+    )
+    query("CREATE TRIGGER refuse BEFORE UPDATE ON {s}.jobs FOR EACH ROW EXECUTE FUNCTION {s}.refuse()")
+    references = await chancy.push_many([Job.from_func(jobs.echo, kwargs={"value": n}) for n in range(40)])
+    with captured_events() as events:
+        async with Worker(chancy):
+            others = [reference for n, reference in enumerate(references) if n not in (3, 17)]
+            await chancy.wait_for_jobs(others, timeout=PATIENCE_S)
+            later = await chancy.push(Job.from_func(jobs.noop))
+            await later.wait(timeout=PATIENCE_S)
+            refused = [event["job"] for event in events if event["event"] == "claim_refused"]
+    assert sorted(refused) == sorted([str(references[3]), str(references[17])])
+    assert {(await references[n].get()).state for n in (3, 17)} == {"pending"}

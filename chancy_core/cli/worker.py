@@ -55,8 +55,8 @@ def worker(
     async def work() -> Stopped:
         chancy = new_chancy()
         running = Worker(chancy, name=name, tags=tags or None, concurrency=concurrency, grace_s=grace_s)
-        with _heeded(running):
-            return await _serve(chancy, running)
+        with _heeded(running) as told:
+            return await _serve(chancy, running, told)
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
@@ -68,12 +68,12 @@ def worker(
     sys.exit(how)
 
 
-async def _serve(chancy: Chancy, running: Worker) -> Stopped:
+async def _serve(chancy: Chancy, running: Worker, told: asyncio.Event) -> Stopped:
     """Open, work, stop, close. Being told to stop ends it in each of these."""
     starting = asyncio.ensure_future(_start(chancy, running))
-    told = asyncio.ensure_future(running.told())
+    telling = asyncio.ensure_future(told.wait())
     try:
-        await asyncio.wait({starting, told}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({starting, telling}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             log.info("start_given_up", worker=running.name)
             _end_within(STARTING_ENDS_WITHIN_S, code=Stopped.DRAINED, reason="stopped while it was starting")
@@ -85,7 +85,7 @@ async def _serve(chancy: Chancy, running: Worker) -> Stopped:
         keep_all()
         return await running.wait_for_shutdown(signals=False)
     finally:
-        told.cancel()
+        telling.cancel()
         await chancy.close()
 
 
@@ -95,20 +95,25 @@ async def _start(chancy: Chancy, running: Worker) -> None:
 
 
 @contextmanager
-def _heeded(running: Worker) -> Iterator[None]:
+def _heeded(running: Worker) -> Iterator[asyncio.Event]:
     """Signals tell the worker to stop, from its first moment on; a second one ends the process, whatever it does.
 
     They are heeded where the interpreter hears them, not on the loop: a job may be blocking that.
     """
     loop = asyncio.get_running_loop()
+    told = asyncio.Event()
     heard = 0
+
+    def tell() -> None:
+        told.set()
+        running.shut_down()
 
     def hear(_number: int, _frame: FrameType | None) -> None:
         nonlocal heard
         heard += 1
         if heard == 2:  # noqa: PLR2004 -- the second
             _end_within(SECOND_ENDS_WITHIN_S, code=Stopped.AT_ONCE, reason="told twice", worker=running)
-        loop.call_soon_threadsafe(running.shut_down)
+        loop.call_soon_threadsafe(tell)
 
     before = {}
     for number in STOP_SIGNALS:
@@ -116,7 +121,7 @@ def _heeded(running: Worker) -> Iterator[None]:
         if signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, hear)
     try:
-        yield
+        yield told
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

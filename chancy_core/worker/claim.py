@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -23,12 +24,13 @@ from chancy_core.store import Store, run
 from chancy_core.store.codec import plain_array, readable_job
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
-from chancy_core.store.weather import is_weather
+from chancy_core.store.weather import Fault, fault_of, is_weather
 from chancy_core.worker.duty import Alarm, jittered
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.floors import Floors, Ranges
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.lease import Lease
+from chancy_core.worker.refused import Refused
 
 # Jobs a claim takes at most; a larger lane asks again at once.
 CLAIM_MAX: Final = 500
@@ -42,6 +44,7 @@ NOTIFIED_FACTOR: Final = 3
 # The least pause before a budget is asked for again, whatever a plugin says.
 BUDGET_PAUSE_MIN_S: Final = 0.005
 
+_DATA: Final = (Fault.TOO_MUCH, Fault.THIS_ONE)
 NO_CONNECTION: Final = "The worker had no connection to record outcomes by: it was handed back."
 
 # Each job that was claimed, and what of its row cannot be read, if anything.
@@ -110,6 +113,9 @@ class Claimer:
         self._started = started
         self._plugins = plugins
         self._floors = Floors()
+        self._refused = Refused()
+        # How many jobs a claim takes at most: fewer while the database refuses claims.
+        self._limit = CLAIM_MAX
         self._alarm = Alarm()
         # Rings when a queue whose budget was used up may have one again. New jobs do not ring it.
         self._budget_alarm = Alarm()
@@ -144,7 +150,7 @@ class Claimer:
         while True:
             await self._lease.held()
             await self._finisher.room()
-            wanted = min(await self._lane.slots(), CLAIM_MAX)
+            wanted = min(await self._lane.slots(), self._limit)
             claimed = await self._claim_and_start(wanted)
             if claimed.jobs:
                 log.debug("jobs_claimed", queue=self._lane.queue.name, count=len(claimed.jobs))
@@ -218,16 +224,29 @@ class Claimer:
             if self._lane.queue.limited_by:
                 claimed = await self._claim_within_budget(wanted)
                 self.failing_since = None
+                self._limit = min(self._limit * 2, CLAIM_MAX)
                 return claimed
             found, full, everywhere = await self._look(wanted, self._connection.run)
         except BaseException as error:
             self._floors.sweep_now()
+            if isinstance(error, psycopg.Error) and fault_of(error, rows=wanted) in _DATA:
+                return await self._halve(wanted, error)
             self._suspect()
             if isinstance(error, Exception) and not is_weather(error) and self.failing_since is None:
                 self.failing_since = time.monotonic()
             raise
         self.failing_since = None
+        self._limit = min(self._limit * 2, CLAIM_MAX)
         return Claimed(self._readable(found), full, everywhere)
+
+    async def _halve(self, wanted: int, error: psycopg.Error) -> Claimed:
+        """Something in a job keeps the whole claim from being made: claim fewer, until it is found, and leave it."""
+        self._limit = max(wanted // 2, 1)
+        if wanted == 1:
+            found = await self._connection.run(self._next_flow())
+            for id_ in found:
+                self._refused.add(id_, self._lane.queue.name, error)
+        return Claimed([], full=True, everywhere=False)
 
     async def _claim_within_budget(self, wanted: int) -> Claimed:
         """Ask for the budget, claim, and tell what was taken, in one transaction."""
@@ -276,8 +295,15 @@ class Claimer:
                 low=plain_array(ranges.low),
                 high=plain_array(ranges.high),
                 floor=plain_array(ranges.floor),
+                refused=plain_array(self._refused.ids()),
             )
         )
+
+    def _next_flow(self) -> Flow[list[uuid.UUID]]:
+        rows = yield self._store.query(
+            "find_next", queue=self._lane.queue.name, refused=plain_array(self._refused.ids())
+        )
+        return [id_ for (id_,) in rows]
 
     def _readable(self, found: Found) -> list[QueuedJob]:
         """The jobs of a claim that has committed."""

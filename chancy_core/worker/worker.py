@@ -192,10 +192,6 @@ class Worker:
             await self._told.wait()
             return await self.stop()
 
-    async def told(self) -> None:
-        """Wait until it is told to stop."""
-        await self._told.wait()
-
     def shut_down(self) -> None:
         """Tell the worker to stop, as a signal does; told twice, it stops at once."""
         if self._told.is_set():

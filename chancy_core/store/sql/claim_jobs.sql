@@ -4,6 +4,7 @@
 -- worker   text         claims nothing unless this worker's lease still runs
 -- limit    integer
 -- bytes    bigint       … and no more, once so many bytes of arguments and the like, as they are stored, are among them
+-- refused  uuid[]       jobs that cannot be claimed for the moment
 -- low      integer[]    ranges of priorities to look through, in order …
 -- high     integer[]    … both ends included …
 -- floor    uuid[]       … and in each, at its lowest priority, only ids above this
@@ -31,6 +32,7 @@ WITH found AS (
           -- What expired, or was cancelled, waits for sweep_jobs.
           AND (jobs.expires_at IS NULL OR jobs.expires_at > now() OR jobs.attempts > 0)
           AND jobs.cancel_note IS NULL
+          AND jobs.id <> ALL (%(refused)s::uuid[])
         ORDER BY jobs.priority, jobs.id
         LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED
