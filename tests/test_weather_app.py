@@ -18,7 +18,7 @@ from chancy_core.app import Chancy, pushes
 from chancy_core.errors import ChancyError, DatabaseUnavailable, WaitTimeout
 from chancy_core.job import Cancellation, Job
 from chancy_core.queue import Queue
-from chancy_core.store import connect, flow, idle, pools, tries
+from chancy_core.store import connect, flow, idle, pooling, pools, tries
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 # Long for a machine that does something else, and short for a test.
@@ -34,9 +34,9 @@ def relay(dsn: str) -> Iterator[Relay]:
 @pytest.fixture
 def relayed(relay: Relay, schema: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Chancy]:
     """Makes a Chancy that reaches its database through the relay, and gives up soon on a connection that is silent."""
-    monkeypatch.setattr(pools, "DEADLINE_S", DEADLINE_S)
-    monkeypatch.setattr(pools, "SURE_WITHIN_S", DEADLINE_S)
-    monkeypatch.setattr(pools, "SURE_AFTER_S", 0.0)
+    monkeypatch.setattr(pooling, "DEADLINE_S", DEADLINE_S)
+    monkeypatch.setattr(pooling, "SURE_WITHIN_S", DEADLINE_S)
+    monkeypatch.setattr(pooling, "SURE_AFTER_S", 0.0)
     return lambda **settings: Chancy(relay.dsn, schema=schema, discover=False, **settings)
 
 
@@ -124,7 +124,7 @@ async def test_a_wait_goes_on_when_its_connection_hangs(far, relay, query):
 
 async def test_a_backend_that_is_stopped_holds_up_no_push(chancy, query, monkeypatch):
     """While the backend of the pool's connection is stopped, pushes go through by another, and none is stored twice."""
-    monkeypatch.setattr(pools, "DEADLINE_S", DEADLINE_S)
+    monkeypatch.setattr(pooling, "DEADLINE_S", DEADLINE_S)
     async with chancy.pool.connection() as connection:
         pid = connection.info.backend_pid
     os.kill(pid, signal.SIGSTOP)
@@ -147,7 +147,7 @@ async def test_a_hung_connection_is_not_handed_out(far, relay):
 async def test_a_connection_for_the_caller_has_no_deadline(far, monkeypatch):
     """A caller's own statement may take as long as it takes."""
     async with far.pool.connection() as connection:
-        assert connection.deadline_s == pools.CALLERS_DEADLINE_S
+        assert connection.deadline_s == pooling.CALLERS_DEADLINE_S
         await connection.execute("SELECT pg_sleep(%s)", [DEADLINE_S * 1.5])
 
 
@@ -535,7 +535,7 @@ async def test_a_pool_that_cannot_connect_for_a_moment_waits(chancy, monkeypatch
 
 async def test_a_pool_whose_connections_are_all_in_use_says_so(new_chancy, monkeypatch):
     """Waiting for a connection that others keep ends with what to do."""
-    monkeypatch.setattr(pools, "SLOT_WITHIN_S", 0.1)
+    monkeypatch.setattr(pooling, "SLOT_WITHIN_S", 0.1)
     async with new_chancy(pool_max_size=1) as chancy, chancy.pool.connection():
         with pytest.raises(DatabaseUnavailable, match="pool_max_size"):
             async with chancy.pool.connection():

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from itertools import islice
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import psycopg
 
 from chancy_core.app.callers import run_on, run_on_sync, savepoint, savepoint_sync, sync_connection
 from chancy_core.app.jobs import Jobs
-from chancy_core.decorating import JobFunction, as_job
+from chancy_core.app.reading import OneAtATime, Pushable, groups, groups_sync
+from chancy_core.decorating import as_job
 from chancy_core.errors import ChancyError, DatabaseUnavailable, InvalidJob
 from chancy_core.held import key_is_held
 from chancy_core.job import Job
@@ -26,12 +25,6 @@ from chancy_core.store.lines import Lines
 from chancy_core.store.notices import payload, payloads
 from chancy_core.store.weather import Fault, fault_of, text_of
 
-Pushable = Job | JobFunction[..., Any]
-
-# Jobs of a bulk push are read and sent so many at a time; that bounds the memory it takes.
-CHUNK: Final = 5000
-# And an iterable is asked for so many at a step.
-READ: Final = 500
 # Encoding what is smaller takes no time.
 LARGE: Final = 4096
 # How long the push of a thread waits for a transaction that is about to take its unique key, before it begins anew:
@@ -142,8 +135,8 @@ class Pushes(Jobs):
         taken: dict[str, uuid.UUID] = {}
         patience_ms = MANY_PATIENCE_MS if connection is None else None
         async with self._transaction(connection) as own:
-            async with _OneAtATime() as writing:
-                async for chunks in _groups(given):
+            async with OneAtATime() as writing:
+                async for chunks in groups(given):
                     flow = self.store.insert_many(lines, chunks, declared, taken, patience_ms=patience_ms)
                     # While the server takes these jobs, the next ones are read.
                     await writing.next(run_on(own, flow))
@@ -160,7 +153,7 @@ class Pushes(Jobs):
         taken: dict[str, uuid.UUID] = {}
         patience_ms = MANY_PATIENCE_MS if connection is None else None
         with self._transaction_sync(connection) as own:
-            for chunks in _groups_sync(given):
+            for chunks in groups_sync(given):
                 run_on_sync(own, self.store.insert_many(lines, chunks, declared, taken, patience_ms=patience_ms))
             run_on_sync(own, self.store.notify(sorted(lines.payloads)))
         return References(self, lines.runs, taken)
@@ -255,50 +248,6 @@ def _spread(
     return queue, rest
 
 
-async def _groups(
-    jobs: Iterable[Pushable] | AsyncIterable[Pushable],
-) -> AsyncIterator[Iterator[list[Pushable]]]:
-    """As `_groups_sync`, for async iterables too."""
-    if isinstance(jobs, list | tuple):
-        yield _chunks(jobs)
-        return
-    chunk: list[Pushable] = []
-    async for some in _few(jobs):
-        chunk += some
-        if len(chunk) >= CHUNK:
-            yield iter((chunk,))
-            chunk = []
-    yield iter((chunk,))
-
-
-async def _few(jobs: Iterable[Pushable] | AsyncIterable[Pushable]) -> AsyncIterator[Sequence[Pushable]]:
-    if isinstance(jobs, AsyncIterable):
-        async for job in jobs:
-            yield (job,)
-        return
-    iterator = iter(jobs)
-    while some := list(islice(iterator, READ)):
-        yield some
-        # The loop has other things to do, and the server is to be kept fed.
-        await asyncio.sleep(0)
-
-
-def _groups_sync(jobs: Iterable[Pushable]) -> Iterator[Iterator[list[Pushable]]]:
-    """The jobs of one flow after another. What is there already may go into one."""
-    if isinstance(jobs, list | tuple):
-        yield _chunks(jobs)
-        return
-    # Whatever makes them may itself use the connection, between the statements.
-    for chunk in _chunks(jobs):
-        yield iter((chunk,))
-
-
-def _chunks(jobs: Iterable[Pushable]) -> Iterator[list[Pushable]]:
-    iterator = iter(jobs)
-    while chunk := list(islice(iterator, CHUNK)):
-        yield chunk
-
-
 def _many_held(by: str) -> ChancyError:
     return ChancyError(
         f"push_many waited {MANY_PATIENCE_MS / 1000:g} s for a lock that another transaction has, most likely on the "
@@ -314,35 +263,3 @@ def _many_failed(dsn: str, error: psycopg.Error) -> Exception:
         f"The connection to PostgreSQL at {where(dsn)} was lost during push_many: {text_of(error).rstrip('.')}. Unless "
         "that was at its very end, none of the jobs was stored. Give them unique keys to push them again without doubt."
     )
-
-
-class _OneAtATime:
-    """Runs one coroutine at a time in the background; none is left running at the block's end."""
-
-    def __init__(self) -> None:
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def next(self, work: Coroutine[Any, Any, None]) -> None:
-        """Wait for the one before it, and start this one. Raises what the one before it raised."""
-        before, self._task = self._task, None
-        try:
-            if before is not None:
-                await before
-        except BaseException:
-            work.close()
-            raise
-        self._task = asyncio.create_task(work)
-        # So that it begins before its caller goes on computing.
-        await asyncio.sleep(0)
-
-    async def __aexit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        if self._task is None:
-            return
-        if kind is None:
-            await self._task
-        else:
-            self._task.cancel()
-            await asyncio.wait([self._task])

@@ -1,0 +1,180 @@
+"""An application's pool of connections without asyncio: `pools`, for threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, TypeVar
+
+import psycopg
+
+from chancy_core.store import pooling
+from chancy_core.store.bounded import BoundedConnection
+from chancy_core.store.connect import connect_sync
+from chancy_core.store.flow import Connection, Flow, drive_sync, run_sync, run_sync_with, sync_cursor_of
+from chancy_core.store.idle import Idle, close
+from chancy_core.store.tries import Session, Tries, session_of
+from chancy_core.store.weather import Fault, fault_of
+from chancy_core.store.write import Write
+
+T = TypeVar("T")
+
+
+class SyncPool(pooling.BasePool):
+    """An application's connections, without asyncio; for any number of threads. They autocommit."""
+
+    def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
+        super().__init__(dsn, max_size=max_size, application_name=application_name, pooler=pooler)
+        self._idle: Final[Idle[BoundedConnection]] = Idle()
+        self._slots = threading.Semaphore(max_size)
+        self._cleaning: threading.Timer | None = None
+
+    def open(self) -> None:
+        """Open the pool. Nothing is connected yet."""
+        self.is_open = True
+
+    def close(self) -> None:
+        """Close every connection; those that are in use, once they are given back."""
+        self.is_open = False
+        cleaning, self._cleaning = self._cleaning, None
+        if cleaning is not None:
+            cleaning.cancel()
+        self._idle.drop()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection for the length of the block. Waits on it as long as it takes."""
+        with self._lent(pooling.CALLERS_DEADLINE_S, sure=True) as connection:
+            yield connection
+
+    def run(self, flow: Callable[[], Flow[T]], *, within_s: float | None = None, lost: Session | None = None) -> T:
+        """As `Pool.run`."""
+        tries = Tries(self.dsn, within_s, lost)
+        while True:
+            try:
+                with self._lent(pooling.deadline_s(within_s)) as connection:
+                    run_sync(connection, tries.begin(connection))
+                    return run_sync(connection, flow())
+            except Exception as error:  # noqa: BLE001 -- raised again, unless another attempt may help
+                pause_s = tries.pause_s(error)
+            time.sleep(pause_s)
+
+    def write(self, flow: Flow[T]) -> T:
+        """As `Pool.write`."""
+        return drive_sync(flow, lambda step: self.run(Write(step).flow))
+
+    def push(self, flow: Flow[T], again: Callable[[], Flow[T]]) -> T:
+        """Run the flow of a single push; if its answer is lost, or it failed and may yet succeed, run `again`."""
+        connection = self._taken(pooling.deadline_s(None), sure=False)
+        lost = session_of(connection)
+        try:
+            if connection.push_cursor is None:
+                connection.push_cursor = sync_cursor_of(connection)
+            return run_sync_with(connection.push_cursor, flow)
+        except Exception as error:  # noqa: BLE001 -- raised again, unless another attempt may help
+            self._judge(connection, error)
+            Tries(self.dsn).pause_s(error)
+        finally:
+            self._give_back(connection)
+        return self.run(again, lost=lost)
+
+    @contextmanager
+    def transaction(self, *, deadline_s: float = pooling.CALLERS_DEADLINE_S) -> Iterator[Connection]:
+        """As `Pool.transaction`."""
+        with self._begun() as (connection, block):
+            connection.deadline_s = deadline_s
+            try:
+                yield connection
+            except BaseException as error:
+                connection.deadline_s = pooling.deadline_s(None)
+                if not block.__exit__(type(error), error, error.__traceback__):
+                    raise
+            else:
+                connection.deadline_s = min(deadline_s, pooling.COMMIT_WITHIN_S)
+                block.__exit__(None, None, None)
+
+    @contextmanager
+    def _begun(self) -> Iterator[tuple[BoundedConnection, AbstractContextManager[Any]]]:
+        tries = Tries(self.dsn)
+        while True:
+            with self._lent(pooling.SURE_WITHIN_S, sure=True) as connection:
+                block = connection.transaction()
+                try:
+                    block.__enter__()
+                except psycopg.Error as error:
+                    self._judge(connection, error)
+                    pause_s = tries.pause_s(error)
+                else:
+                    yield connection, block
+                    return
+            time.sleep(pause_s)
+
+    @contextmanager
+    def _lent(self, deadline_s: float, *, sure: bool = False) -> Iterator[BoundedConnection]:
+        connection = self._taken(deadline_s, sure=sure)
+        try:
+            yield connection
+        except BaseException as error:
+            self._judge(connection, error)
+            raise
+        finally:
+            self._give_back(connection)
+
+    def _taken(self, deadline_s: float, *, sure: bool) -> BoundedConnection:
+        self.check_open()
+        if not self._slots.acquire(timeout=pooling.SLOT_WITHIN_S):
+            raise self.all_in_use()
+        try:
+            while (connection := self._idle.take()) is not None:
+                if not sure or self._answers(connection):
+                    break
+            else:
+                connection = connect_sync(self.dsn, **self.options)
+        except BaseException:
+            self._slots.release()
+            raise
+        connection.deadline_s = deadline_s
+        return connection
+
+    def _answers(self, connection: BoundedConnection) -> bool:
+        if time.monotonic() - connection.idle_since < pooling.SURE_AFTER_S:
+            return True
+        connection.deadline_s = pooling.SURE_WITHIN_S
+        try:
+            cursor = sync_cursor_of(connection)
+            if cursor.execute(pooling.SURE).fetchone() == ("off",):
+                return True
+        except psycopg.Error:
+            pass
+        except BaseException:
+            close(connection)
+            raise
+        close(connection)
+        self._idle.drop()
+        return False
+
+    def _judge(self, connection: BoundedConnection, error: BaseException) -> None:
+        if isinstance(error, psycopg.Error) and fault_of(error) is Fault.GONE:
+            close(connection)
+            self._idle.drop()
+
+    def _give_back(self, connection: BoundedConnection) -> None:
+        if self.is_open:
+            self._idle.put(connection)
+            if self._cleaning is None:
+                self._clean()
+        else:
+            close(connection)
+        self._slots.release()
+
+    def _clean(self) -> None:
+        left_s = self._idle.drop_unused()
+        if left_s is None or not self.is_open:
+            self._cleaning = None
+            return
+        self._cleaning = threading.Timer(left_s, self._clean)
+        self._cleaning.daemon = True
+        self._cleaning.name = "chancy.idle"
+        self._cleaning.start()
