@@ -44,6 +44,8 @@ NOTIFIED_FACTOR: Final = 3
 # The least pause before a budget is asked for again, whatever a plugin says.
 BUDGET_PAUSE_MIN_S: Final = 0.005
 
+# Where `claim_jobs` returns kwargs, meta and errors.
+_TEXTS: Final = (2, 8, 16)
 _DATA: Final = (Fault.TOO_MUCH, Fault.THIS_ONE)
 NO_CONNECTION: Final = "The worker had no connection to record outcomes by: it was handed back."
 
@@ -323,9 +325,10 @@ async def _read(rows: Rows) -> tuple[Found, int]:
     size = read = 0
     for row in rows:
         found.append(readable_job(row))
-        # Where `claim_jobs` returns kwargs, meta and errors.
-        size += len(row[2] or "") + len(row[8] or "") + len(row[16] or "")
-        if size - read > READ_BYTES:
-            read = size
-            await asyncio.sleep(0)
+        for place in _TEXTS:
+            if row[place] is not None:
+                size += len(row[place])
+                if size - read > READ_BYTES:
+                    read = size
+                    await asyncio.sleep(0)
     return found, size

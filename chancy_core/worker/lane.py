@@ -21,6 +21,8 @@ from chancy_core.worker.pace import Pace
 PATIENCE_S: Final = 0.5
 # How long an executor may take to close.
 CLOSED_WITHIN_S: Final = 10.0
+# Looking a member up takes longer than comparing with it.
+_SUCCEEDED: Final = State.SUCCEEDED
 WAITED: Final = "It waited too long for a slot on its worker: it was handed back."
 
 
@@ -120,7 +122,7 @@ class Lane:
     async def _run(self, job: QueuedJob, executor: Executor, *, checks: bool) -> None:
         try:
             outcome: Outcome = await executor.run(job)
-            if checks or outcome.state is not State.SUCCEEDED:
+            if checks or outcome.state is not _SUCCEEDED:
                 outcome = checked(job, outcome, executor)
         except BaseException as error:  # noqa: BLE001 -- an executor that breaks its promise loses no job
             outcome = self._broken(job, executor, error)
