@@ -70,7 +70,11 @@ class Arena:
         except Skipped:
             raise
         except Exception as error:
-            result = await self._counted(GIVES_UP_AFTER_S) if self._dsn else Result()
+            try:
+                result = await self._counted(GIVES_UP_AFTER_S)
+            except Exception:
+                # It went wrong before there was anything to count.
+                result = Result()
             result.wrong.insert(0, _told(error))
         finally:
             await self._close()
