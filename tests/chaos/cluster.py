@@ -137,11 +137,12 @@ class Cluster:
             rules.write(f"host replication {USER} 127.0.0.1/32 trust\n")
         return self.start()
 
-    def make_standby(self, primary: Cluster, name: str = "standby") -> Self:
-        """Copy a primary, and follow it."""
+    def make_standby(self, primary: Cluster, name: str = "standby", source: str | None = None) -> Self:
+        """Copy a primary, and follow it by a DSN, its own by default."""
         self._run("pg_basebackup", "-D", str(self.data), "-d", primary.dsn(application_name=name), "-R", "--no-sync",
                   "-c", "fast")  # fmt: skip
-        (self.data / "postgresql.auto.conf").write_text(f"primary_conninfo = '{primary.dsn(application_name=name)}'\n")
+        follows = make_conninfo(source or primary.dsn(), application_name=name)
+        (self.data / "postgresql.auto.conf").write_text(f"primary_conninfo = '{follows}'\n")
         return self.start()
 
     def start(self) -> Self:

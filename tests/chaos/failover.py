@@ -96,3 +96,33 @@ async def address_moves(arena: Arena) -> float:
     relay.lead_to(standby.dsn())
     arena.moved_to(standby.dsn())
     return await arena.back()
+
+
+@scenario(within_s=FAIL_OVER_S)
+async def fail_over_to_the_past(arena: Arena) -> float:
+    """A standby is promoted that lacks the last seconds: jobs that were claimed or recorded in them run again."""
+    primary = await asyncio.to_thread(arena.cluster, "primary")
+    relay = arena.relay(primary.dsn())
+    standby = arena.unmade_cluster("standby")
+    await asyncio.to_thread(standby.make_standby, primary, source=relay.dsn)
+    await arena.database(primary.dsn())
+    both = primary.dsn(
+        host="127.0.0.1,127.0.0.1", port=f"{primary.port},{standby.port}", target_session_attrs="read-write"
+    )
+    for _ in range(2):
+        await arena.worker(both)
+    await arena.push(number=800)
+    await arena.under_way(100)
+    await until(lambda: _has_caught_up(primary, standby), "the standby has all jobs")
+    relay.stall("standby")
+    await arena.under_way(100)
+    await asyncio.to_thread(primary.kill)
+    relay.cut("standby")
+    standby.query("SELECT pg_promote()")
+    arena.moved_to(standby.dsn())
+    return await arena.back()
+
+
+def _has_caught_up(primary: Cluster, standby: Cluster) -> bool:
+    written = primary.query("SELECT pg_current_wal_lsn()")[0][0]
+    return bool(standby.query("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", written)[0][0])
