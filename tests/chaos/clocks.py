@@ -74,7 +74,7 @@ async def clock_set_back(arena: Arena) -> float:
     return await arena.back()
 
 
-@scenario(within_s=2 * KILLED_S)
+@scenario(within_s=KILLED_S)
 async def clock_set_back_and_a_worker_killed(arena: Arena) -> float:
     """The database's clock is set back by an hour, and then a worker is killed: others take over what it held."""
     server, offset = await _in_full_swing(arena)
@@ -91,7 +91,7 @@ async def _one_killed(arena: Arena) -> float:
     return await arena.back(other, since=since)
 
 
-@scenario(within_s=2 * KILLED_S)
+@scenario(within_s=KILLED_S)
 async def worker_killed_and_clock_set_back(arena: Arena) -> float:
     """A worker is killed, and then the database's clock is set back by an hour: its lease must not last an hour."""
     server, offset = await _in_full_swing(arena)
