@@ -575,5 +575,5 @@ async def test_an_executor_with_bad_text_holds_up_nobody(chancy):
         finished = await chancy.wait_for_jobs(await chancy.push_many("odd", pushed), timeout=WITHIN_S)
     assert [job.state for job in finished] == ["succeeded", "failed", "succeeded", "failed", "succeeded"]
     assert [job.result for job in finished if job.state == "succeeded"] == ["good"] * 3
-    assert finished[1].errors[0].message == finished[1].note == "a\\u0000"
+    assert finished[1].errors[0].message == finished[1].note == "a\\x00"
     assert finished[3].errors[0].message == finished[3].note == "a\\ud800"

@@ -25,13 +25,12 @@ PROCESSES = ("chancy_core.executors.process", "chancy_core.executors.processes")
 
 WORKER_PROGRAM = """
 import asyncio, sys
-from support import WITHIN_S
 from chancy import Chancy, Job, Worker
 
 async def main():
     async with Chancy(discover=False) as chancy, Worker(chancy):
         reference = await chancy.push(Job(func="asyncio.sleep", kwargs={"delay": 0}))
-        assert (await reference.wait(timeout=WITHIN_S)).state == "succeeded"
+        assert (await reference.wait(timeout=60)).state == "succeeded"
         print(*sys.modules)
 
 asyncio.run(main())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
@@ -16,7 +16,7 @@ from chancy_core.store.bounded import BoundedAsyncConnection
 from chancy_core.store.connect import connect
 from chancy_core.store.flow import AsyncConnection, Flow, run
 from chancy_core.store.spare import SPARE
-from chancy_core.store.weather import ConnectionGone, Fault, fault_of, of_no_use, text_of
+from chancy_core.store.weather import ConnectionGone, Fault, NoAnswer, fault_of, of_no_use, text_of
 
 T = TypeVar("T")
 
@@ -86,6 +86,8 @@ class WorkerConnection:
         self._lock = asyncio.Lock()
         self._pause_s = FIRST_PAUSE_S
         self._next_try_at = 0.0
+        #: Called when it was given up because nothing came: others that lead to the same server are likely to hang too.
+        self.on_silence: Callable[[], Awaitable[None]] | None = None
         # Since when somebody has waited without any answer, by the monotonic clock.
         self._asked_at: float | None = None
 
@@ -131,6 +133,8 @@ class WorkerConnection:
                     self._asked_at = None
                     raise
                 await self.close()
+                if isinstance(error, NoAnswer) and self.on_silence is not None:
+                    await self.on_silence()
                 if isinstance(error, ConnectionGone):
                     raise
                 raise ConnectionGone(text_of(error)) from error
@@ -156,6 +160,11 @@ class WorkerConnection:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+    async def close_if_idle(self) -> None:
+        """Close it unless somebody uses it just now."""
+        if not self._lock.locked():
+            await self.close()
 
     def cut(self) -> None:
         """Let it be lost, for whoever waits for it as well."""

@@ -164,8 +164,14 @@ class Parts:
             settings=settings,
             deadline_s=self._deadline_s,
         )
+        connection.on_silence = self._silence
         self.connections.append(connection)
         return connection
+
+    async def _silence(self) -> None:
+        """A connection has hung: those that nobody uses are opened anew as well, before somebody waits for them."""
+        for connection in self.connections:
+            await connection.close_if_idle()
 
     def _claims_and_listening(self, lease_s: float) -> tuple[WorkerConnection, ListeningConnection | None]:
         """One connection for whatever an idle worker does; but behind a pooler, LISTEN needs a session of its own."""
@@ -190,6 +196,7 @@ class Parts:
             pooler=False,
             deadline_s=self._deadline_s,
         )
+        connection.on_silence = self._silence
         self.connections.append(connection)
         return connection
 
