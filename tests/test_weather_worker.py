@@ -602,3 +602,17 @@ async def test_a_job_that_a_trigger_keeps_from_being_claimed_holds_up_no_other(c
             refused = [event["job"] for event in events if event["event"] == "claim_refused"]
     assert sorted(refused) == sorted([str(references[3]), str(references[17])])
     assert {(await references[n].get()).state for n in (3, 17)} == {"pending"}
+
+
+async def test_a_connection_that_hangs_leaves_no_worker_deaf(chancy, relay, monkeypatch):
+    """The connection that listens is given up with one that hangs, and opened again at once, though nobody uses it."""
+    # No heartbeat comes meanwhile, and yet a connection waits for no more than a second.
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 3600.0)
+    monkeypatch.setattr(weather, "PARTS_OF_LEASE", 3600)
+    async with behind(relay, chancy, lease_s=3600):
+        await (await chancy.push(Job.from_func(jobs.noop))).wait(timeout=PATIENCE_S)
+        relay.stall("chancy finish", new=False)
+        before = relay.opened().count("chancy claim")
+        await chancy.push(Job.from_func(jobs.noop))
+        await until(lambda: relay.opened().count("chancy finish") > 1, PATIENCE_S)
+        await until(lambda: relay.opened().count("chancy claim") > before, PATIENCE_S)

@@ -48,6 +48,12 @@ class ListeningConnection(WorkerConnection):
             self._unwatch(self._connection)
         await super().close()
 
+    async def close_if_idle(self) -> None:
+        """As for any connection; but this one is needed while nobody uses it, so that `listen` opens it again."""
+        if not self._lock.locked() and self._connection is not None:
+            await self.close()
+            self._deaf.set()
+
     @asynccontextmanager
     async def _held(self) -> AsyncIterator[AsyncConnection]:
         async with super()._held() as connection:

@@ -30,6 +30,8 @@ LOOK: Final = 0.06
 AGAIN: Final = 1 / 3
 # How soon it tries again when a renewal failed; sooner with a short lease.
 RETRY_S: Final = 1.0
+# The same failure is told again after so long.
+SAY_AGAIN_S: Final = 60.0
 
 
 class Standby:
@@ -65,6 +67,8 @@ class Standby:
         self._forgotten = forgotten
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
+        # What was told last of a failure, and when, by the monotonic clock.
+        self._said: tuple[str, float] = ("", 0.0)
         self._deadline_s: Final = deadline_s(lease.lease_s)
         self._connection: BoundedConnection | None = None
         # When the next renewal is expected, and when the last one was sent, by the monotonic clock. Plain numbers: the
@@ -118,7 +122,7 @@ class Standby:
                 self._renew()
             except Exception as error:  # noqa: BLE001 -- this thread must not end
                 if is_weather(error):
-                    log.warning("heartbeat_failed", error=text_of(error))
+                    self._say(text_of(error))
                 else:
                     log.error("heartbeat_failed", exc_info=error)
                 self._tell(self._lease.disturbed)
@@ -127,6 +131,13 @@ class Standby:
             self._disconnect()
             pause_s = min(RETRY_S, look_s)
         self._disconnect()
+
+    def _say(self, text: str) -> None:
+        """Tell of a renewal that failed, unless the same was told just now."""
+        now = time.monotonic()
+        if text != self._said[0] or now - self._said[1] > SAY_AGAIN_S:
+            self._said = text, now
+            log.warning("heartbeat_failed", error=text)
 
     def _renew(self) -> None:
         if self._connection is None:
