@@ -612,7 +612,7 @@ async def test_a_connection_that_hangs_leaves_no_worker_deaf(chancy, relay, monk
     async with behind(relay, chancy, lease_s=3600):
         await (await chancy.push(Job.from_func(jobs.noop))).wait(timeout=PATIENCE_S)
         relay.stall("chancy finish", new=False)
-        before = relay.opened().count("chancy claim")
+        before = relay.opened.count("chancy claim")
         await chancy.push(Job.from_func(jobs.noop))
-        await until(lambda: relay.opened().count("chancy finish") > 1, PATIENCE_S)
-        await until(lambda: relay.opened().count("chancy claim") > before, PATIENCE_S)
+        await until(lambda: relay.opened.count("chancy finish") > 1, PATIENCE_S)
+        await until(lambda: relay.opened.count("chancy claim") > before, PATIENCE_S)
