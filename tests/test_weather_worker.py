@@ -613,6 +613,8 @@ async def test_a_connection_that_hangs_leaves_no_worker_deaf(chancy, relay, monk
         await (await chancy.push(Job.from_func(jobs.noop))).wait(timeout=PATIENCE_S)
         relay.stall("chancy finish", new=False)
         before = relay.opened.count("chancy claim")
-        await chancy.push(Job.from_func(jobs.noop))
-        await until(lambda: relay.opened.count("chancy finish") > 1, PATIENCE_S)
+        with captured_events() as events:
+            await chancy.push(Job.from_func(jobs.noop))
+            # The duty that listens does it, and not whoever happens to use the connection next.
+            await until(lambda: "listen" in {e["duty"] for e in events if e["event"] == "database_lost"}, PATIENCE_S)
         await until(lambda: relay.opened.count("chancy claim") > before, PATIENCE_S)
