@@ -87,6 +87,12 @@ async def blocks_loop(seconds: float) -> str:
     return "blocked"
 
 
+async def blocks_until_gate() -> None:
+    """The same until the gate is opened, by another thread."""
+    while not gate.is_set():
+        time.sleep(0.01)  # noqa: ASYNC251 -- on purpose
+
+
 async def deaf(key: str) -> str:
     """Swallows every cancellation until the gate is opened."""
     while not gate.is_set():

@@ -59,12 +59,15 @@ async def runs(chancy, reference) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-async def test_each_signal_lets_it_drain(chancy, command, number):
+async def test_each_signal_lets_it_drain(chancy, command, tmp_path, number):
     """SIGTERM, SIGHUP and Ctrl-C alike: the job that runs comes to its end."""
-    process = command()
-    reference = await chancy.push(Job("jobs.sleep", kwargs={"seconds": 1.0}))
+    process = command("--grace", "600")
+    door = tmp_path / "door"
+    reference = await chancy.push(Job("hard_jobs.until_exists", kwargs={"path": str(door)}))
     await runs(chancy, reference)
     process.send_signal(number)
+    await until(lambda: "worker_stopping" in process.said(), PATIENCE_S)
+    door.touch()
     assert await ended(process) == 0
     assert (await reference.get()).state == "succeeded"
 
