@@ -57,7 +57,7 @@ async def test_a_job_that_cannot_be_rescued_holds_up_no_other(chancy, query, mon
         return query("SELECT func, state, count(*) FROM {s}.jobs GROUP BY func, state ORDER BY func")
 
     with captured_events() as events:
-        async with Worker(chancy, lease_s=0.5) as worker:
+        async with Worker(chancy, lease_s=2) as worker:
             await until(lambda: left() == [("jobs.noop", "pending", 5), ("kept.back", "running", 4)])
             await until(lambda: len(rounds) >= 3)
             refused = [event for event in events if event["event"] == "rescue_refused"]
@@ -83,7 +83,7 @@ async def test_what_is_refused_is_reported_again_after_a_while(chancy, query, mo
         def reports():
             return len([event for event in events if event["event"] == "rescue_refused"])
 
-        async with Worker(chancy, lease_s=0.5):
+        async with Worker(chancy, lease_s=2):
             await until(lambda: len(rounds) >= 3)
             assert reports() == 1
             monkeypatch.setattr(rescue, "REPORT_EVERY_S", 0.0)
