@@ -13,7 +13,7 @@ import click
 import hard_jobs
 import psycopg
 import pytest
-from support import captured_events, until
+from support import WITHIN_S, captured_events, until
 
 from chancy import Backoff, Chancy, Job, Limit, Migration, Plugin, State, Worker, hookimpl
 from chancy_core.errors import ConfigError, PluginError, SchemaError
@@ -41,7 +41,7 @@ def plugin(name: str = "p", fields: dict[str, Any] | None = None, **hooks: Calla
 
 async def run_one(chancy: Chancy, job: Job = ECHO) -> Any:
     async with Worker(chancy, grace_s=1):
-        return await (await chancy.push(job)).wait(timeout=20)
+        return await (await chancy.push(job)).wait(timeout=WITHIN_S)
 
 
 # -- loading -----------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ async def test_a_plugin_that_spoils_the_transaction_loses_no_outcome(new_chancy,
     monkeypatch.setattr("chancy_core.plugins.host.ON_COMPLETE_S", 0.2)
     async with new_chancy(plugins=[plugin("spoiler", on_complete=spoil)]) as chancy, Worker(chancy, grace_s=5):
         references = await chancy.push_many([ECHO] * 30)
-        jobs = await chancy.wait_for_jobs(references, timeout=30)
+        jobs = await chancy.wait_for_jobs(references, timeout=WITHIN_S)
     assert {job.state for job in jobs} == {State.SUCCEEDED}
     assert {job.attempts for job in jobs} == {1}
     assert chancy.plugins.failures["spoiler", "on_complete"] >= 1
@@ -296,7 +296,7 @@ async def test_failures_are_reported_once_in_a_while(new_chancy):
     with captured_events() as events:
         async with new_chancy(plugins=[plugin("bad", on_claim=fail)]) as chancy, Worker(chancy):
             for _ in range(5):
-                await (await chancy.push(ECHO)).wait(timeout=20)
+                await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
     assert chancy.plugins.failures["bad", "on_claim"] == 5
     assert len([e for e in events if e["event"] == "hook_failed"]) == 1
 
@@ -356,7 +356,7 @@ async def test_on_recorded_hears_of_each_outcome_once(new_chancy):
     plugins = [plugin("spoiler", on_complete=_roll_back), plugin("counter", on_recorded=count)]
     async with new_chancy(plugins=plugins) as chancy, Worker(chancy):
         references = await chancy.push_many([ECHO] * 30)
-        await chancy.wait_for_jobs(references, timeout=30)
+        await chancy.wait_for_jobs(references, timeout=WITHIN_S)
         await until(lambda: len(told) >= 30)
     assert chancy.plugins.failures["spoiler", "on_complete"] >= 1
     assert sorted(told) == sorted(reference.identifier for reference in references)
@@ -377,7 +377,7 @@ async def test_on_recorded_does_not_hear_of_stale_outcomes(new_chancy, query):
         hard_jobs.gate.set()
         await until(lambda: worker.stale == 1)
         other = await chancy.push(ECHO)
-        await other.wait(timeout=20)
+        await other.wait(timeout=WITHIN_S)
         await until(lambda: told)
         query("DELETE FROM {s}.jobs WHERE id = %s", mine.identifier)
     assert told == [other.identifier]
@@ -440,9 +440,12 @@ async def test_on_stop_comes_after_the_last_outcome_in_the_opposite_order(new_ch
         return plugin(name, on_stop=stop)
 
     async with new_chancy(plugins=[stops("a"), stops("b")]) as chancy:
-        async with Worker(chancy, grace_s=20):
-            await chancy.push(Job(func="jobs.sleep", kwargs={"seconds": 0.3}))
+        hard_jobs.gate.clear()
+        async with Worker(chancy, grace_s=WITHIN_S):
+            await chancy.push(Job(func="hard_jobs.until_gate"))
             await until(lambda: _runs(chancy))
+            # While it stops.
+            asyncio.get_running_loop().call_later(0.3, hard_jobs.gate.set)
         assert seen == [("b", 0, {}), ("a", 0, {})]
 
 
