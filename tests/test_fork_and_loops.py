@@ -42,6 +42,10 @@ def in_child(work: Callable[[], str]) -> str:
     return said
 
 
+def waits_for_lock(query: Callable[..., list[Any]]) -> bool:
+    return bool(query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%{s}%%'"))
+
+
 def sessions(query: Callable[..., list[Any]]) -> int:
     ((count,),) = query("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%{s}%%' AND pid <> pg_backend_pid()")
     return int(count)
@@ -231,7 +235,7 @@ async def test_a_close_that_is_cancelled_closes_all_the_same(new_chancy, dsn, qu
     with psycopg.connect(dsn) as holder:
         holder.execute(f'LOCK TABLE "{chancy.settings.schema}".jobs')
         push = asyncio.create_task(chancy.push(ECHO))
-        await asyncio.sleep(0.05)
+        await until(lambda: waits_for_lock(query))
         closing = asyncio.create_task(chancy.close())
         await asyncio.sleep(0.05)
         closing.cancel()

@@ -90,7 +90,7 @@ async def test_a_tick_that_waits_for_somebodys_lock_is_not_the_plugins_failure(n
             await connection.execute(f"SELECT count(*) FROM {schema}.held".encode())
         went.append(1)
 
-    made = plugin("waits", {"interval": 0.02, "tick_timeout_s": 0.3}, on_tick=tick)
+    made = plugin("waits", {"interval": 0.02, "tick_timeout_s": 2.0}, on_tick=tick)
     # A deadline would end the wait before the tick's time is over.
     type(made).answer_within_s = None
     with captured_events() as events:
@@ -127,7 +127,7 @@ async def test_a_lock_is_told_when_the_ticks_time_is_over(new_chancy, schema, ds
         async with tick.connection() as connection:
             await connection.execute(f"SELECT count(*) FROM {schema}.held".encode())
 
-    made = plugin("waits", {"interval": 0.02, "tick_timeout_s": 0.3}, on_tick=tick)
+    made = plugin("waits", {"interval": 0.02, "tick_timeout_s": 2.0}, on_tick=tick)
     with captured_events() as events:
         async with new_chancy(plugins=[made]) as chancy, await psycopg.AsyncConnection.connect(dsn) as holder:
             await holder.execute(f"CREATE TABLE {schema}.held ()".encode())
@@ -145,7 +145,7 @@ async def test_no_backend_waits_for_a_lock_for_a_tick_that_has_given_up(new_chan
         async with tick.connection() as connection:
             await connection.execute(f"SELECT count(*) FROM {schema}.held /* tick */".encode())
 
-    made = plugin("waits", {"interval": 0.02, "tick_timeout_s": 0.2}, on_tick=tick)
+    made = plugin("waits", {"interval": 0.02, "tick_timeout_s": 1.0}, on_tick=tick)
     waiting = (
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%{s}.held /* tick%%'"
     ).replace("{s}", schema)
@@ -155,7 +155,8 @@ async def test_no_backend_waits_for_a_lock_for_a_tick_that_has_given_up(new_chan
         await holder.execute(f"LOCK TABLE {schema}.held".encode())
         async with Worker(chancy):
             await until(lambda: chancy.plugins.ticks["waits"] >= 5, within_s=60)
-            assert query(waiting)[0][0] <= 2
+            # One may be about to be ended; if they piled up, there would be more and more of them.
+            await until(lambda: query(waiting)[0][0] <= 2)
             await holder.rollback()
 
 
@@ -163,14 +164,14 @@ async def test_no_backend_waits_for_a_lock_for_a_tick_that_has_given_up(new_chan
 def silent(new_chancy, dsn, schema, monkeypatch) -> Callable[..., Any]:
     """Runs a worker whose plugin's hook finds the database silent the first time, until its job has ended."""
     for name, value in {
-        "chancy_core.plugins.host.ON_COMPLETE_S": 0.5,
-        "chancy_core.plugins.budgets.CLAIM_BUDGET_S": 0.5,
+        "chancy_core.plugins.host.ON_COMPLETE_S": 2.0,
+        "chancy_core.plugins.budgets.CLAIM_BUDGET_S": 2.0,
     }.items():
         monkeypatch.setattr(name, value)
     init = WorkerConnection.__init__
 
     def hasty(self: Any, *arguments: Any, **named: Any) -> None:
-        init(self, *arguments, **(named | {"deadline_s": 1.0}))
+        init(self, *arguments, **(named | {"deadline_s": 4.0}))
 
     monkeypatch.setattr(WorkerConnection, "__init__", hasty)
 
@@ -263,7 +264,7 @@ async def test_a_silent_database_does_not_switch_ticks_off(schema, dsn):
                 await connection.execute("SELECT 1")
             went.append(1)
 
-        made = plugin("caught", {"interval": 0.02, "tick_timeout_s": 1.0}, on_tick=tick)
+        made = plugin("caught", {"interval": 0.02, "tick_timeout_s": 3.0}, on_tick=tick)
         chancy = Chancy(way.dsn, schema=schema, discover=False, plugins=[made])
         with captured_events() as events:
             async with chancy, Worker(chancy, grace_s=1):

@@ -352,7 +352,7 @@ async def test_a_worker_killed_in_a_plugins_long_statement_leaves_nothing_locked
     """The server ends the statement, and with it the dead worker's transaction: another worker runs the job."""
     reference = await chancy.push(Job.from_func(jobs.noop, max_attempts=2))
     with nursery(tmp_path, dsn, schema) as new:
-        victim = new(worker={"lease_s": 1}, plugins=["hostile.Sleeper"])
+        victim = new(worker={"lease_s": 3}, plugins=["hostile.Sleeper"])
         await until(lambda: query(ASLEEP, schema))
         victim.send(signal.SIGKILL)
         victim.wait()

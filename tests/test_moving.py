@@ -129,7 +129,7 @@ async def test_claims_go_on_while_many_jobs_become_due(chancy, query):
     await chancy.declare(Queue("none", tags=["nobody"]))
     query(
         "INSERT INTO {s}.jobs (id, queue, func, state, scheduled_at, unique_key) SELECT gen_random_uuid(), 'none', "
-        "'jobs.noop', 'scheduled', now(), 'stays' || n FROM generate_series(1, 3000) AS n"
+        "'jobs.noop', 'scheduled', now(), 'stays' || n FROM generate_series(1, 30_000) AS n"
     )
     stays(query, "UPDATE", "PERFORM pg_sleep(0.001); RETURN NEW")
     async with Worker(chancy):

@@ -22,7 +22,7 @@ from chancy_core.store import connect, flow, idle, pooling, pools, tries
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 # Long for a machine that does something else, and short for a test.
-DEADLINE_S = 1.0
+DEADLINE_S = 2.0
 
 
 @pytest.fixture
@@ -410,7 +410,7 @@ def test_ended_idle_sessions_cost_no_sync_call_a_failure(new_chancy, query):
 
 async def test_sessions_that_time_out_while_idle_cost_nobody_a_failure(dsn, schema, query, until):
     """With a short idle_session_timeout, each call after an idle time succeeds."""
-    where = psycopg.conninfo.make_conninfo(dsn, options="-c idle_session_timeout=300ms")
+    where = psycopg.conninfo.make_conninfo(dsn, options="-c idle_session_timeout=1s")
     async with Chancy(where, schema=schema, discover=False) as chancy:
         for call in (lambda: chancy.push(ECHO), lambda: chancy.push_many([ECHO]), chancy.migrate, chancy.count_jobs):
             await chancy.push(ECHO)

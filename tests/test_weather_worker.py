@@ -35,8 +35,8 @@ def relay(dsn):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Deadlines of a second instead of five."""
-    monkeypatch.setattr(weather, "DEADLINE_MIN_S", 1.0)
+    """Deadlines of three seconds instead of five; a busy machine may need one for a statement."""
+    monkeypatch.setattr(weather, "DEADLINE_MIN_S", 3.0)
 
 
 @asynccontextmanager
@@ -131,7 +131,7 @@ async def test_a_worker_says_what_hinders_it(chancy, relay, monkeypatch):
     monkeypatch.setattr("chancy_core.worker.vitals.UNWELL_S", 0.5)
     async with behind(relay, chancy, lease_s=60) as worker:
         await (await chancy.push(Job.from_func(jobs.noop))).wait(timeout=PATIENCE_S)
-        assert worker.hindered is None
+        await until(lambda: worker.hindered is None, PATIENCE_S)
         relay.stall("chancy finish")
         await chancy.push(Job.from_func(jobs.noop))
         await until(lambda: worker.hindered, PATIENCE_S)
@@ -191,7 +191,7 @@ async def test_a_read_only_minute_costs_no_result(chancy, query, dsn):
 async def test_a_lock_on_the_workers_table_costs_no_good_run(chancy, query, dsn):
     """Nobody can renew for longer than a lease: afterwards every run is recorded as what it was, and none as lost."""
     hard_jobs.gate.clear()
-    async with Worker(chancy, lease_s=2) as one, Worker(chancy, lease_s=2) as other:
+    async with Worker(chancy, lease_s=4) as one, Worker(chancy, lease_s=4) as other:
         references = await chancy.push_many([Job.from_func(hard_jobs.until_gate, max_attempts=1)] * 20)
         await until(lambda: one.running + other.running == 20, PATIENCE_S)
         async with await psycopg.AsyncConnection.connect(dsn) as somebody:
@@ -245,7 +245,7 @@ async def test_a_time_out_of_the_role_does_not_repeat_one_batch_for_ever(chancy,
         "$$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$"
     )
     query("CREATE TRIGGER slow BEFORE INSERT ON {s}.finished_jobs FOR EACH ROW EXECUTE FUNCTION {s}.slow()")
-    async with Worker(chancy, lease_s=6, concurrency=300):
+    async with Worker(chancy, lease_s=9, concurrency=300):
         references = await chancy.push_many([Job.from_func(jobs.noop)] * 300)
         finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
     assert {(job.state, job.claims) for job in finished} == {("succeeded", 1)}
@@ -256,7 +256,7 @@ async def test_a_time_out_of_the_role_does_not_repeat_one_batch_for_ever(chancy,
 
 async def test_a_claim_that_waited_for_a_lock_longer_than_the_lease_runs_nothing(chancy, query, dsn):
     """A lock on the queues' table holds a claim until the lease is over: no job of it is run, and none is lost."""
-    async with Worker(chancy, lease_s=1) as worker:
+    async with Worker(chancy, lease_s=2) as worker:
         async with await psycopg.AsyncConnection.connect(dsn) as somebody:
             await somebody.execute(
                 f"LOCK TABLE {chancy.settings.schema}.queues, {chancy.settings.schema}.workers".encode()
@@ -283,7 +283,7 @@ async def test_a_lease_that_lies_too_far_ahead_ends_in_time(chancy, query):
         "SELECT gen_random_uuid(), 'default', 'jobs.noop', 'running', 'gone', 1, 1, 2, now() FROM generate_series(1, 3)"
     )
     with captured_events() as events:
-        async with Worker(chancy, lease_s=1):
+        async with Worker(chancy, lease_s=2):
             await until(lambda: query("SELECT count(*) FROM {s}.finished_jobs") == [(3,)], PATIENCE_S)
     assert [event["workers"] for event in events if event["event"] == "clock_set_back"] == [["gone"]]
 
@@ -291,10 +291,10 @@ async def test_a_lease_that_lies_too_far_ahead_ends_in_time(chancy, query):
 async def test_who_was_cut_off_himself_rescues_nobody_for_a_lease(chancy, query, relay):
     """A worker comes back first after everybody was cut off: it lets the others renew, and their runs are good."""
     hard_jobs.gate.clear()
-    async with Worker(chancy, lease_s=2, concurrency=10) as other:
+    async with Worker(chancy, lease_s=4, concurrency=10) as other:
         references = await chancy.push_many([Job.from_func(hard_jobs.until_gate)] * 10)
         await until(lambda: other.running == 10, PATIENCE_S)
-        async with behind(relay, chancy, lease_s=2, tags=["idle"]) as first:
+        async with behind(relay, chancy, lease_s=4, tags=["idle"]) as first:
             relay.stall()
             await until(lambda: not first.lease_held, PATIENCE_S)
             # The other one's lease looks old to whoever comes back now; it renews a moment later.
@@ -311,12 +311,12 @@ async def test_who_was_cut_off_himself_rescues_nobody_for_a_lease(chancy, query,
 async def test_a_killed_workers_jobs_run_again_although_the_survivor_is_idle(chancy, new_child, query):
     """A worker is killed while it runs jobs; one that has nothing to do notices by itself when the lease is over."""
     await chancy.declare(Queue("q", tags=["victim", "survivor"]))
-    victim = new_child(worker={"lease_s": 2, "tags": ["victim"]})
+    victim = new_child(worker={"lease_s": 4, "tags": ["victim"]})
     await asyncio.to_thread(victim.ready)
     references = await chancy.push_many("q", [Job.from_func(hard_jobs.until_gate, max_attempts=2)] * 5)
     await until(lambda: query("SELECT count(*) FROM {s}.jobs WHERE state = 'running'") == [(5,)], PATIENCE_S)
     hard_jobs.gate.set()
-    async with Worker(chancy, lease_s=2, tags=["survivor"]):
+    async with Worker(chancy, lease_s=4, tags=["survivor"]):
         victim.send(signal.SIGKILL)
         finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
     assert {(job.state, job.attempts) for job in finished} == {("succeeded", 2)}
@@ -417,7 +417,7 @@ async def test_told_twice_it_ends_although_its_database_hangs(chancy, relay):
 async def test_a_worker_never_rescues_its_own_runs(chancy, query):
     """Its lease ran out in the database without its knowledge, and it is the only worker: its runs stay its own."""
     hard_jobs.gate.clear()
-    async with Worker(chancy, lease_s=1) as worker:
+    async with Worker(chancy, lease_s=2) as worker:
         references = await chancy.push_many([Job.from_func(hard_jobs.until_gate)] * 5)
         await until(lambda: worker.running == 5, PATIENCE_S)
         await until(lambda: not worker._parts.lease.unsteady_s, PATIENCE_S)
@@ -497,8 +497,8 @@ async def test_a_clock_that_jumps_forward_costs_no_good_run(chancy, query, monke
     """All leases end at once: whoever sees that first lets the others renew, although its own renewals went well."""
     hard_jobs.gate.clear()
     async with (
-        Worker(chancy, lease_s=2, tags=["busy"], name="one") as one,
-        Worker(chancy, lease_s=2, tags=["busy"], name="two") as two,
+        Worker(chancy, lease_s=4, tags=["busy"], name="one") as one,
+        Worker(chancy, lease_s=4, tags=["busy"], name="two") as two,
     ):
         references = await chancy.push_many([Job.from_func(hard_jobs.until_gate)] * 200)
         await until(lambda: one.running and two.running, PATIENCE_S)
@@ -522,7 +522,7 @@ async def test_a_clock_that_jumps_forward_costs_no_good_run(chancy, query, monke
 async def test_a_deleted_row_of_a_worker_costs_no_run(chancy, query):
     """Somebody deletes the rows of all workers while they run jobs: they go on, and every run is recorded."""
     hard_jobs.gate.clear()
-    async with Worker(chancy, lease_s=2) as one, Worker(chancy, lease_s=2) as other:
+    async with Worker(chancy, lease_s=4) as one, Worker(chancy, lease_s=4) as other:
         references = await chancy.push_many([Job.from_func(hard_jobs.until_gate)] * 20)
         await until(lambda: one.running + other.running == 20, PATIENCE_S)
         await until(lambda: not one._parts.lease.unsteady_s and not other._parts.lease.unsteady_s, PATIENCE_S)
@@ -537,7 +537,7 @@ async def test_a_deleted_row_of_a_worker_costs_no_run(chancy, query):
 async def test_runs_that_others_have_taken_meanwhile_are_stopped(chancy, query):
     """The row is gone, and so are some of the jobs: those are stopped here, and the others go on."""
     hard_jobs.gate.clear()
-    async with Worker(chancy, lease_s=2) as worker:
+    async with Worker(chancy, lease_s=4) as worker:
         references = await chancy.push_many([Job.from_func(hard_jobs.until_gate, max_attempts=9)] * 10)
         await until(lambda: worker.running == 10, PATIENCE_S)
         with captured_events() as events:
@@ -560,7 +560,7 @@ async def test_a_worker_whose_every_claim_fails_gives_up(chancy, monkeypatch):
         raise KeyError("bytes")
         yield
 
-    async with Worker(chancy, lease_s=1) as worker:
+    async with Worker(chancy, lease_s=2) as worker:
         with captured_events() as events:
             monkeypatch.setattr(claim.Claimer, "_claim_flow", broken)
             await chancy.push(Job.from_func(jobs.noop))

@@ -298,7 +298,7 @@ async def test_sessions_that_the_server_has_ended_are_replaced(chancy, query):
 async def test_a_lock_on_the_schedules_delays_and_that_is_all(new_chancy, dsn, schema, query, until):
     """While somebody holds the table nothing is fired and nothing is counted as failed; afterwards it goes on."""
     tables = [{"name": "s", "cron": "* * * * * *", "job": "cron_jobs.note"}]
-    Cron.answer_within_s, before = 0.3, Cron.answer_within_s
+    Cron.answer_within_s, before = 2.0, Cron.answer_within_s
     try:
         async with new_chancy(Cron(schedules=tables)) as chancy, Worker(chancy, grace_s=5):
             await until(lambda: query("SELECT count(*) >= 1 FROM {s}.finished_jobs")[0][0])

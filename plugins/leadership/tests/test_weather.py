@@ -89,9 +89,9 @@ async def test_a_lease_without_end_ends(new_chancy, migrated, query, until, unti
 
 async def test_a_living_leader_goes_on_when_the_clock_is_set_back(new_chancy, migrated, query, until):
     """Its next renewal makes the lease as long as it is; its term stays."""
-    async with new_chancy(lease_s=1.5) as chancy, Worker(chancy):
+    async with new_chancy(lease_s=6.0) as chancy, Worker(chancy):
         query(HOUR_AHEAD)
-        await until(lambda: query("SELECT lease_until < now() + interval '2 seconds' FROM {s}.leadership")[0][0])
+        await until(lambda: query("SELECT lease_until < now() + interval '7 seconds' FROM {s}.leadership")[0][0])
         assert term(chancy) == 1
 
 
@@ -99,7 +99,7 @@ async def test_nobody_waits_for_a_leader_that_resigned_before_the_clock_was_set_
     new_chancy, migrated, query, until
 ):
     """Without a holder there is no lease, however far ahead its time lies."""
-    async with new_chancy(lease_s=1.5) as chancy:
+    async with new_chancy(lease_s=6.0) as chancy:
         async with Worker(chancy):
             assert term(chancy) == 1
         query(HOUR_AHEAD)
@@ -131,7 +131,7 @@ async def test_a_term_that_cannot_rise_is_told_with_what_to_do(new_chancy, migra
 async def test_a_connection_that_hangs_costs_the_leader_nothing(migrated, dsn, query, until):
     """It is given up after a third of the lease: the lease is renewed on another one, in the same term."""
     async with way_to(dsn) as way:
-        chancy = Chancy(way.dsn, schema=migrated, discover=False, plugins=[Leadership(lease_s=9.0)])
+        chancy = Chancy(way.dsn, schema=migrated, discover=False, plugins=[Leadership(lease_s=15.0)])
         async with chancy, Worker(chancy):
             elector = Leadership.of(chancy)._elector
             way.silence(elector._current)
@@ -185,7 +185,8 @@ async def test_a_lock_on_the_row_is_waited_out_and_no_session_piles_up(crowd, ds
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'chancy leadership' AND query LIKE %s "
             "AND wait_event_type = 'Lock'"
         )
-        assert query(waiting, f"%{schema}%")[0][0] <= len(crowd)
+        # One may be about to be ended; if they piled up, there would be more and more of them.
+        await until(lambda: query(waiting, f"%{schema}%")[0][0] <= len(crowd))
     await leads(crowd, until)
     assert all(not chancy.plugins.failures for chancy in crowd)
 

@@ -60,7 +60,7 @@ def published(chancy, schema, query):
 
 async def run(chancy, pruner):
     async with chancy.pool.connection() as connection:
-        return await pruner.rounds().run(PrunerStore(chancy.settings.schema, connection), budget_s=20)
+        return await pruner.rounds().run(PrunerStore(chancy.settings.schema, connection), budget_s=300)
 
 
 async def test_what_is_published_is_deleted_all_the_same(chancy, published, finish, partition, query):
@@ -138,7 +138,7 @@ async def test_the_state_of_the_server_is_nobodys_failure(new_chancy, finish, qu
 
 async def test_a_lock_on_the_finished_jobs_is_waited_out(new_chancy, finish, dsn, schema, left, until):
     """Somebody holds the whole table for a while: nothing is counted as failed, and it prunes afterwards."""
-    async with new_chancy(Pruner(interval=0.05, tick_timeout_s=1.0)) as chancy:
+    async with new_chancy(Pruner(interval=0.05, tick_timeout_s=3.0)) as chancy:
         finish(10, 2 * DAY)
         async with await psycopg.AsyncConnection.connect(dsn) as holder:
             await holder.execute(f'LOCK TABLE "{schema}".finished_jobs'.encode())
