@@ -606,7 +606,7 @@ async def test_a_job_that_a_trigger_keeps_from_being_claimed_holds_up_no_other(c
 
 async def test_a_connection_that_hangs_leaves_no_worker_deaf(chancy, relay, monkeypatch):
     """The connection that listens is given up with one that hangs, and opened again at once, though nobody uses it."""
-    # No heartbeat comes meanwhile, and yet a connection waits for no more than a second.
+    # No heartbeat comes meanwhile, and yet a connection waits for no more than three seconds.
     monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 3600.0)
     monkeypatch.setattr(weather, "PARTS_OF_LEASE", 3600)
     async with behind(relay, chancy, lease_s=3600):
