@@ -618,3 +618,17 @@ async def test_a_connection_that_hangs_leaves_no_worker_deaf(chancy, relay, monk
             # The duty that listens does it, and not whoever happens to use the connection next.
             await until(lambda: "listen" in {e["duty"] for e in events if e["event"] == "database_lost"}, PATIENCE_S)
         await until(lambda: relay.opened.count("chancy claim") > before, PATIENCE_S)
+
+
+async def test_rows_that_take_long_to_claim_are_claimed_fewer_at_a_time(chancy, query):
+    """A trigger makes each claimed row slow, and the whole claim longer than a statement may take: fewer go through."""
+    query(
+        "CREATE FUNCTION {s}.slow() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF NEW.state = 'running' THEN PERFORM pg_sleep(0.1); END IF; RETURN NEW; END $$"
+    )
+    query("CREATE TRIGGER slow BEFORE UPDATE ON {s}.jobs FOR EACH ROW EXECUTE FUNCTION {s}.slow()")
+    references = await chancy.push_many([Job.from_func(jobs.noop)] * 100)
+    # The whole claim takes ten seconds, and may take five.
+    async with Worker(chancy, lease_s=15, concurrency=100):
+        finished = await chancy.wait_for_jobs(references, timeout=40)
+    assert {job.state for job in finished} == {"succeeded"}

@@ -37,6 +37,11 @@ CLAIM_MAX: Final = 500
 # And no more, once they hold so many bytes as they are stored, compressed mostly: what one claim brings is in memory
 # several times over while it is read.
 CLAIM_MAX_BYTES: Final = 1 << 20
+# A claim that is quicker than that may take more the next time, after one that failed.
+QUICK_S: Final = 1.0
+# What a claim that was given up has locked is free again within so many seconds; meanwhile it is looked more often.
+FREE_AFTER_S: Final = 5.0
+SOON_S: Final = 0.5
 # So much JSON is read at a step, which holds the event loop for some milliseconds.
 READ_BYTES: Final = 1 << 19
 # A worker that notifications wake looks by itself only in case one was lost, which is so many times as seldom.
@@ -116,7 +121,8 @@ class Claimer:
         self._plugins = plugins
         self._floors = Floors()
         self._refused = Refused()
-        # How many jobs a claim takes at most: fewer while the database refuses claims.
+        self._failed_at = float("-inf")
+        # How many jobs a claim takes at most: fewer while the database refuses claims, or is slow with them.
         self._limit = CLAIM_MAX
         self._alarm = Alarm()
         # Rings when a queue whose budget was used up may have one again. New jobs do not ring it.
@@ -165,6 +171,8 @@ class Claimer:
         """Sleep until there may be jobs, or nobody has looked for too long."""
         self.looked()
         pause_s = self._poll_s()
+        if time.monotonic() - self._failed_at < FREE_AFTER_S:
+            pause_s = min(pause_s, SOON_S)
         if not everywhere:
             # There may be jobs below the floors: look as soon as that may cost something again.
             pause_s = min(pause_s, self._floors.sweep_in_s(time.monotonic()))
@@ -222,11 +230,11 @@ class Claimer:
             self._started()
 
     async def _claim(self, wanted: int) -> Claimed:
+        start = time.monotonic()
         try:
             if self._lane.queue.limited_by:
                 claimed = await self._claim_within_budget(wanted)
-                self.failing_since = None
-                self._limit = min(self._limit * 2, CLAIM_MAX)
+                self._succeeded(len(claimed.jobs), time.monotonic() - start)
                 return claimed
             found, full, everywhere = await self._look(wanted, self._connection.run)
         except BaseException as error:
@@ -234,12 +242,19 @@ class Claimer:
             if isinstance(error, psycopg.Error) and fault_of(error, rows=wanted) in _DATA:
                 return await self._halve(wanted, error)
             self._suspect()
+            # It may have been too slow: a trigger on each row, say. What it was about to take is free in a moment.
+            self._limit = max(wanted // 2, 1)
+            self._failed_at = time.monotonic()
             if isinstance(error, Exception) and not is_weather(error) and self.failing_since is None:
                 self.failing_since = time.monotonic()
             raise
-        self.failing_since = None
-        self._limit = min(self._limit * 2, CLAIM_MAX)
+        self._succeeded(len(found), time.monotonic() - start)
         return Claimed(self._readable(found), full, everywhere)
+
+    def _succeeded(self, count: int, took_s: float) -> None:
+        self.failing_since = None
+        if count and took_s < QUICK_S:
+            self._limit = min(self._limit * 2, CLAIM_MAX)
 
     async def _halve(self, wanted: int, error: psycopg.Error) -> Claimed:
         """Something in a job keeps the whole claim from being made: claim fewer, until it is found, and leave it."""

@@ -92,6 +92,8 @@ class Mover:
                 moved = await self._batch()
         except psycopg.Error as error:
             fault = fault_of(error, rows=self._size)
+            # It may have been too slow: a trigger on each row, say.
+            self._size = max(self._size // 2, 1)
             if fault in (None, Fault.GONE):
                 raise
             if fault is Fault.NOT_NOW:
@@ -118,7 +120,7 @@ class Mover:
 
         moved = await self._patiently(timed())
         if took_s > BATCH_S:
-            self._size = max(BATCH_MIN, int(self._size * BATCH_S / took_s))
+            self._size = max(min(BATCH_MIN, self._size), int(self._size * BATCH_S / took_s))
         elif moved >= self._size and took_s < BATCH_S / 2:
             self._size = min(BATCH_MAX, self._size * 2)
         return moved

@@ -83,6 +83,7 @@ class Rescuer:
         # When each job that the database will not let go was last reported.
         self._reported: dict[uuid.UUID, float] = {}
         self._alarm = Alarm()
+        self._batch = BATCH
         self._living = 1
         self._expired = False
         # When the next lease of a worker that holds runs ends, as far as is known, by the monotonic clock.
@@ -153,10 +154,13 @@ class Rescuer:
         try:
             while found := await self._connection.run(self._rescue()):
                 rescued += found
-                if found < BATCH:
+                if found < self._batch:
                     break
+                self._batch = min(self._batch * 2, BATCH)
         except psycopg.Error as error:
             if is_weather(error):
+                # It may have been too slow: a trigger on each row, say.
+                self._batch = max(self._batch // 2, 1)
                 raise
             # Something that the database refuses in one job must not hold up the others.
             await self._rescue_one_by_one()
@@ -195,7 +199,7 @@ class Rescuer:
         rows = yield self._store.query(
             "rescue_jobs",
             me=self._worker,
-            limit=BATCH,
+            limit=self._batch,
             only=only,
             orphans=not self._waits_for_orphans(),
             grace_s=self._lease.lease_s,

@@ -144,6 +144,10 @@ class Worker:
         except BaseException:
             await self.stop()
             raise
+        if self._stop is not None:
+            # It was stopped while it started.
+            await self.stop()
+            return
         self._begin(parts)
         log.info("worker_started", worker=self.name, queues=sorted(parts.lanes.lanes))
         if not any(loaded.name == PRUNER for loaded in self._chancy.plugins.loaded):
