@@ -23,16 +23,10 @@ async def with_connection(pool: Pool, call: Callable[[AsyncConnection], Awaitabl
     """
     try:
         async with pool.connection() as connection:
-            try:
-                return await call(connection)
-            except psycopg.Error as error:
-                if fault_of(error) is Fault.GONE:
-                    # So that the pool does not give it to somebody else.
-                    await connection.close()
-                raise
+            return await call(connection)
     except psycopg.Error as error:
+        # The pool has closed it by then, and those that were idle.
         if fault_of(error) is not Fault.GONE:
             raise
-    await pool.check()
     async with pool.connection() as connection:
         return await call(connection)

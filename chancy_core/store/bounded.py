@@ -98,9 +98,6 @@ class _Deadline:
 class BoundedAsyncConnection(_Deadline, psycopg.AsyncConnection[Any]):
     """An async connection with a `deadline_s`."""
 
-    #: The cursor that is kept for a statement which is repeated, if there is one.
-    push_cursor: psycopg.AsyncCursor[TupleRow] | None = None
-
     async def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:
         """As psycopg's. Raises NoAnswer when nothing has come for `deadline_s`."""
         if self.deadline_s is None:
@@ -118,6 +115,7 @@ class BoundedAsyncConnection(_Deadline, psycopg.AsyncConnection[Any]):
 class BoundedConnection(_Deadline, psycopg.Connection[Any]):
     """A sync connection with a `deadline_s`."""
 
+    #: The cursor that is kept for single pushes, if there were any.
     push_cursor: psycopg.Cursor[TupleRow] | None = None
 
     def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:

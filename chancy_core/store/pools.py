@@ -52,10 +52,6 @@ class Pool(pooling.BasePool):
             self._cleaning = None
         self._idle.drop()
 
-    async def check(self) -> None:
-        """Close the idle connections, because one of them turned out to be lost, or to be the wrong one."""
-        self._idle.drop()
-
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """A connection for the length of the block. Waits on it as long as it takes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -15,6 +14,7 @@ from chancy_core.plugins import HookAbandoned, PluginHost
 from chancy_core.store.weather import Fault, NoAnswer, fault_of, is_weather, text_of
 from chancy_core.worker.record import Recorded, Recorder, RunKey, run_key, size_of
 from chancy_core.worker.sparing import NEEDS_A_SECOND_LOOK, lesser_forms, size_matters, without_arguments
+from chancy_core.worker.telling import News
 
 # One statement's worth: beyond this, a larger batch saves little and delays the first of it.
 BATCH_MAX: Final = 1000
@@ -34,8 +34,6 @@ LOSSES_BEFORE_HALVING: Final = 3
 # An outcome that ends its job is stored without the job's arguments when it has been refused so often in every other
 # form, which takes two minutes; or when the worker ends, because then it would be lost. Before, the cause may go away.
 REFUSALS_BEFORE_BARE: Final = 10
-# The same failure is told again after so long.
-SAY_AGAIN_S: Final = 60.0
 
 
 class Finisher:
@@ -85,8 +83,7 @@ class Finisher:
         # Whether there will be no other day.
         self._ending = False
         self._pause_s = FIRST_PAUSE_S
-        # What was said last of a failure, and when, so that an outage is told once in a while.
-        self._said: tuple[str, float] = ("", 0.0)
+        self._news = News()
         self._filled = asyncio.Event()
         self._relieved = asyncio.Event()
         self._relieved.set()
@@ -236,7 +233,7 @@ class Finisher:
             await self._spare(batch[0], error)
             return
         if fault is Fault.TOO_MUCH or fault is None:
-            self._limit = max(len(batch) // 2, 1)
+            self._halve(batch)
             log.debug("batch_halved", outcomes=len(batch), error=text_of(error))
             return
         if fault is Fault.GONE:
@@ -245,8 +242,11 @@ class Finisher:
         else:
             # A lock, or a time-out: fewer rows may do, and those that nobody has locked.
             self._skip_locked = True
-            self._limit = max(len(batch) // 2, 1)
+            self._halve(batch)
         await self._rest(error)
+
+    def _halve(self, batch: Sequence[Outcome]) -> None:
+        self._limit = max(len(batch) // 2, 1)
 
     def _lost(self, batch: list[Outcome], error: Exception) -> None:
         """The connection was lost while a batch was being written."""
@@ -255,9 +255,9 @@ class Finisher:
         if isinstance(error, NoAnswer):
             # Perhaps it was only slow; and for a moment the server still holds what it was working on.
             self._skip_locked = True
-            self._limit = max(len(batch) // 2, 1)
+            self._halve(batch)
         if self._losses % LOSSES_BEFORE_HALVING == 0:
-            self._limit = max(len(batch) // 2, 1)
+            self._halve(batch)
             if len(batch) == 1:
                 # The others may fare better without it.
                 self._taken(batch)
@@ -265,9 +265,8 @@ class Finisher:
 
     async def _rest(self, error: Exception) -> None:
         """Wait a moment; and say why, unless that was said just now."""
-        now, text = time.monotonic(), text_of(error)
-        if text != self._said[0] or now - self._said[1] > SAY_AGAIN_S:
-            self._said = text, now
+        text = text_of(error)
+        if self._news.is_new(text):
             log.warning("finish_failed", outcomes=self.waiting, error=text)
         await asyncio.sleep(self._pause_s)
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)

@@ -14,6 +14,7 @@ from chancy_core.store import run
 from chancy_core.store.flow import Flow, Query
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.weather import Fault, fault_of, text_of
+from chancy_core.worker.telling import Reports
 
 T = TypeVar("T")
 
@@ -62,13 +63,12 @@ class Mover:
         self._connection = connection
         self._statements = statements
         self._size = BATCH_FIRST
-        # Until when each job is left alone, and when it was last reported.
+        # Until when each job is left alone.
         self._aside: dict[uuid.UUID, float] = {}
-        self._reported: dict[uuid.UUID, float] = {}
+        self._reports = Reports()
         self._empty = 0
         self._pause_s = PAUSE_FIRST_S
         self._again_at = 0.0
-        self._put_off_told_at = -REPORT_EVERY_S
 
     @property
     def again_in_s(self) -> float:
@@ -162,11 +162,8 @@ class Mover:
 
     def _refuse(self, id_: uuid.UUID, queue: str, error: psycopg.Error) -> None:
         """Put a job aside, and say so once in a while."""
-        now = time.monotonic()
-        self._aside[id_] = now + REFUSED_AGAIN_S
-        if now - self._reported.get(id_, -REPORT_EVERY_S) >= REPORT_EVERY_S:
-            self._reported = {id_: at for id_, at in self._reported.items() if now - at < REPORT_EVERY_S}
-            self._reported[id_] = now
+        self._aside[id_] = time.monotonic() + REFUSED_AGAIN_S
+        if self._reports.is_due(id_, REPORT_EVERY_S):
             log.error(
                 f"{self._statements.what}_refused",
                 job=str(id_),
@@ -178,9 +175,7 @@ class Mover:
     def _put_off(self, error: psycopg.Error) -> None:
         """Nothing can be moved for the moment: a lock, a full disk. Whatever else the connection is for goes on."""
         self._wait()
-        now = time.monotonic()
-        if now - self._put_off_told_at >= REPORT_EVERY_S:
-            self._put_off_told_at = now
+        if self._reports.is_due(self._statements.what, REPORT_EVERY_S):
             log.warning(f"{self._statements.what}_put_off", error=text_of(error), retry_in_s=round(self.again_in_s, 2))
 
     def _wait(self) -> None:

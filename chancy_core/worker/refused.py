@@ -8,6 +8,7 @@ from typing import Final
 
 from chancy_core.log import log
 from chancy_core.store.weather import text_of
+from chancy_core.worker.telling import Reports
 
 # How long such a job is left alone before it is tried again, and how often it is reported.
 AGAIN_S: Final = 30.0
@@ -18,9 +19,9 @@ class Refused:
     """The refused jobs of one queue."""
 
     def __init__(self) -> None:
-        # Until when each is left alone, and when it was last reported.
+        # Until when each is left alone.
         self._until: dict[uuid.UUID, float] = {}
-        self._reported: dict[uuid.UUID, float] = {}
+        self._reports = Reports()
 
     def ids(self) -> list[uuid.UUID]:
         """Those that are to be left alone now."""
@@ -32,11 +33,8 @@ class Refused:
 
     def add(self, id_: uuid.UUID, queue: str, error: BaseException) -> None:
         """Leave a job alone for a while, and say so once in a while."""
-        now = time.monotonic()
-        self._until[id_] = now + AGAIN_S
-        if now - self._reported.get(id_, -REPORT_EVERY_S) >= REPORT_EVERY_S:
-            self._reported = {one: at for one, at in self._reported.items() if now - at < REPORT_EVERY_S}
-            self._reported[id_] = now
+        self._until[id_] = time.monotonic() + AGAIN_S
+        if self._reports.is_due(id_, REPORT_EVERY_S):
             log.error(
                 "claim_refused",
                 job=str(id_),

@@ -22,6 +22,7 @@ from chancy_core.store.session import CONNECT_TIMEOUT_S, SERVER_LATER_S
 from chancy_core.store.spare import SPARE
 from chancy_core.store.weather import deadline_s, is_weather, text_of
 from chancy_core.worker.lease import Lease
+from chancy_core.worker.telling import News
 
 # In parts of the lease: how late a beat may be, how often the thread looks, and how soon it renews again, as long as it
 # has to.
@@ -30,8 +31,6 @@ LOOK: Final = 0.06
 AGAIN: Final = 1 / 3
 # How soon it tries again when a renewal failed; sooner with a short lease.
 RETRY_S: Final = 1.0
-# The same failure is told again after so long.
-SAY_AGAIN_S: Final = 60.0
 
 
 class Standby:
@@ -67,8 +66,7 @@ class Standby:
         self._forgotten = forgotten
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
-        # What was told last of a failure, and when, by the monotonic clock.
-        self._said: tuple[str, float] = ("", 0.0)
+        self._news = News()
         self._deadline_s: Final = deadline_s(lease.lease_s)
         self._connection: BoundedConnection | None = None
         # When the next renewal is expected, and when the last one was sent, by the monotonic clock. Plain numbers: the
@@ -122,7 +120,8 @@ class Standby:
                 self._renew()
             except Exception as error:  # noqa: BLE001 -- this thread must not end
                 if is_weather(error):
-                    self._say(text_of(error))
+                    if self._news.is_new(text_of(error)):
+                        log.warning("heartbeat_failed", error=text_of(error))
                 else:
                     log.error("heartbeat_failed", exc_info=error)
                 self._tell(self._lease.disturbed)
@@ -131,13 +130,6 @@ class Standby:
             self._disconnect()
             pause_s = min(RETRY_S, look_s)
         self._disconnect()
-
-    def _say(self, text: str) -> None:
-        """Tell of a renewal that failed, unless the same was told just now."""
-        now = time.monotonic()
-        if text != self._said[0] or now - self._said[1] > SAY_AGAIN_S:
-            self._said = text, now
-            log.warning("heartbeat_failed", error=text)
 
     def _renew(self) -> None:
         if self._connection is None:
