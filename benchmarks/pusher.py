@@ -12,7 +12,7 @@ import time
 from benchmarks import work
 from benchmarks.children import say
 from chancy import Chancy, Job
-from chancy_core.garbage import collect_less, keep_all
+from chancy_core.cli.garbage import collect_less, keep_all
 from chancy_core.worker.process import loop_factory
 
 TICK_S = 0.01

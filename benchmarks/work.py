@@ -10,7 +10,7 @@ import uuid_utils
 
 from benchmarks.children import say
 from chancy import Job, Plugin
-from chancy_core.offers import offers
+from chancy_core.config.offers import offers
 
 
 async def nothing(*, n: int) -> None:

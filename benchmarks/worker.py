@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 
-from chancy_core.garbage import collect_less, keep_all
+from chancy_core.cli.garbage import collect_less, keep_all
 
 collect_less()
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from chancy_core.app import Chancy
-    from chancy_core.backoff import Backoff
-    from chancy_core.decorating import job
+    from chancy_core.app.reference import Reference
     from chancy_core.errors import ChancyError, JobStopped
     from chancy_core.executors import JobContext
     from chancy_core.hookspecs import hookimpl
-    from chancy_core.job import Cancellation, Job, JobError, Limit, Outcome, Progress, QueuedJob, State
     from chancy_core.plugins import Budget, Plugin, Tick
-    from chancy_core.queue import Queue
-    from chancy_core.reference import Reference
     from chancy_core.store import Migration, read_migrations, statement
-    from chancy_core.verdicts import Cancel, Retry, Snooze
+    from chancy_core.values.backoff import Backoff
+    from chancy_core.values.decorating import job
+    from chancy_core.values.job import Cancellation, Job, JobError, Limit, Outcome, Progress, QueuedJob, State
+    from chancy_core.values.queue import Queue
+    from chancy_core.values.verdicts import Cancel, Retry, Snooze
     from chancy_core.worker import Worker
 
 __all__ = [
@@ -55,17 +55,17 @@ __all__ = [
 # The same as above, for Python; a test holds them together.
 _HOMES: Final = {
     "chancy_core.app": ("Chancy",),
-    "chancy_core.backoff": ("Backoff",),
-    "chancy_core.decorating": ("job",),
+    "chancy_core.values.backoff": ("Backoff",),
+    "chancy_core.values.decorating": ("job",),
     "chancy_core.errors": ("ChancyError", "JobStopped"),
     "chancy_core.executors": ("JobContext",),
     "chancy_core.hookspecs": ("hookimpl",),
-    "chancy_core.job": ("Cancellation", "Job", "JobError", "Limit", "Outcome", "Progress", "QueuedJob", "State"),
+    "chancy_core.values.job": ("Cancellation", "Job", "JobError", "Limit", "Outcome", "Progress", "QueuedJob", "State"),
     "chancy_core.plugins": ("Budget", "Plugin", "Tick"),
-    "chancy_core.queue": ("Queue",),
-    "chancy_core.reference": ("Reference",),
+    "chancy_core.values.queue": ("Queue",),
+    "chancy_core.app.reference": ("Reference",),
     "chancy_core.store": ("Migration", "read_migrations", "statement"),
-    "chancy_core.verdicts": ("Cancel", "Retry", "Snooze"),
+    "chancy_core.values.verdicts": ("Cancel", "Retry", "Snooze"),
     "chancy_core.worker": ("Worker",),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from chancy_core.job import Job, Outcome, QueuedJob
-from chancy_core.queue import Queue
+from chancy_core.values.job import Job, Outcome, QueuedJob
+from chancy_core.values.queue import Queue
 
 if TYPE_CHECKING:
     import click

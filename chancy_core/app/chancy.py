@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from chancy_core.app.pushes import Pushes
 from chancy_core.app.queues import Queues
-from chancy_core.queue import Executor
+from chancy_core.values.queue import Executor
 
 
 class Chancy(Pushes, Queues):

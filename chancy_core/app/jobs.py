@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from chancy_core.app.opened import Opened
+from chancy_core.app.reference import Reference, missing
+from chancy_core.app.waiting import wait_sync
 from chancy_core.errors import InvalidJob
-from chancy_core.fields import check_text
-from chancy_core.job import Cancellation, QueuedJob
-from chancy_core.reference import Reference, missing
-from chancy_core.waiting import wait_sync
+from chancy_core.values.fields import check_text
+from chancy_core.values.job import Cancellation, QueuedJob
 
 Ref: TypeAlias = Reference | uuid.UUID | str
 

@@ -14,20 +14,20 @@ import msgspec
 import psycopg
 
 from chancy_core import config
+from chancy_core.app.pushing import Pusher
 from chancy_core.app.turns import Turns
+from chancy_core.app.waiting import Waiter
 from chancy_core.config import Settings
 from chancy_core.errors import NotOpen, SchemaError
 from chancy_core.log import log
 from chancy_core.plugins import Plugin, PluginHost, check_configured
 from chancy_core.plugins import load as load_plugins
-from chancy_core.pushing import Pusher
 from chancy_core.store import Flow, Migration, Pool, Store, SyncPool, run, run_sync
 from chancy_core.store.connect import connect, connect_sync, unavailable
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.migrate import applied, kernel_migrations, migrate, problem
 from chancy_core.store.tries import DEADLINE_S
 from chancy_core.store.weather import Fault, fault_of
-from chancy_core.waiting import Waiter
 
 if TYPE_CHECKING:
     from chancy_core.embedded import EmbeddedServer

@@ -11,19 +11,19 @@ from typing import Any, Final
 import psycopg
 
 from chancy_core.app.callers import run_on, run_on_sync, savepoint, savepoint_sync, sync_connection
+from chancy_core.app.held import key_is_held
 from chancy_core.app.jobs import Jobs
 from chancy_core.app.reading import OneAtATime, Pushable, groups, groups_sync
-from chancy_core.decorating import as_job
+from chancy_core.app.reference import Reference, References
 from chancy_core.errors import ChancyError, DatabaseUnavailable, InvalidJob
-from chancy_core.held import key_is_held
-from chancy_core.job import Job
-from chancy_core.reference import Reference, References
 from chancy_core.store.codec import JobRow, job_row
 from chancy_core.store.connect import where
 from chancy_core.store.ids import new_id
 from chancy_core.store.lines import Lines
 from chancy_core.store.notices import payload, payloads
 from chancy_core.store.weather import Fault, fault_of, text_of
+from chancy_core.values.decorating import as_job
+from chancy_core.values.job import Job
 
 # Encoding what is smaller takes no time.
 LARGE: Final = 4096

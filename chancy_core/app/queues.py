@@ -7,8 +7,8 @@ from datetime import datetime
 from chancy_core.app.opened import Opened
 from chancy_core.errors import InvalidQueue
 from chancy_core.plugins import check_limits
-from chancy_core.queue import NOT_BUILT, Executor, Queue, UnreadableQueue, check_resume_at
-from chancy_core.workerinfo import WorkerInfo
+from chancy_core.values.queue import NOT_BUILT, Executor, Queue, UnreadableQueue, check_resume_at
+from chancy_core.values.workerinfo import WorkerInfo
 
 
 class Queues(Opened):

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, I
 from itertools import islice
 from typing import Any, Final, Self
 
-from chancy_core.decorating import JobFunction
-from chancy_core.job import Job
+from chancy_core.values.decorating import JobFunction
+from chancy_core.values.job import Job
 
 Pushable = Job | JobFunction[..., Any]
 

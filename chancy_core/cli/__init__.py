@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from chancy_core.garbage import collect_less
+from chancy_core.cli.garbage import collect_less
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from chancy_core.app import Chancy
 from chancy_core.errors import ChancyError
-from chancy_core.workerinfo import PluginStatus, WorkerInfo
+from chancy_core.values.workerinfo import PluginStatus, WorkerInfo
 
 MINUTE_S: Final = 60
 HOUR_S: Final = 3600

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from chancy_core.app import Chancy
 from chancy_core.errors import InvalidQueue
-from chancy_core.queue import Queue
+from chancy_core.values.queue import Queue
 
 
 @click.group()

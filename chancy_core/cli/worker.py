@@ -17,7 +17,7 @@ from typing import Final
 import click
 
 from chancy_core.app import Chancy
-from chancy_core.garbage import keep_all
+from chancy_core.cli.garbage import keep_all
 from chancy_core.log import log
 from chancy_core.worker import Stopped, Worker
 from chancy_core.worker.process import loop_factory, raise_descriptor_limit

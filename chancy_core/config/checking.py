@@ -10,12 +10,12 @@ from typing import Any, Final, TypeAlias, get_type_hints
 import msgspec
 
 from chancy_core.config.layer import Layer
+from chancy_core.config.offers import offers
 from chancy_core.config.redacting import HIDDEN, is_secret
 from chancy_core.config.settings import TABLES, TYPES
 from chancy_core.errors import InvalidJob, InvalidQueue, nearest
-from chancy_core.jsonvalue import encode_checked
-from chancy_core.offers import offers
-from chancy_core.queue import EXECUTOR_GROUP, Queue, executor_words, known_executor
+from chancy_core.values.jsonvalue import encode_checked
+from chancy_core.values.queue import EXECUTOR_GROUP, Queue, executor_words, known_executor
 
 Values: TypeAlias = dict[tuple[str, ...], Any]
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, field
 
 from chancy_core.config.redacting import redacted, without_secrets
-from chancy_core.queue import CONCURRENCY_MAX
+from chancy_core.values.queue import CONCURRENCY_MAX
 
 # PostgreSQL holds at most 1 GB in one value (manual, "PostgreSQL Limits").
 _VALUE_MAX_BYTES: Final = 2**30

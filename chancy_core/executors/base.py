@@ -14,9 +14,9 @@ from chancy_core.executors.control import Control
 from chancy_core.executors.functions import Function, Functions
 from chancy_core.executors.outcomes import cancelled, failed, handed_back, put_off
 from chancy_core.executors.running import Runner
-from chancy_core.job import Limit, Outcome, Progress, QueuedJob
 from chancy_core.log import log
 from chancy_core.plugins import Around
+from chancy_core.values.job import Limit, Outcome, Progress, QueuedJob
 
 Report = Callable[[QueuedJob, Progress], None]
 # As much as a push takes, unless it is set otherwise.

@@ -8,8 +8,8 @@ from typing import Any
 from msgspec.structs import asdict
 
 from chancy_core.executors.control import Control
-from chancy_core.job import Progress, QueuedJob
-from chancy_core.ranges import LATEST
+from chancy_core.values.job import Progress, QueuedJob
+from chancy_core.values.ranges import LATEST
 
 
 class Reporter(Progress, frozen=True, kw_only=True):

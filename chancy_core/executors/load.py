@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from chancy_core.config.offers import offers
 from chancy_core.errors import CannotRun, InvalidQueue, nearest
 from chancy_core.executors.base import Executor, ExecutorSettings
 from chancy_core.executors.functions import load
-from chancy_core.offers import offers
-from chancy_core.queue import EXECUTOR_GROUP, NOT_BUILT, Queue, executor_words
-from chancy_core.queue import Executor as Executors
+from chancy_core.values.queue import EXECUTOR_GROUP, NOT_BUILT, Queue, executor_words
+from chancy_core.values.queue import Executor as Executors
 
 
 def load_executor(queue: Queue, settings: ExecutorSettings) -> Executor:

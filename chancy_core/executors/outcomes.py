@@ -6,11 +6,11 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from chancy_core.backoff import DEFAULT_BACKOFF
 from chancy_core.errors import CannotRun, InvalidJob
-from chancy_core.job import JobError, Outcome, QueuedJob, State
-from chancy_core.jsonvalue import encode_checked
-from chancy_core.verdicts import Cancel, Retry, Snooze
+from chancy_core.values.backoff import DEFAULT_BACKOFF
+from chancy_core.values.job import JobError, Outcome, QueuedJob, State
+from chancy_core.values.jsonvalue import encode_checked
+from chancy_core.values.verdicts import Cancel, Retry, Snooze
 
 MESSAGE_MAX: Final = 2000
 TRACEBACK_MAX: Final = 8000

@@ -15,7 +15,7 @@ from chancy_core.plugins.containing import Containment, Implementation, call_hoo
 from chancy_core.plugins.enforced import enforced_by
 from chancy_core.plugins.load import Loaded
 from chancy_core.plugins.weather import LostInHook, has_lost
-from chancy_core.queue import Queue
+from chancy_core.values.queue import Queue
 
 # Meanwhile no other worker claims from that queue.
 CLAIM_BUDGET_S: Final = 2.0

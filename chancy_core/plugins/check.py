@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from chancy_core import hookspecs
 from chancy_core.errors import nearest
-from chancy_core.queue import LIMITS
+from chancy_core.values.queue import LIMITS
 
 MARK: Final = f"{hookspecs.PROJECT}_impl"
 SPECS: Final[dict[str, FunctionType]] = {

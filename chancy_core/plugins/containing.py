@@ -13,7 +13,7 @@ from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.calling import HookAbandoned, within
 from chancy_core.plugins.weather import LostInHook, is_outage
 from chancy_core.store.weather import text_of
-from chancy_core.workerinfo import PluginStatus
+from chancy_core.values.workerinfo import PluginStatus
 
 # How much of an error is shown in a plugin's status; the log has all of it.
 ERROR_SHOWN: Final = 200

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from chancy_core.errors import ConfigError, InvalidQueue
 from chancy_core.plugins.load import Loaded
-from chancy_core.queue import Queue
+from chancy_core.values.queue import Queue
 
 INSTALL: Final = "pip install chancy-limits"
 

@@ -12,7 +12,6 @@ import psycopg
 
 from chancy_core import hookspecs
 from chancy_core.errors import PluginError
-from chancy_core.job import Job, Outcome, QueuedJob
 from chancy_core.plugins.around import Around
 from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.budgets import Budgets
@@ -31,7 +30,8 @@ from chancy_core.plugins.tick import Tick
 from chancy_core.plugins.weather import HookPutOff, LostInHook, has_lost, is_outage
 from chancy_core.store import Migration
 from chancy_core.store.weather import text_of
-from chancy_core.workerinfo import WorkerStatus
+from chancy_core.values.job import Job, Outcome, QueuedJob
+from chancy_core.values.workerinfo import WorkerStatus
 
 T = TypeVar("T")
 

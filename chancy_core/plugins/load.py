@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from chancy_core.config.offers import offers
 from chancy_core.errors import ConfigError, PluginError, nearest
-from chancy_core.offers import offers
 from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.check import problems
 

@@ -8,12 +8,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from chancy_core.backoff import Backoff
 from chancy_core.errors import InvalidJob, InvalidQueue
-from chancy_core.job import Job, JobError, Limit, Progress, QueuedJob, State
-from chancy_core.jsonvalue import MAX_DEPTH, decode, encode_checked
-from chancy_core.queue import Queue, QueueState, UnreadableQueue
-from chancy_core.workerinfo import WorkerInfo, WorkerStatus, aged
+from chancy_core.values.backoff import Backoff
+from chancy_core.values.job import Job, JobError, Limit, Progress, QueuedJob, State
+from chancy_core.values.jsonvalue import MAX_DEPTH, decode, encode_checked
+from chancy_core.values.queue import Queue, QueueState, UnreadableQueue
+from chancy_core.values.workerinfo import WorkerInfo, WorkerStatus, aged
 
 T = TypeVar("T")
 

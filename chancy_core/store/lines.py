@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
-from chancy_core.decorating import as_job
 from chancy_core.errors import InvalidJob
-from chancy_core.job import Job
-from chancy_core.jsonvalue import encode_checked
 from chancy_core.store.codec import COPY_NULL, JobRow, check_size, copy_line, job_row, weight
 from chancy_core.store.ids import Run, suffix
 from chancy_core.store.notices import payload, ready
+from chancy_core.values.decorating import as_job
+from chancy_core.values.job import Job
+from chancy_core.values.jsonvalue import encode_checked
 
 # So many jobs are made into lines at a time, which takes less than a millisecond.
 PART: Final = 500

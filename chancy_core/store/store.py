@@ -12,8 +12,6 @@ import msgspec
 import psycopg
 
 from chancy_core.errors import ChancyError, InvalidJob, InvalidQueue, UnknownQueue, nearest
-from chancy_core.job import Cancellation, QueuedJob, State
-from chancy_core.queue import DEFAULT_QUEUE, Queue, UnreadableQueue
 from chancy_core.store.codec import (
     JobRow,
     batches,
@@ -30,7 +28,9 @@ from chancy_core.store.flow import CopyIn, Flow, Pause, Query
 from chancy_core.store.lines import Lines
 from chancy_core.store.statements import check_schema, statement
 from chancy_core.store.weather import notify_queue_full, text_of
-from chancy_core.workerinfo import WorkerInfo
+from chancy_core.values.job import Cancellation, QueuedJob, State
+from chancy_core.values.queue import DEFAULT_QUEUE, Queue, UnreadableQueue
+from chancy_core.values.workerinfo import WorkerInfo
 
 # Each round of a unique push that finds neither room nor holder means that a holder finished in between.
 UNIQUE_ROUNDS: Final = 20

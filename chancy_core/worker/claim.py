@@ -17,7 +17,6 @@ from psycopg.rows import TupleRow
 from chancy_core.errors import CannotRun
 from chancy_core.executors import StopReason
 from chancy_core.executors.outcomes import failed, handed_back
-from chancy_core.job import QueuedJob
 from chancy_core.log import log
 from chancy_core.plugins import PluginHost
 from chancy_core.store import Store, run
@@ -25,6 +24,7 @@ from chancy_core.store.codec import plain_array, readable_job
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.weather import Fault, fault_of, is_weather
+from chancy_core.values.job import QueuedJob
 from chancy_core.worker.duty import Alarm, jittered
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.floors import Floors, Ranges

@@ -15,10 +15,10 @@ from chancy_core.store import Store
 from chancy_core.store.codec import status_text
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
+from chancy_core.values.workerinfo import WorkerStatus
 from chancy_core.worker.duty import Alarm
 from chancy_core.worker.lease import Lease
 from chancy_core.worker.standby import Standby
-from chancy_core.workerinfo import WorkerStatus
 
 # While jobs run, two renewals may fail before the lease is in danger.
 RENEWALS_PER_LEASE: Final = 3

@@ -13,9 +13,9 @@ from chancy_core.errors import InvalidQueue
 from chancy_core.executors import Executor, ExecutorSettings, StopReason, load_executor
 from chancy_core.log import log
 from chancy_core.plugins import check_limits
-from chancy_core.queue import Queue, QueueState
 from chancy_core.store import Store
 from chancy_core.store.session import WorkerConnection
+from chancy_core.values.queue import Queue, QueueState
 from chancy_core.worker.claim import Claimer
 from chancy_core.worker.duty import Alarm, keep
 from chancy_core.worker.finish import Finisher

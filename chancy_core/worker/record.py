@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from chancy_core.job import Outcome, State
 from chancy_core.plugins import HookAbandoned, PluginHost
 from chancy_core.store import Flow, Store, run
 from chancy_core.store.codec import encode_errors, plain_array, sparse_array
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.session import WorkerConnection
+from chancy_core.values.job import Outcome, State
 from chancy_core.worker.rescue import NOTE as RESCUED
 
 RunKey: TypeAlias = tuple[uuid.UUID, int]

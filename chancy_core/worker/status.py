@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from chancy_core.plugins import PluginHost
+from chancy_core.values.workerinfo import WorkerStatus
 from chancy_core.worker.duty import jittered
-from chancy_core.workerinfo import WorkerStatus
 
 # How often it is looked whether there is anything new. It is written with the next renewal of the lease.
 LOOK_S: Final = 2.0

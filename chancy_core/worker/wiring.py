@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 from chancy_core.app import Chancy
 from chancy_core.executors import ExecutorSettings, StopReason
 from chancy_core.executors.functions import Functions
-from chancy_core.job import Outcome, QueuedJob
 from chancy_core.log import log
 from chancy_core.store.listening import ListeningConnection
 from chancy_core.store.session import WITH_PLUGINS, WorkerConnection
 from chancy_core.store.weather import deadline_s
+from chancy_core.values.job import Outcome, QueuedJob
 from chancy_core.worker import record
 from chancy_core.worker.audit import Auditor
 from chancy_core.worker.cancel import Canceller

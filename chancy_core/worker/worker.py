@@ -13,10 +13,10 @@ from chancy_core.app import Chancy
 from chancy_core.errors import ConfigError, NotOpen
 from chancy_core.executors.functions import Functions
 from chancy_core.log import log
-from chancy_core.queue import Queue
 from chancy_core.store.spare import SPARE
 from chancy_core.store.statements import read_statements
 from chancy_core.store.weather import is_weather, text_of
+from chancy_core.values.queue import Queue
 from chancy_core.worker.duty import keep
 from chancy_core.worker.signals import heeded
 from chancy_core.worker.status import StatusTeller

@@ -16,8 +16,8 @@ from typing import Any, Final
 import psycopg
 
 from chancy_core.app import Chancy
-from chancy_core.job import Job
-from chancy_core.queue import Queue
+from chancy_core.values.job import Job
+from chancy_core.values.queue import Queue
 from chaos.cluster import Cluster, Skipped, server_programs
 from chaos.counting import Run, count, read
 from chaos.pusher import QUEUE, Pusher

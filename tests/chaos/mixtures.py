@@ -12,7 +12,7 @@ from contextlib import suppress
 import psycopg
 
 from chancy_core.app import Chancy
-from chancy_core.queue import Queue
+from chancy_core.values.queue import Queue
 from chaos.clocks import HOUR, server_with_a_clock, set_clock
 from chaos.cluster import Cluster
 from chaos.harness import Arena

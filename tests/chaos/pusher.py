@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, Self
 
 from chancy_core.app import Chancy
-from chancy_core.job import Job
+from chancy_core.values.job import Job
 
 QUEUE: Final = "shared"
 PUSH_EVERY_S: Final = 0.03

@@ -46,7 +46,7 @@ class WorkerProcess:
         self.log = folder / f"{tag}.log"
         variables = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CHANCY_")},
-            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)]),
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tests/shared"), str(ROOT)]),
             work.LEDGER: str(ledger),
             "CHANCY_DISCOVER": "false",
             "CHANCY_WORKER_NAME": tag,

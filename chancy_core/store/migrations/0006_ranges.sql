@@ -1,4 +1,4 @@
--- What the constraints accept, the code reads: the numbers are those of chancy_core/ranges.py, and a test compares them.
+-- What the constraints accept, the code reads: the numbers are those of chancy_core/values/ranges.py, and a test compares them.
 -- Rows that are out of their range already are repaired, or end, so that nothing later stumbles over them.
 
 -- The constraints come first: they lock the table, so that no row out of range is stored meanwhile.

@@ -15,7 +15,7 @@ from chancy import Chancy, Worker
 from chancy.plugins.leadership import Leadership
 
 # The tests of the kernel have a way to the database that can fall silent.
-sys.path.append(str(Path(__file__).parents[3] / "tests"))
+sys.path.append(str(Path(__file__).parents[3] / "tests/shared"))
 from silence import way_to
 
 HOUR_AHEAD = (

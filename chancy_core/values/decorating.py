@@ -1,0 +1,64 @@
+"""Functions that carry a job: the decorator `@job`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
+
+from chancy_core.errors import InvalidJob
+from chancy_core.values.job import Job
+from chancy_core.values.naming import importable_name
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class JobFunction(Protocol, Generic[P, R_co]):
+    """A function decorated with `@job`: called as before, pushed through its `.job`."""
+
+    job: Job
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function itself."""
+        ...
+
+
+def job(**fields: Any) -> Callable[[Callable[P, R_co]], JobFunction[P, R_co]]:
+    """Give a function a `.job`, with these fields of `Job`; the function itself stays as it is.
+
+    ```python
+    @job(queue="mail", max_attempts=5)
+    async def send(*, to: str) -> None: ...
+
+    await chancy.push(send.job.with_kwargs(to="alice@example.org"))
+    ```
+
+    Raises:
+        InvalidJob: as `Job.from_func`.
+    """
+
+    def decorate(func: Callable[P, R_co]) -> JobFunction[P, R_co]:
+        decorated = cast("JobFunction[P, R_co]", func)
+        decorated.job = Job(func=importable_name(func), **fields)
+        return decorated
+
+    return decorate
+
+
+def as_job(value: Any) -> Job:
+    """The `Job` in `value`: a Job itself, or a function decorated with `@job`.
+
+    Raises:
+        InvalidJob: it is neither.
+    """
+    if isinstance(value, Job):
+        return value
+    found = getattr(value, "job", None)
+    if isinstance(found, Job):
+        return found
+    hint = (
+        " Decorate the function with @job(), or push Job.from_func(function)."
+        if callable(value)
+        else " Push a Job, or a function decorated with @job()."
+    )
+    raise InvalidJob(f"{value!r} is not a job.{hint}")

@@ -1,0 +1,135 @@
+"""What the fields of a job may hold, and what to say of anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from chancy_core.errors import InvalidJob
+from chancy_core.values.ranges import EARLIEST, LATEST, MAX_ATTEMPTS, PRIORITY
+
+PRIORITY_MIN: Final = int(PRIORITY.low)
+PRIORITY_MAX: Final = int(PRIORITY.high)
+MAX_ATTEMPTS_LIMIT: Final = int(MAX_ATTEMPTS.high)
+# Long enough for any dotted name or key people use; short enough to be indexed (a btree entry holds about 2,700 bytes).
+NAME_MAX_LENGTH: Final = 500
+# What Python puts into the names of classes that are defined inside functions.
+LOCALS: Final = "<locals>"
+
+# Names that have been checked; only so many, because anybody may make jobs of any name.
+_GOOD_MAX: Final = 10_000
+_good_funcs: Final[set[str]] = set()
+_good_queues: Final[set[str]] = set()
+
+
+def _remember(good: set[str], name: str) -> None:
+    if len(good) < _GOOD_MAX:
+        good.add(name)
+
+
+def plain(value: object) -> object:
+    """The string or the number that a member of an enumeration is: it may print itself as something else."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__int__(value)
+    return value
+
+
+def check_func(func: object) -> None:
+    """Raise InvalidJob unless this is the name of a function. Many jobs are made of few names: good once is good."""
+    if type(func) is str and func in _good_funcs:
+        return
+    check_text("func", func)
+    name = str(func)
+    if not all(map(str.isidentifier, name.replace(":", ".").split("."))):
+        raise InvalidJob(f"func is {func!r}: give the dotted name of a function, as in 'package.module.function'.")
+    _remember(_good_funcs, name)
+
+
+def check_queue(queue: object) -> None:
+    """Raise InvalidJob unless this may be the name of a queue."""
+    if type(queue) is str and queue in _good_queues:
+        return
+    check_text("queue", queue)
+    _remember(_good_queues, str(queue))
+
+
+def check_text(field: str, value: object) -> None:
+    """Raise InvalidJob unless a field holds a name that can be stored."""
+    if not isinstance(value, str):
+        raise InvalidJob(f"{field} is {value!r}: give a string.")
+    if not value.strip():
+        raise InvalidJob(f"{field} is empty: give it a name.")
+    if len(value) > NAME_MAX_LENGTH:
+        raise InvalidJob(f"{field} has {len(value)} characters ({value[:40]!r} …): the most is {NAME_MAX_LENGTH}.")
+    if "\x00" in value:
+        raise InvalidJob(f"{field} {value!r} contains a NUL character, which PostgreSQL cannot store.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidJob(f"{field} {value!r} contains a lone surrogate, which is not valid Unicode text.") from None
+
+
+def check_int(field: str, value: object, low: int, high: int) -> None:
+    """Raise InvalidJob unless a field holds a whole number in its range."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidJob(f"{field} is {value!r}: give a whole number.")
+    if not low <= value <= high:
+        raise InvalidJob(f"{field} is {value}: give a whole number from {low} to {high}.")
+
+
+def check_moment(field: str, value: object) -> None:
+    """Raise InvalidJob unless a field holds None, or a moment that can be stored."""
+    if value is not None:
+        problem = moment_problem(value)
+        if problem:
+            raise InvalidJob(f"{field} {problem}")
+
+
+def dotted(cls: type) -> str:
+    """The importable name of a class."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def exception_names(field: str, value: object) -> tuple[str, ...]:
+    """The names of exceptions given as classes or as names; None is as good as none. Raises InvalidJob."""
+    if value is None:
+        return ()
+    given = value if isinstance(value, tuple | list | set | frozenset) else (value,)
+    names = []
+    for one in given:
+        if isinstance(one, type) and issubclass(one, BaseException):
+            # Built-in ones go by the name everybody knows.
+            names.append(one.__qualname__ if one.__module__ == "builtins" else dotted(one))
+        elif isinstance(one, str) and all(part.isidentifier() or part == LOCALS for part in one.split(".")):
+            names.append(one)
+        else:
+            raise InvalidJob(f"{field} has {one!r}: give exception classes, or their names.")
+    return tuple(names)
+
+
+def moment_problem(value: object) -> str | None:
+    """What keeps `value` from being a moment that can be stored, as the end of a sentence; None if it is one."""
+    if not isinstance(value, datetime):
+        return f"is {value!r}: give a datetime with a time zone."
+    if value.utcoffset() is None:
+        return (
+            f"is {value.isoformat()}, without a time zone: say which moment is meant, as in "
+            "datetime.now(timezone.utc) + timedelta(hours=1)."
+        )
+    if not EARLIEST <= value <= LATEST:
+        return f"is {value.isoformat()}: give a moment from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}."
+    return None
+
+
+def copied_dict(field: str, value: object) -> dict[str, Any]:
+    """A copy of a mapping, so that changing the original later changes no job. Raises InvalidJob."""
+    if type(value) is dict:
+        return value.copy()
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidJob(f"{field} is {value!r}: give a mapping of names to JSON values.")
+    return dict(value)

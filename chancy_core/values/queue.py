@@ -1,0 +1,213 @@
+"""What a queue is: a name, and how its jobs are run."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Final, NamedTuple
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from chancy_core.errors import InvalidJob, InvalidQueue
+from chancy_core.values.fields import moment_problem
+from chancy_core.values.jsonvalue import encode_checked
+from chancy_core.values.ranges import (
+    CONCURRENCY,
+    GLOBAL_CONCURRENCY,
+    POLLING_INTERVAL_S,
+    RATE_LIMIT,
+    RATE_LIMIT_WINDOW_S,
+    TAGS_MAX,
+)
+from chancy_core.values.tags import matches, tag_problem
+
+DEFAULT_QUEUE: Final = "default"
+NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,99}")
+CONCURRENCY_MAX: Final = int(CONCURRENCY.high)
+# Fields that limit a queue across all workers. The kernel keeps them, and plugins enforce them.
+LIMITS: Final = ("rate_limit", "global_concurrency")
+_LIMIT_RANGES: Final = {"rate_limit": RATE_LIMIT, "global_concurrency": GLOBAL_CONCURRENCY}
+
+
+class Executor(StrEnum):
+    """The executors that come with Chancy; anything else is the name of an installed one, or an import path."""
+
+    Async = "chancy_core.executors.asyncio.AsyncExecutor"
+    Threaded = "chancy_core.executors.thread.ThreadExecutor"
+    Process = "chancy_core.executors.process.ProcessExecutor"
+    SubInterpreter = "chancy_core.executors.subinterpreter.SubInterpreterExecutor"
+    Auto = "chancy_core.executors.auto.AutoExecutor"
+
+
+# The entry-point group in which packages offer executors by a name of their own.
+EXECUTOR_GROUP: Final = "chancy.executors"
+_EXECUTORS_BY_NAME: Final = {member.name.lower(): member for member in Executor}
+# How projects that come from Chancy 0 name them.
+_EXECUTORS_BEFORE: Final = {
+    "chancy.executors.asyncex.AsyncExecutor": Executor.Async,
+    "chancy.executors.thread.ThreadedExecutor": Executor.Threaded,
+    "chancy.executors.process.ProcessExecutor": Executor.Process,
+    "chancy.executors.sub.SubInterpreterExecutor": Executor.SubInterpreter,
+}
+NOT_BUILT: Final = (
+    "Chancy.Executor.SubInterpreter is not there yet: it needs Python 3.14, and is not built before it can be tested. "
+    "Use Chancy.Executor.Process for what computes, or Threaded for what waits."
+)
+
+
+def known_executor(name: str) -> Executor | None:
+    """The executor that comes with Chancy and goes by this path, this former path, or this word (`threaded`)."""
+    try:
+        return Executor(name)
+    except ValueError:
+        return _EXECUTORS_BEFORE.get(name) or _EXECUTORS_BY_NAME.get(name.lower())
+
+
+def executor_words() -> list[str]:
+    """The words that name the executors which come with Chancy."""
+    return list(_EXECUTORS_BY_NAME)
+
+
+class QueueState(StrEnum):
+    """Whether workers claim from a queue."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """A queue, as it is declared and as the database holds it.
+
+    Attributes:
+        name: letters, digits and `_ . : / @ -`, at most 100.
+        concurrency: how many of its jobs one worker runs at a time. None: the worker's default.
+        tags: regular expressions; a worker serves the queue when one of them matches one of the
+            worker's tags, the whole tag. Every worker carries the tag `*`.
+        executor: a `Chancy.Executor`, the name under which a package offers one (entry-point group
+            `chancy.executors`), or the import path of an executor class.
+        executor_options: keyword arguments of that class.
+        polling_interval: seconds between two looks when no notification came.
+        state: `active` or `paused`.
+        resume_at: when a paused queue resumes by itself.
+        rate_limit: how many of its jobs all workers together may start within `rate_limit_window`. None: any number.
+        rate_limit_window: seconds; a window that slides.
+        global_concurrency: how many of its jobs all workers together may run at a time. None: any number.
+    """
+
+    State: ClassVar[type[QueueState]] = QueueState
+
+    name: str
+    concurrency: int | None = None
+    tags: list[str] = msgspec.field(default_factory=lambda: [".*"])
+    executor: str = Executor.Auto
+    executor_options: dict[str, Any] = {}
+    polling_interval: float = 5.0
+    state: QueueState = QueueState.ACTIVE
+    resume_at: datetime | None = None
+    rate_limit: int | None = None
+    rate_limit_window: float = 1.0
+    global_concurrency: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not NAME_PATTERN.fullmatch(self.name):
+            raise InvalidQueue(f"Queue name {self.name!r}: use 1 to 100 letters, digits, or _ . : / @ - (not first).")
+        if self.concurrency is not None and not CONCURRENCY.holds_whole(self.concurrency):
+            raise InvalidQueue(
+                f"Queue {self.name!r}: concurrency is {self.concurrency!r}; give a whole number "
+                f"from 1 to {CONCURRENCY_MAX}."
+            )
+        if not POLLING_INTERVAL_S.holds(self.polling_interval):
+            raise InvalidQueue(
+                f"Queue {self.name!r}: polling_interval is {self.polling_interval!r}; give seconds "
+                f"above 0, at most {POLLING_INTERVAL_S.high}."
+            )
+        self._check_tags()
+        self._check_executor()
+        if self.state not in tuple(QueueState):
+            raise InvalidQueue(f"Queue {self.name!r}: state is {self.state!r}; give 'active' or 'paused'.")
+        if self.resume_at is not None:
+            check_resume_at(self.name, self.resume_at)
+        self._check_limits()
+
+    @property
+    def limited_by(self) -> tuple[str, ...]:
+        """The limits across all workers that it has, by the names of their fields."""
+        return tuple(name for name in LIMITS if getattr(self, name) is not None)
+
+    def _check_limits(self) -> None:
+        for name in self.limited_by:
+            limit = getattr(self, name)
+            if not _LIMIT_RANGES[name].holds_whole(limit):
+                raise InvalidQueue(
+                    f"Queue {self.name!r}: {name} is {limit!r}; give a whole number from 1 to "
+                    f"{_LIMIT_RANGES[name].high:,}, "
+                    "or None for no limit."
+                )
+        window = self.rate_limit_window
+        if not RATE_LIMIT_WINDOW_S.holds(window):
+            raise InvalidQueue(
+                f"Queue {self.name!r}: rate_limit_window is {window!r}; give seconds from "
+                f"{RATE_LIMIT_WINDOW_S.low} to {RATE_LIMIT_WINDOW_S.high:,}."
+            )
+
+    def _check_tags(self) -> None:
+        if isinstance(self.tags, str) or not all(isinstance(tag, str) for tag in self.tags):
+            raise InvalidQueue(f"Queue {self.name!r}: tags is {self.tags!r}; give a list of strings.")
+        if len(self.tags) > TAGS_MAX:
+            raise InvalidQueue(f"Queue {self.name!r}: it has {len(self.tags)} tags; the most is {TAGS_MAX}.")
+        for tag in self.tags:
+            problem = tag_problem(tag)
+            if problem:
+                raise InvalidQueue(f"Queue {self.name!r}: tag {tag!r:.80} {problem}")
+            self._check_json("tag", tag)
+
+    def _check_executor(self) -> None:
+        if not isinstance(self.executor, str) or not self.executor:
+            raise InvalidQueue(
+                f"Queue {self.name!r}: executor is {self.executor!r}; give a Chancy.Executor or the import path of one."
+            )
+        force_setattr(self, "executor", known_executor(self.executor) or self.executor)
+        self._check_json("executor", self.executor)
+        if not isinstance(self.executor_options, dict):
+            raise InvalidQueue(
+                f"Queue {self.name!r}: executor_options is {self.executor_options!r}; give a dict of keyword arguments."
+            )
+        self._check_json("executor_options", self.executor_options)
+
+    def _check_json(self, field: str, value: Any) -> None:
+        try:
+            encode_checked(value, field)
+        except InvalidJob as error:
+            raise InvalidQueue(f"Queue {self.name!r}: {error}") from None
+
+    def serves(self, worker_tags: set[str]) -> bool:
+        """Whether a worker with these tags takes jobs from this queue.
+
+        Raises:
+            InvalidQueue: one of the expressions cannot be matched within moments.
+        """
+        try:
+            return any(matches(tag, own) for tag in self.tags for own in worker_tags)
+        except ValueError as error:
+            raise InvalidQueue(f"Queue {self.name!r}: {error}") from None
+
+
+class UnreadableQueue(NamedTuple):
+    """A queue whose row somebody wrote so that it cannot be read: no worker serves it.
+
+    Attributes:
+        name: the queue's name.
+        problem: what is wrong with the row, and how to mend it.
+    """
+
+    name: str
+    problem: str
+
+
+def check_resume_at(name: str, resume_at: object) -> None:
+    """Raise InvalidQueue unless the queue `name` can be told to resume then."""
+    problem = moment_problem(resume_at)
+    if problem:
+        raise InvalidQueue(f"Queue {name!r}: resume_at {problem}")

@@ -1,0 +1,364 @@
+"""What the documentation shows works, and what it lists is complete."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import click
+import msgspec
+import psycopg
+import pytest
+
+from chancy_core import config
+from chancy_core.cli.group import chancy as command
+from chancy_core.config.settings import NAMES, TYPES, Settings, WorkerSettings
+from chancy_core.plugins.check import SPECS
+from chancy_core.values.job import Job, QueuedJob
+from chancy_core.values.queue import Queue
+from chancy_core.worker import Stopped
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r'^```(\w+)(?: title="([^"]*)")?(?: needs="(\w+)")?\n(.*?)^```', re.DOTALL | re.MULTILINE)
+PRINTS = re.compile(r'\s*```text title="prints"\n(.*?)^```', re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+ENDS_WITHIN_S = 300
+
+
+def blocks(language: str, title: str | None = None) -> list[Any]:
+    """The code blocks of one kind in the documentation; those that need what is not installed are skipped."""
+    return [
+        pytest.param(
+            code,
+            id=f"{page.relative_to(ROOT)}-{number}",
+            marks=[pytest.mark.skipif(bool(needs) and not importlib.util.find_spec(needs), reason=f"needs {needs}")],
+        )
+        for page in PAGES
+        for number, (found, name, needs, code) in enumerate(BLOCK.findall(page.read_text()), 1)
+        if found == language and title in (None, name)
+    ]
+
+
+@pytest.fixture
+def environment(dsn: str, schema: str, tmp_path: Path) -> dict[str, str]:
+    """What a program of the documentation runs in: the tests' database, and modules in its own folder."""
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "CHANCY_DSN": dsn, "CHANCY_SCHEMA": schema, "PYTHONPATH": path}
+
+
+@pytest.fixture
+def python(environment: dict[str, str], tmp_path: Path) -> Callable[..., str]:
+    """Runs Python to its end, which must be a good one; returns what it printed."""
+
+    def run(*arguments: str | Path) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=ENDS_WITHIN_S,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def started(
+    environment: dict[str, str], dsn: str, schema: str, tmp_path: Path
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts Python, and returns when a worker has registered and listens to signals."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str | Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, *arguments], env=environment, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        )
+        running.append(process)
+        deadline = time.monotonic() + ENDS_WITHIN_S
+        while not (workers(dsn, schema) and waits_for_sigterm(process.pid)):
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def waits_for_sigterm(pid: int) -> bool:
+    """Whether a process handles SIGTERM by now; before that a signal would just kill it."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True  # no /proc on this system
+    caught = int(re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)[1], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
+def workers(dsn: str, schema: str) -> int:
+    """How many workers are registered; none before there is a table for them."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        try:
+            return connection.execute(f'SELECT count(*) FROM "{schema}".workers'.encode()).fetchone()[0]
+        except psycopg.errors.UndefinedTable:
+            return 0
+
+
+@pytest.mark.parametrize("program", blocks("python", "run"))
+def test_every_complete_program_runs(program: str, python: Callable[..., str], tmp_path: Path) -> None:
+    """A program that the documentation shows as complete runs as it stands, and prints what it is said to print."""
+    (tmp_path / "example.py").write_text(program)
+    printed = python("example.py")
+    said = prints(program)
+    assert said in (None, printed)
+
+
+def prints(program: str) -> str | None:
+    """What the block after a program says that it prints; None if there is no such block."""
+    (page,) = {page for page in PAGES if f"\n{program}```" in page.read_text()}
+    found = PRINTS.match(page.read_text().partition(f"\n{program}```")[2])
+    return found[1] if found else None
+
+
+@pytest.mark.parametrize("program", blocks("python", "run until stopped"))
+def test_every_worker_program_stops_when_told(program: str, started: Callable[..., Any], tmp_path: Path) -> None:
+    """A program that the documentation shows as a worker runs as it stands, and ends well on SIGTERM."""
+    (tmp_path / "example.py").write_text(program)
+    process = started("example.py")
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=ENDS_WITHIN_S)
+    assert process.returncode == 0, errors
+
+
+def test_the_tutorial_works(python: Callable[..., str], started: Callable[..., Any], tmp_path: Path) -> None:
+    """The tutorial's files, its worker and its pushes do what it says."""
+    text = (ROOT / "docs/tutorial.md").read_text()
+    for _, name, _, code in BLOCK.findall(text):
+        if name.endswith(".py"):
+            (tmp_path / name).write_text(code)
+    worker = started("-m", "chancy_core.cli", "worker")
+    printed = python("push.py")
+    assert printed.strip()
+    assert printed in text
+    (pushed,) = re.findall(r"^\$ chancy (push .*)$", text, re.MULTILINE)
+    assert '"result": 3' in python("-m", "chancy_core.cli", *shlex.split(pushed))
+    worker.send_signal(signal.SIGTERM)
+    worker.communicate(timeout=ENDS_WITHIN_S)
+    assert worker.returncode == Stopped.DRAINED
+
+
+def test_the_first_job_is_the_one_of_the_readme(python: Callable[..., str]) -> None:
+    """The README's program is the example's, and greets."""
+    example = ROOT / "examples" / "first_job.py"
+    assert f'```python title="run"\n{example.read_text()}```' in (ROOT / "README.md").read_text()
+    assert python(example) == "Hello, Alice!\n"
+
+
+def test_the_demo_ends_cleanly_on_ctrl_c(environment: dict[str, str]) -> None:
+    """Ctrl-C in the demo, while it starts and while it runs: one line, no traceback, exit code 130."""
+    environment["CHANCY_EMBEDDED_DIR"] = str(Path(os.environ["PYTEST_CHANCY_SERVER"]) / "postgres")
+    for moment in ("A private PostgreSQL", "Chancy demo", "Pushed"):
+        demo = subprocess.Popen(
+            [sys.executable, "-u", ROOT / "examples" / "demo.py"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for line in demo.stdout:
+            if line.startswith(moment):
+                break
+        demo.send_signal(signal.SIGINT)
+        rest, _ = demo.communicate(timeout=ENDS_WITHIN_S)
+        assert demo.returncode == 130, rest
+        assert "Traceback" not in rest
+        assert rest.count("Stopped.") == 1
+
+
+@pytest.mark.parametrize("code", blocks("python", "django"))
+def test_django_snippets_run(code: str, python: Callable[..., str], tmp_path: Path) -> None:
+    """What the documentation shows for Django works in Django."""
+    (tmp_path / "example.py").write_text(DJANGO.replace("CODE", textwrap.indent(code, "    ")))
+    assert python("example.py") == "pending\n"
+
+
+DJANGO = """
+import os
+from chancy import Chancy, Job
+from django.conf import settings
+from psycopg.conninfo import conninfo_to_dict
+
+parts = conninfo_to_dict(os.environ["CHANCY_DSN"])
+names = {name.upper(): str(parts.pop(key, "")) for name, key in (
+    ("name", "dbname"), ("user", "user"), ("password", "password"), ("host", "host"), ("port", "port"))}
+parts.pop("client_encoding", None)
+settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", **names, "OPTIONS": parts}})
+with Chancy() as chancy:
+CODE
+    print(chancy.sync_get_job(reference).state)
+"""
+
+
+@pytest.mark.parametrize("query", [q for b in blocks("sql", "run") for q in b.values[0].split(";\n") if q.strip()])
+async def test_every_query_runs(query: str, chancy: Any) -> None:
+    """A query that the documentation shows runs on a schema of today."""
+    text = query.replace("chancy.", f'"{chancy.settings.schema}".')
+    async with chancy.pool.connection() as connection:
+        await connection.execute(text.encode())
+
+
+@pytest.mark.parametrize("text", blocks("toml"))
+def test_every_configuration_loads(text: str, tmp_path: Path) -> None:
+    """A configuration that the documentation shows is accepted."""
+    file = tmp_path / "chancy.toml"
+    file.write_text(text)
+    assert config.load(file, environ={}).file == file
+
+
+COMMANDS = sorted(
+    {
+        line.partition("#")[0].strip()
+        for block in blocks("console")
+        for line in re.findall(r"^\$ chancy (.*)$", block.values[0], re.MULTILINE)
+    }
+)
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_is_understood(line: str) -> None:
+    """A command that the documentation shows exists, with these options."""
+    found, arguments = command, shlex.split(line)
+    context = click.Context(command)
+    while isinstance(found, click.Group):
+        _, (name, *arguments), _ = found.make_parser(context).parse_args(arguments)
+        found = found.get_command(context, name)
+        assert found is not None, name
+        context = click.Context(found, parent=context)
+    found.parse_args(context, arguments)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link in the documentation names a file that exists."""
+    for target in LINK.findall(page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_there_is_something_to_test() -> None:
+    """The patterns above find what they are for: each kind of block is there."""
+    for kind in (("python", "run"), ("python", "run until stopped"), ("sql", "run"), ("toml", None)):
+        assert blocks(*kind), kind
+    assert COMMANDS
+
+
+def row_of(page: str, key: str) -> str:
+    """The row of a table in a page that begins with a key."""
+    rows = re.findall(rf"^\| `{key}` .*$", (ROOT / page).read_text(), re.MULTILINE)
+    assert len(rows) == 1, f"{page} has {len(rows)} rows for {key}"
+    return rows[0]
+
+
+def bounds(hint: Any) -> list[float]:
+    """The numbers that limit a setting."""
+    found = []
+    if hasattr(hint, "__metadata__"):
+        found = [n for meta in hint.__metadata__ for n in (meta.ge, meta.le) if n is not None]
+        return found + bounds(hint.__origin__)
+    return [n for member in get_args(hint) for n in bounds(member)] if get_origin(hint) is not list else []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_documented(name: str) -> None:
+    """The page of settings has a row for each, with its default and its range as they are."""
+    table, key = NAMES[name]
+    row = row_of("docs/reference/settings.md", key)
+    default = getattr(Settings() if table == "chancy" else WorkerSettings(), key)
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        assert f"| {default:,g} |" in row.replace(",", "") or f"| {default:,.0f} |" in row
+    elif default:
+        assert str(default).lower() in row
+    for bound in bounds(TYPES[table][key]):
+        assert f"{bound:,}" in row
+
+
+@pytest.mark.parametrize(("page", "struct"), [("jobs", Job), ("jobs", QueuedJob), ("queues", Queue)], ids=str)
+def test_every_field_is_documented(page: str, struct: type[msgspec.Struct]) -> None:
+    """The pages of jobs and queues have a row for each field."""
+    for field in struct.__struct_fields__:
+        row_of(f"docs/reference/{page}.md", field)
+
+
+def test_every_exit_code_is_documented() -> None:
+    """The page of workers says how each way to stop ends the process."""
+    for how in Stopped:
+        assert f"| {how.value} |" in row_of("docs/reference/workers.md", how.name)
+
+
+HOOKS = ROOT / "docs/reference/plugins.md"
+
+
+def section_of(hook: str) -> str:
+    """What the page of plugins says of a hook, under a heading with its arguments."""
+    heading = f"### `{hook}({', '.join(inspect.signature(SPECS[hook]).parameters)})`\n"
+    parts = HOOKS.read_text().split(heading)
+    assert len(parts) == 2, f"one heading, please: {heading}"
+    return re.split(r"^##+ ", parts[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("hook", SPECS)
+def test_every_hook_is_documented(hook: str) -> None:
+    """A hook's section has its exact signature, and says when, in which transaction and what raising does."""
+    spec = SPECS[hook]
+    kind = "async def" if inspect.iscoroutinefunction(spec) else "def"
+    # The annotations are strings, and shown in quotes.
+    signature = f"{kind} {hook}{inspect.signature(spec)}".replace("'", "")
+    section = section_of(hook)
+    told = [f"```python\n{signature}\n```\n", "\n* **When:** ", "\n* **Transaction:** ", "\n* **Raising:** "]
+    for part in told:
+        assert section.count(part) == 1, part
+    assert sorted(told, key=section.index) == told
+
+
+@pytest.mark.parametrize("hook", SPECS)
+def test_every_hook_has_an_example(hook: str) -> None:
+    """A hook's section has a program that implements it, and shows what that prints; it is run above."""
+    (program,) = [code for _, title, _, code in BLOCK.findall(section_of(hook)) if title == "run"]
+    assert re.search(rf"@hookimpl\n(    @\w+\n)*    (async )?def {hook}\(self", program)
+    assert prints(program)
+
+
+def test_every_documented_hook_exists() -> None:
+    """No section is about a hook that is gone."""
+    assert set(re.findall(r"^### `(\w+)\(", HOOKS.read_text(), re.MULTILINE)) == set(SPECS)
+
+
+@pytest.mark.parametrize("hook", SPECS)
+def test_every_hook_has_a_test(hook: str) -> None:
+    """There is a test of the kernel that has the hook's name in its own."""
+    names = [
+        node.name
+        for file in (ROOT / "tests").glob("test_*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [name for name in names if re.match(rf"test_(.*_)?{hook}(_|$)", name)]
