@@ -14,8 +14,8 @@ import psycopg
 from chancy_core.errors import ChancyError
 from chancy_core.log import log
 from chancy_core.store import Pool, Store
-from chancy_core.store.codec import JobRow
 from chancy_core.store.flow import Flow
+from chancy_core.store.jobrows import JobRow
 from chancy_core.store.tries import AGAIN_S
 from chancy_core.store.weather import text_of
 

@@ -16,9 +16,9 @@ from chancy_core.app.jobs import Jobs
 from chancy_core.app.reading import OneAtATime, Pushable, groups, groups_sync
 from chancy_core.app.reference import Reference, References
 from chancy_core.errors import ChancyError, DatabaseUnavailable, InvalidJob
-from chancy_core.store.codec import JobRow, job_row
 from chancy_core.store.connect import where
 from chancy_core.store.ids import new_id
+from chancy_core.store.jobrows import JobRow, job_row
 from chancy_core.store.lines import Lines
 from chancy_core.store.notices import payload, payloads
 from chancy_core.store.weather import Fault, fault_of, text_of

@@ -18,8 +18,8 @@ from chancy_core.app.held import PATIENCE_MS, Held, Waiting, answer, fail
 from chancy_core.errors import ChancyError
 from chancy_core.log import log
 from chancy_core.store import Pool, Store
-from chancy_core.store.codec import BATCH_BYTES_MAX, JobRow, weight
 from chancy_core.store.flow import cursor_of, run_with
+from chancy_core.store.jobrows import BATCH_BYTES_MAX, JobRow, weight
 from chancy_core.store.notices import payloads
 from chancy_core.store.tries import Session, may_try_again, session_of
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from chancy_core.store.codec import JobRow, weight
+from chancy_core.store.jobrows import JobRow, weight
 
 # So much JSON may be made within one step of the loop, which takes it about a millisecond.
 STEP_BYTES: Final = 1 << 17

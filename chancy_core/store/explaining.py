@@ -8,7 +8,7 @@ from typing import Final
 import psycopg
 
 from chancy_core.errors import InvalidJob
-from chancy_core.store.codec import JobRow
+from chancy_core.store.jobrows import JobRow
 from chancy_core.store.weather import text_of
 
 # Values that a type, an encoding or an index does not take.

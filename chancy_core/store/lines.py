@@ -7,8 +7,9 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from chancy_core.errors import InvalidJob
-from chancy_core.store.codec import COPY_NULL, JobRow, check_size, copy_line, job_row, weight
 from chancy_core.store.ids import Run, suffix
+from chancy_core.store.insertparams import COPY_NULL, copy_line
+from chancy_core.store.jobrows import JobRow, check_size, job_row, weight
 from chancy_core.store.notices import payload, ready
 from chancy_core.values.decorating import as_job
 from chancy_core.values.job import Job

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from chancy_core.store.codec import JobRow
+from chancy_core.store.jobrows import JobRow
 
 # Workers look at what is due every few seconds anyway; only what is due sooner is worth waking them.
 NOTIFY_DUE_WITHIN: Final = timedelta(seconds=60)

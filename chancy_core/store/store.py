@@ -12,21 +12,15 @@ import msgspec
 import psycopg
 
 from chancy_core.errors import ChancyError, InvalidJob, InvalidQueue, UnknownQueue, nearest
-from chancy_core.store.codec import (
-    JobRow,
-    batches,
-    insert_one_params,
-    insert_params,
-    plain_params,
-    queue_of,
-    queues_of,
-    stored_job,
-    worker_info,
-)
 from chancy_core.store.explaining import raise_explained
 from chancy_core.store.flow import CopyIn, Flow, Pause, Query
+from chancy_core.store.insertparams import insert_one_params, insert_params, plain_params
+from chancy_core.store.jobrows import JobRow, batches
 from chancy_core.store.lines import Lines
 from chancy_core.store.statements import check_schema, statement
+from chancy_core.store.storedjobs import stored_job
+from chancy_core.store.storedqueues import queue_of, queues_of
+from chancy_core.store.storedworkers import worker_info
 from chancy_core.store.weather import notify_queue_full, text_of
 from chancy_core.values.job import Cancellation, QueuedJob, State
 from chancy_core.values.queue import DEFAULT_QUEUE, Queue, UnreadableQueue

@@ -11,6 +11,8 @@ from chancy_core.errors import InvalidJob
 
 # Deeper nesting is a mistake, such as a list that contains itself.
 MAX_DEPTH: Final = 100
+# What reading JSON may raise that somebody else has written.
+UNREADABLE: Final = (ValueError, RecursionError)
 # Python reads and writes integers of up to 4,300 digits (sys.set_int_max_str_digits), which are 14,284 bits.
 MAX_INT_BITS: Final = 14_000
 

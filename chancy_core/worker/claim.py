@@ -20,9 +20,10 @@ from chancy_core.executors.outcomes import failed, handed_back
 from chancy_core.log import log
 from chancy_core.plugins import PluginHost
 from chancy_core.store import Store, run
-from chancy_core.store.codec import plain_array, readable_job
+from chancy_core.store.arrays import plain_array
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
+from chancy_core.store.storedjobs import readable_job
 from chancy_core.store.weather import Fault, fault_of, is_weather
 from chancy_core.values.job import QueuedJob
 from chancy_core.worker.duty import Alarm, jittered

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from chancy_core.store import Store
-from chancy_core.store.codec import status_text
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
+from chancy_core.store.storedworkers import status_text
 from chancy_core.values.workerinfo import WorkerStatus
 from chancy_core.worker.duty import Alarm
 from chancy_core.worker.lease import Lease

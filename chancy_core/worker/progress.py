@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import Any, Final
 
 from chancy_core.store import Store
-from chancy_core.store.codec import encode_progress
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
+from chancy_core.store.storedjobs import encode_progress
 from chancy_core.values.job import Progress, QueuedJob
 
 # Twice a second is as often as somebody looks.

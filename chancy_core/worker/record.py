@@ -8,9 +8,10 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from chancy_core.plugins import HookAbandoned, PluginHost
 from chancy_core.store import Flow, Store, run
-from chancy_core.store.codec import encode_errors, plain_array, sparse_array
+from chancy_core.store.arrays import plain_array, sparse_array
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.session import WorkerConnection
+from chancy_core.store.storedjobs import encode_errors
 from chancy_core.values.job import Outcome, State
 from chancy_core.worker.rescue import NOTE as RESCUED
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chancy_core.store import codec, flow, lines
+from chancy_core.store import flow, jobrows, lines
 from chancy_core.values.job import Job
 
 # Full of what an array of text would have to escape.
@@ -35,14 +35,14 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def test_large_pushes_at_once_go_in_statements_of_a_bounded_size(chancy, statements):
     """However many large jobs are pushed together, no statement takes more than four MiB of them."""
     references = await asyncio.gather(*(chancy.push(LARGE) for _ in range(12)))
-    assert max(statements, default=0) <= codec.BATCH_BYTES_MAX
+    assert max(statements, default=0) <= jobrows.BATCH_BYTES_MAX
     assert (await references[-1].get()).kwargs == LARGE.kwargs
 
 
 async def test_large_jobs_with_unique_keys_go_in_statements_of_a_bounded_size(chancy, statements):
     """The same for a bulk push, whose jobs with unique keys cannot be copied."""
     await chancy.push_many(LARGE.with_unique_key(f"k{number}") for number in range(12))
-    assert max(statements) <= codec.BATCH_BYTES_MAX
+    assert max(statements) <= jobrows.BATCH_BYTES_MAX
 
 
 async def test_large_jobs_are_copied_in_parts_of_a_bounded_size(chancy, statements):
@@ -67,13 +67,13 @@ async def test_the_loop_goes_on_while_large_jobs_are_pushed(chancy, monkeypatch,
     other = asyncio.create_task(others())
     await asyncio.sleep(0)
     encoded: list[int] = []
-    encode = codec.encode_checked
+    encode = jobrows.encode_checked
 
     def noted(*arguments: Any) -> Any:
         encoded.append(turns)
         return encode(*arguments)
 
-    for module in (codec, lines):
+    for module in (jobrows, lines):
         monkeypatch.setattr(module, "encode_checked", noted)
     if how == "push":
         await asyncio.gather(*(chancy.push(LARGE) for _ in range(10)))
@@ -87,7 +87,7 @@ async def test_pushing_a_large_job_costs_little_more_than_encoding_it(chancy):
     """Nothing about a job's text is escaped: pushing it takes no more than ten times as long as making its JSON."""
     start = time.thread_time()
     for _ in range(5):
-        codec.job_row(LARGE, "default", "", 1 << 30)
+        jobrows.job_row(LARGE, "default", "", 1 << 30)
     encoding_s = time.thread_time() - start
     start = time.thread_time()
     await asyncio.gather(*(chancy.push(LARGE) for _ in range(5)))

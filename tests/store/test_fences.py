@@ -28,7 +28,8 @@ from support import WITHIN_S
 
 from chancy_core.app import Chancy
 from chancy_core.store import Store, run_sync
-from chancy_core.store.codec import claimed_job, job_row
+from chancy_core.store.jobrows import job_row
+from chancy_core.store.storedjobs import claimed_job
 from chancy_core.values.fields import PRIORITY_MAX, PRIORITY_MIN
 from chancy_core.values.job import Job
 from chancy_core.worker.floors import LOWEST_ID

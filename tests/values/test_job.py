@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from chancy import Backoff, Job, Limit, QueuedJob, State, job
 from chancy_core.errors import InvalidJob
-from chancy_core.store.codec import claimed_job, copy_line, job_row
+from chancy_core.store.insertparams import copy_line
+from chancy_core.store.jobrows import job_row
+from chancy_core.store.storedjobs import claimed_job
 from chancy_core.values.fields import PRIORITY_MAX, PRIORITY_MIN
 from chancy_core.values.jsonvalue import decode, encode_checked
 

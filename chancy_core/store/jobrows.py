@@ -1,0 +1,98 @@
+"""Jobs to rows: what is checked and encoded when a job is pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import msgspec
+
+from chancy_core.errors import InvalidJob
+from chancy_core.store.options import Options
+from chancy_core.values.job import Job
+from chancy_core.values.jsonvalue import encode_checked
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class JobRow(NamedTuple):
+    """A job as its columns, JSON as text, ready to be stored."""
+
+    id: str
+    queue: str
+    func: str
+    priority: int
+    max_attempts: int
+    scheduled_at: datetime | None
+    unique_key: str | None
+    kwargs: str | None
+    meta: str | None
+    limits: str | None
+    options: str | None
+    expires_at: datetime | None
+
+
+def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
+    """The row of a job to be pushed to `queue`.
+
+    Raises:
+        InvalidJob: `kwargs` or `meta` are not JSON, or larger than `payload_limit_bytes` together.
+    """
+    kwargs = encode_checked(job.kwargs, "kwargs") if job.kwargs else b""
+    meta = encode_checked(job.meta, "meta") if job.meta else b""
+    check_size(job.func, len(kwargs) + len(meta), payload_limit_bytes)
+    limits = _encode(job.limits).decode() if job.limits else None
+    options = None
+    if job.backoff is not None or not job.keep_result or job.retry_on or job.give_up_on:
+        options = _encode(Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on)).decode()
+    return JobRow(
+        id_,
+        queue,
+        job.func,
+        job.priority,
+        job.max_attempts,
+        _in_utc(job.scheduled_at),
+        job.unique_key,
+        kwargs.decode() or None,
+        meta.decode() or None,
+        limits,
+        options,
+        _in_utc(job.expires_at),
+    )
+
+
+def check_size(func: str, size: int, payload_limit_bytes: int) -> None:
+    """Raise InvalidJob if the arguments of a job are too large."""
+    if size > payload_limit_bytes:
+        raise InvalidJob(
+            f"The kwargs and meta of {func} take {size:,} bytes as JSON: the limit is "
+            f"{payload_limit_bytes:,}. Store what is large elsewhere and pass its name, or raise "
+            "payload_limit_bytes."
+        )
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    # Python has offsets that PostgreSQL does not read.
+    return None if moment is None else moment.astimezone(UTC)
+
+
+# What one statement stores: more of it saves little, and holds up the loop while it is sent.
+BATCH_BYTES_MAX: Final = 4 << 20
+
+
+def weight(row: JobRow) -> int:
+    """About how large a row is; for those that are large."""
+    return len(row.kwargs or "") + len(row.meta or "")
+
+
+def batches(rows: Sequence[JobRow]) -> Iterator[Sequence[JobRow]]:
+    """The rows as one statement after another is to store them."""
+    start = size = 0
+    for number, row in enumerate(rows):
+        size += weight(row)
+        if number > start and size > BATCH_BYTES_MAX:
+            yield rows[start:number]
+            start, size = number, weight(row)
+    if rows:
+        yield rows[start:]
