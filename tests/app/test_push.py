@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from support import WITHIN_S, until
 
 from chancy import Chancy, Job, Queue, Reference, State, Worker, job
-from chancy_core import pushing
+from chancy_core.app import pushing
 from chancy_core.errors import InvalidJob, NotOpen, UnknownQueue
 from chancy_core.store import Store, flow
 

@@ -10,7 +10,7 @@ import pytest
 from support import WITHIN_S, until
 
 from chancy import Job, Reference, State, Worker
-from chancy_core import waiting
+from chancy_core.app import waiting
 from chancy_core.errors import InvalidJob, JobNotFound, NotOpen, WaitTimeout
 from chancy_core.store import flow
 

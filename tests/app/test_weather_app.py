@@ -13,8 +13,7 @@ import psycopg
 import pytest
 from chaos.relay import DOWN, UP, Relay
 
-from chancy_core import held
-from chancy_core.app import Chancy, pushes
+from chancy_core.app import Chancy, held, pushes
 from chancy_core.errors import ChancyError, DatabaseUnavailable, WaitTimeout
 from chancy_core.store import connect, flow, idle, pooling, pools, tries
 from chancy_core.values.job import Cancellation, Job

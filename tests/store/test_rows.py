@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 from chancy import Job, Queue, Worker
-from chancy_core import ranges
 from chancy_core.errors import InvalidJob
 from chancy_core.store import run_sync
 from chancy_core.store.migrate import kernel_migrations, migrate
+from chancy_core.values import ranges
 from chancy_core.values.backoff import Backoff
 
 DEEP = '{"a":' * 3000 + "1" + "}" * 3000
