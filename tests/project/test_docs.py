@@ -357,7 +357,7 @@ def test_every_hook_has_a_test(hook: str) -> None:
     """There is a test of the kernel that has the hook's name in its own."""
     names = [
         node.name
-        for file in (ROOT / "tests").glob("test_*.py")
+        for file in (ROOT / "tests").rglob("test_*.py")
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
