@@ -85,14 +85,18 @@ async def _caught(
 ) -> tuple[T | None, BaseException | None]:
     """What a call returned, or raised: a task that raises SystemExit would end the loop."""
     try:
-        return await _stepped(call(), held), None
+        return await _measured(call(), held), None
     except BaseException as error:  # noqa: BLE001 -- raised again where it can do no harm
         return None, error
 
 
 @types.coroutine
-def _stepped(call: Awaitable[T], held: Callable[[float], None]) -> Generator[Any, Any, T]:
-    """Await, and tell how long the longest step took: while a step runs, nothing else on the loop does."""
+def _measured(call: Awaitable[T], held: Callable[[float], None]) -> Generator[Any, Any, T]:
+    """Await `call`, and tell `held` how long it kept the event loop from everything else, at the longest.
+
+    A coroutine runs in steps: from one `await` that has to wait to the next. While a step runs, the loop does nothing
+    else. So this takes the steps one by one, measures each, and passes on what it waits for.
+    """
     steps = call.__await__()
     longest_s, thrown = 0.0, None
     try:

@@ -1,14 +1,21 @@
-"""How a claim keeps its price while dead rows pile up.
+"""Floors: how a claim stays cheap although the rows of claimed jobs are still in the index.
 
-A claim from the front of the queue walks over the index entry of every job that was ever claimed, until vacuum comes
-along: 0.03 to 0.15 µs each. Vacuum comes once a minute, and not at all while anyone holds an old snapshot. So the
-highest id claimed is remembered for each priority, its floor, and a claim may ask for what lies above the floors, and
-for the ranges between the known priorities, where new ones would appear.
+The problem: PostgreSQL keeps the index entry of a job that was claimed until vacuum removes it. Vacuum comes once a
+minute, and not at all while anybody has an old transaction open. Until then a claim that begins at the front of the
+queue steps over every one of those dead entries, at 0.03 to 0.15 µs each: after 450,000 jobs that is 70 ms a claim.
 
-Jobs may lie below a floor: ids that committed late, retries, promotions, other workers' hand-backs. Only a claim
-without floors finds those, a sweep. So floors are used in two cases, and then a sweep runs now and then, spaced by its
-own price: while claims come back full, because what lies below has to wait for moments only and there is more than
-enough to do; and while a sweep has become dear.
+The cure: a worker remembers, for each queue and priority, the highest id that it has claimed. This is the floor of that
+priority. The next claim asks for ids above the floors only, and for the priorities between the known ones, where jobs
+of a new priority would be.
+
+The price: a job may lie below a floor. Its transaction committed late, it was retried or promoted, or another worker
+handed it back. Only a claim without floors finds it. Such a claim is called a sweep here. Floors are used in two cases,
+and in both a sweep runs now and then, the more seldom the longer it takes:
+
+* while claims come back full. There is enough to do above the floors, so a job below them waits for moments only.
+* while sweeps take long.
+
+In all other cases every claim is a sweep.
 """
 
 from __future__ import annotations

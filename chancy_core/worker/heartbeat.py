@@ -22,8 +22,8 @@ from chancy_core.worker.standby import Standby
 
 # While jobs run, two renewals may fail before the lease is in danger.
 RENEWALS_PER_LEASE: Final = 3
-# A worker that runs nothing has nothing to lose: it renews when so much of the lease is left, in which it may still be
-# done by other means.
+# A worker that runs no job loses nothing if its lease runs out. So it renews late and seldom: when so many seconds of
+# the lease are left. They suffice to notice that a renewal fails, and to renew by the standby's connection.
 SPARE_S: Final = 4.0
 # How far apart two looks are at most, in case a notification was lost …
 LOOK_EVERY_S: Final = 12.0

@@ -12,8 +12,9 @@ from __future__ import annotations
 import time
 from typing import Final
 
-# Claimed ahead is what starts within this time at the present pace, slots that are free by then not counted. Several
-# workers share a machine's pace, and claims must not shrink with each one's part of it.
+# A lane holds as many jobs, running and waiting for a slot, as end in this time at the present pace. The slots hold
+# some of them; the others are what is claimed ahead. It is much longer than a claim takes (some milliseconds), because
+# several workers on one machine share its pace: with so short a time, each would claim only a few jobs at once.
 AHEAD_S: Final = 0.15
 # And at most so many jobs for each slot beyond the first: those of a killed worker have spent an attempt, begun or not.
 AHEAD_PER_SLOT: Final = 8

@@ -9,11 +9,16 @@
 -- high     integer[]    … both ends included …
 -- floor    uuid[]       … and in each, at its lowest priority, only ids above this
 --
--- Walks the index jobs_ready in its own order, range by range, and stops at the limit: it neither sorts nor reads what
--- it does not take. The rows are addressed by their place (ctid) because they are locked by then, and by nothing else:
--- a condition on their state would offer jobs_ready as another way to them, which looks cheap while statistics say that
--- the table is empty, and walks over the whole backlog.
--- Spends the attempt and raises `claims` in the same stroke.
+-- Reading. The index jobs_ready holds the pending jobs of each queue in the order of priority and id, which is the order
+-- in which they are handed out. So PostgreSQL reads the index from the front of each range and stops at the limit. It
+-- sorts nothing, and it does not touch the jobs that it leaves behind, however many they are.
+--
+-- Writing. `found` has locked its rows, so nobody can move them, and the UPDATE finds each again by its place in the table
+-- (ctid). The UPDATE must not say `state = 'pending'` once more. If it did, the planner could choose jobs_ready for it too:
+-- while its statistics are from an hour when the table was empty, reading that whole index looks cheap, and then every
+-- claim reads the whole backlog.
+--
+-- The same UPDATE spends the attempt and raises `claims`, so no run can begin without either.
 WITH found AS (
     SELECT job.place,
            -- No order is given, so that nothing is sorted: rows come in that of the index.

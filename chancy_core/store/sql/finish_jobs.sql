@@ -10,11 +10,19 @@
 -- peak     bigint[]    bytes that it held at most, or NULL
 -- meta     text[]      JSON of the job's meta where the run changed it, or NULL
 --
--- Returns the ids it accepted. Each is looked up in jobs_pkey, because nothing else is left, whatever statistics say:
--- the arrays stand in sub-selects, since the planner, knowing how long they are, hashes the whole table at some sizes;
--- running jobs are told by their worker (constraint jobs_running), since their state would offer the index jobs_running;
--- and ids are compared through ANY, since plain equality offers a walk along jobs_pkey. Either looks cheap to statistics
--- made while nothing ran, and compares every job with every outcome.
+-- Returns the ids it accepted.
+--
+-- The good plan looks up each outcome's job by its id, in the primary key (jobs_pkey). There are three bad plans, and each
+-- costs as much as the table is large. The planner chooses them when its statistics are from another hour, as those of a
+-- queue always are. So the statement is written in a way that leaves none of the three open:
+--
+-- * It reads the whole table into a hash and looks the outcomes up in there. It does so at some table sizes when it knows
+--   how long the arrays are. The arrays stand in sub-selects, of which it does not know the length.
+-- * It reads all running jobs by the index jobs_running and compares each with each outcome. It can do so when the
+--   statement says `state = 'running'`. The statement says `worker IS NOT NULL` instead, which is true of the same rows
+--   (the constraint jobs_running sees to that) and of which no index knows.
+-- * It walks along the whole primary key beside the sorted outcomes. It can do so when the statement says
+--   `jobs.id = outcome.id`. With `= ANY (ARRAY[outcome.id])`, which means the same, it cannot.
 WITH outcome AS (
     SELECT *
     FROM unnest(
