@@ -24,10 +24,10 @@ from chancy_core.store.weather import deadline_s, is_weather, text_of
 from chancy_core.worker.lease import Lease
 from chancy_core.worker.telling import News
 
-# All three are parts of the lease. With the default lease of 15 seconds, the heartbeat of a worker that runs jobs renews
-# every 5 seconds. The thread looks every 0.9 seconds (LOOK) whether the renewal that was expected has come. When one is
-# 1.2 seconds late (LATE), the thread renews instead: 7.1 seconds after the last renewal at the latest, with half of the
-# lease left. While the heartbeat stays away, the thread renews every 5 seconds (AGAIN), as the heartbeat would.
+# All three are parts of the lease. With the default lease of 15 seconds, the heartbeat of a worker that runs jobs
+# renews every 5 seconds. The thread looks every 0.9 seconds (LOOK) whether the renewal that was expected has come. When
+# one is 1.2 seconds late (LATE), the thread renews instead: 7.1 seconds after the last renewal at the latest, with half
+# of the lease left. While the heartbeat stays away, the thread renews every 5 seconds (AGAIN), as the heartbeat would.
 LATE: Final = 0.08
 LOOK: Final = 0.06
 AGAIN: Final = 1 / 3
