@@ -18,137 +18,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
-import struct
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-T = TypeVar("T")
+from chaos.links import BOTH, DOWN, UP, Link, Rule, Way, end_side, obey, startup
 
-UP, DOWN = "up", "down"
-"""The two directions: from the program to the server, and back."""
-BOTH = (UP, DOWN)
-
-# The codes in place of a version, by which a client asks for something else than a session (PostgreSQL manual,
-# "Message Formats").
-_CANCEL, _SSL, _GSSENC = 80_877_102, 80_877_103, 80_877_104
-CANCEL_REQUEST = "cancel request"
-"""What connections are called that only ask the server to cancel a statement."""
-
-_CHUNK_BYTES = 1 << 16
-# What may lie in the relay while nothing is wrong. A stalled direction may hold any amount: its peer acknowledges.
-_ROOM_BYTES = 1 << 20
 _CONTROL_TIMEOUT_S = 30.0
-
-
-@dataclass
-class _Rule:
-    names: frozenset[str]
-    directions: tuple[str, ...]
-    delay_s: float | None
-
-    def concerns(self, name: str) -> bool:
-        return not self.names or name in self.names
-
-
-class _Way:
-    """One direction of a connection: reads always, writes what it may."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.held: deque[tuple[float, bytes]] = deque()
-        self.bytes = 0
-        self.forwarded = 0
-        self.open = True
-        self.delay_s = 0.0
-        self.ended = False  # nothing more will be read
-        self.changed = asyncio.Event()
-
-    def change(self) -> None:
-        self.changed.set()
-
-    async def fill(self) -> None:
-        """Take whatever comes, so that its sender sees it acknowledged."""
-        loop = asyncio.get_running_loop()
-        with suppress(OSError):
-            while data := await self.reader.read(_CHUNK_BYTES):
-                self.held.append((loop.time() + self.delay_s, data))
-                self.bytes += len(data)
-                self.change()
-                while self.open and not self.delay_s and self.bytes > _ROOM_BYTES:
-                    await self._until_changed()
-        self.ended = True
-        self.change()
-
-    async def empty(self) -> None:
-        """Write what is held, while that is allowed; then tell of the end."""
-        loop = asyncio.get_running_loop()
-        try:
-            while True:
-                if not self.open or not self.held:
-                    if self.open and self.ended:
-                        break
-                    await self._until_changed()
-                    continue
-                wait_s = self.held[0][0] - loop.time()
-                if wait_s > 0:
-                    await asyncio.sleep(wait_s)
-                    continue
-                _, data = self.held.popleft()
-                self.bytes -= len(data)
-                self.writer.write(data)
-                await self.writer.drain()
-                self.forwarded += len(data)
-                self.change()
-            self.writer.write_eof()
-        except (OSError, RuntimeError):
-            # The peer has gone, or was told that nothing more comes: what still comes is for nobody.
-            self.drop()
-
-    async def _until_changed(self) -> None:
-        self.changed.clear()
-        await self.changed.wait()
-
-    def drop(self) -> int:
-        """Forget what is held; how many bytes."""
-        dropped, self.bytes = self.bytes, 0
-        self.held.clear()
-        self.change()
-        return dropped
-
-
-@dataclass(eq=False)
-class _Link:
-    """One connection through the relay."""
-
-    number: int
-    name: str
-    client: asyncio.StreamWriter
-    server: asyncio.StreamWriter
-    ways: dict[str, _Way]
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
-
-    def end(self, *, reset: bool, client: bool, server: bool) -> None:
-        if client:
-            _end(self.client, reset=reset)
-        if server:
-            _end(self.server, reset=reset)
-
-
-def _end(writer: asyncio.StreamWriter, *, reset: bool) -> None:
-    if reset:
-        with suppress(OSError):
-            found = writer.get_extra_info("socket")
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort() if reset else writer.close()
 
 
 class Relay:
@@ -166,8 +46,8 @@ class Relay:
     def __init__(self, dsn: str, *, host: str = "127.0.0.1") -> None:
         self._upstream = dsn
         self._host = host
-        self._links: set[_Link] = set()
-        self._rules: list[_Rule] = []
+        self._links: set[Link] = set()
+        self._rules: list[Rule] = []
         self._numbers = itertools.count(1)
         self._opened: list[str] = []
         self._server: asyncio.Server | None = None
@@ -208,7 +88,7 @@ class Relay:
         """
 
         async def act() -> int:
-            return self._apply(_Rule(frozenset(names), tuple(directions), None), new=new)
+            return self._apply(Rule(frozenset(names), tuple(directions), None), new=new)
 
         return self._do(act)
 
@@ -216,7 +96,7 @@ class Relay:
         """Forward each piece so much later than it came. `pass_all` ends it."""
 
         async def act() -> int:
-            return self._apply(_Rule(frozenset(names), tuple(directions), seconds), new=new)
+            return self._apply(Rule(frozenset(names), tuple(directions), seconds), new=new)
 
         return self._do(act)
 
@@ -336,16 +216,16 @@ class Relay:
     def _do(self, act: Callable[[], Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(act(), self._loop).result(_CONTROL_TIMEOUT_S)
 
-    def _chosen(self, names: Iterable[str]) -> list[_Link]:
+    def _chosen(self, names: Iterable[str]) -> list[Link]:
         wanted = set(names)
         return [link for link in self._links if not wanted or link.name in wanted]
 
-    def _apply(self, rule: _Rule, *, new: bool) -> int:
+    def _apply(self, rule: Rule, *, new: bool) -> int:
         if new:
             self._rules.append(rule)
         chosen = [link for link in self._links if rule.concerns(link.name)]
         for link in chosen:
-            _set(link, rule)
+            obey(link, rule)
         return len(chosen)
 
     def _forget(self, names: Iterable[str]) -> None:
@@ -382,21 +262,21 @@ class Relay:
             await self._serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             # A connection that is over, at the latest when the relay is.
-            _end(writer, reset=True)
+            end_side(writer, reset=True)
         finally:
             self._tasks.discard(task)
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        name, packet = await _startup(reader, writer)
+        name, packet = await startup(reader, writer)
         self._opened.append(name)
         server_reader, server_writer = await self._connect()
         server_writer.write(packet)
-        ways = {UP: _Way(reader, server_writer), DOWN: _Way(server_reader, writer)}
-        link = _Link(next(self._numbers), name, writer, server_writer, ways)
+        ways = {UP: Way(reader, server_writer), DOWN: Way(server_reader, writer)}
+        link = Link(next(self._numbers), name, writer, server_writer, ways)
         for rule in self._rules:
             if rule.concerns(name):
-                _set(link, rule)
+                obey(link, rule)
         self._links.add(link)
         try:
             link.tasks = [asyncio.create_task(step) for way in ways.values() for step in (way.fill(), way.empty())]
@@ -413,29 +293,3 @@ class Relay:
         if host.startswith("/"):
             return await asyncio.open_unix_connection(Path(host, f".s.PGSQL.{port}"))
         return await asyncio.open_connection(host, port)
-
-
-def _set(link: _Link, rule: _Rule) -> None:
-    for direction in rule.directions:
-        way = link.ways[direction]
-        if rule.delay_s is None:
-            way.open = False
-        else:
-            way.delay_s = rule.delay_s
-        way.change()
-
-
-async def _startup(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, bytes]:
-    """The first packet of a session, and the application_name in it."""
-    while True:
-        head = await reader.readexactly(8)
-        length, code = struct.unpack("!ii", head)
-        rest = await reader.readexactly(length - 8)
-        if code in (_SSL, _GSSENC):
-            writer.write(b"N")
-            continue
-        if code == _CANCEL:
-            return CANCEL_REQUEST, head + rest
-        fields = rest.split(b"\0")
-        given = dict(zip(fields[::2], fields[1::2], strict=False))
-        return given.get(b"application_name", b"").decode(errors="replace"), head + rest
