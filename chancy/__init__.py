@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from chancy_core.store import Migration, read_migrations, statement
     from chancy_core.values.backoff import Backoff
     from chancy_core.values.decorating import job
-    from chancy_core.values.job import Cancellation, Job, JobError, Limit, Outcome, Progress, QueuedJob, State
+    from chancy_core.values.job import Job, Limit
     from chancy_core.values.queue import Queue
+    from chancy_core.values.queuedjob import Cancellation, JobError, Outcome, Progress, QueuedJob, State
     from chancy_core.values.verdicts import Cancel, Retry, Snooze
     from chancy_core.worker import Worker
 
@@ -60,7 +61,8 @@ _HOMES: Final = {
     "chancy_core.errors": ("ChancyError", "JobStopped"),
     "chancy_core.executors": ("JobContext",),
     "chancy_core.hookspecs": ("hookimpl",),
-    "chancy_core.values.job": ("Cancellation", "Job", "JobError", "Limit", "Outcome", "Progress", "QueuedJob", "State"),
+    "chancy_core.values.job": ("Job", "Limit"),
+    "chancy_core.values.queuedjob": ("Cancellation", "JobError", "Outcome", "Progress", "QueuedJob", "State"),
     "chancy_core.plugins": ("Budget", "Plugin", "Tick"),
     "chancy_core.values.queue": ("Queue",),
     "chancy_core.app.reference": ("Reference",),

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from chancy_core.values.job import Job, Outcome, QueuedJob
+from chancy_core.values.job import Job
 from chancy_core.values.queue import Queue
+from chancy_core.values.queuedjob import Outcome, QueuedJob
 
 if TYPE_CHECKING:
     import click

@@ -12,7 +12,7 @@ from chancy_core.app.reference import Reference, missing
 from chancy_core.app.waiting import wait_sync
 from chancy_core.errors import InvalidJob
 from chancy_core.values.fields import check_text
-from chancy_core.values.job import Cancellation, QueuedJob
+from chancy_core.values.queuedjob import Cancellation, QueuedJob
 
 Ref: TypeAlias = Reference | uuid.UUID | str
 

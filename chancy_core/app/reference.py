@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, overload
 
 from chancy_core.errors import InvalidJob, JobNotFound, NotOpen
-from chancy_core.values.job import Cancellation, QueuedJob
+from chancy_core.values.queuedjob import Cancellation, QueuedJob
 
 
 class Keeper(Protocol):

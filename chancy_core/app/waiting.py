@@ -14,7 +14,7 @@ from chancy_core.errors import WaitTimeout
 from chancy_core.log import log
 from chancy_core.store import Pool, Store, SyncPool
 from chancy_core.store.weather import is_weather, text_of
-from chancy_core.values.job import QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 
 # The first look comes soon, because many jobs are short; then the pause doubles up to the second number, which is what
 # bounds the queries a second.

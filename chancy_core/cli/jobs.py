@@ -11,7 +11,8 @@ import msgspec
 from chancy_core.app import Chancy
 from chancy_core.cli.waiting import wait as wait_and_tell
 from chancy_core.errors import InvalidJob, JobNotFound
-from chancy_core.values.job import Cancellation, Job, QueuedJob
+from chancy_core.values.job import Job
+from chancy_core.values.queuedjob import Cancellation, QueuedJob
 
 _CANCELLATIONS: Final = {
     Cancellation.CANCELLED: "cancelled",

@@ -9,8 +9,8 @@ import click
 from chancy_core.app import Chancy
 from chancy_core.app.reference import Reference
 from chancy_core.errors import UnknownQueue, WaitTimeout
-from chancy_core.values.job import QueuedJob, State
 from chancy_core.values.queue import Queue, QueueState
+from chancy_core.values.queuedjob import QueuedJob, State
 
 # A job that takes longer deserves a word; what has not changed since is not said again.
 SAYS_AFTER_S: Final = 10.0

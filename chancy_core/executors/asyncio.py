@@ -9,7 +9,8 @@ from chancy_core.errors import CannotRun
 from chancy_core.executors.base import Executor
 from chancy_core.executors.functions import Function
 from chancy_core.executors.outcomes import succeeded
-from chancy_core.values.job import Limit, Outcome, QueuedJob
+from chancy_core.values.job import Limit
+from chancy_core.values.queuedjob import Outcome, QueuedJob
 
 
 class AsyncExecutor(Executor):

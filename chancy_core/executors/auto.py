@@ -9,7 +9,8 @@ from chancy_core.executors.asyncio import AsyncExecutor
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
 from chancy_core.executors.shortage import is_shortage
 from chancy_core.executors.thread import ThreadExecutor
-from chancy_core.values.job import Limit, Outcome, QueuedJob
+from chancy_core.values.job import Limit
+from chancy_core.values.queuedjob import Outcome, QueuedJob
 
 if TYPE_CHECKING:
     from chancy_core.executors.process import ProcessExecutor

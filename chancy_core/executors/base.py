@@ -16,7 +16,8 @@ from chancy_core.executors.outcomes import cancelled, failed, handed_back, put_o
 from chancy_core.executors.running import Runner
 from chancy_core.log import log
 from chancy_core.plugins import Around
-from chancy_core.values.job import Limit, Outcome, Progress, QueuedJob
+from chancy_core.values.job import Limit
+from chancy_core.values.queuedjob import Outcome, Progress, QueuedJob
 
 Report = Callable[[QueuedJob, Progress], None]
 # As much as a push takes, unless it is set otherwise.

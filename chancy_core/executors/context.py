@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from chancy_core.executors.control import Control
-from chancy_core.values.job import Progress, QueuedJob
+from chancy_core.values.queuedjob import Progress, QueuedJob
 from chancy_core.values.ranges import LATEST
 
 

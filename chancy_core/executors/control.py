@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from chancy_core.errors import InvalidJob, JobStopped, TimeLimitExceeded
-from chancy_core.values.job import Progress
+from chancy_core.values.queuedjob import Progress
 
 NOTE_MAX: Final = 500
 

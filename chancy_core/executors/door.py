@@ -11,8 +11,8 @@ from chancy_core.errors import InvalidOutcome
 from chancy_core.executors.base import Executor
 from chancy_core.executors.outcomes import TRACEBACK_MAX, clean, noted, too_large
 from chancy_core.store.storedjobs import decode_meta
-from chancy_core.values.job import JobError, Outcome, QueuedJob, State
 from chancy_core.values.jsonvalue import decode
+from chancy_core.values.queuedjob import JobError, Outcome, QueuedJob, State
 from chancy_core.values.ranges import DELAY_S, PEAK_BYTES, RUN_S
 
 OURS: Final = "chancy_core.executors."

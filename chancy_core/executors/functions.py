@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, get_args
 
 from chancy_core.errors import CannotRun, nearest
-from chancy_core.values.job import Job, QueuedJob
+from chancy_core.values.job import Job
+from chancy_core.values.queuedjob import QueuedJob
 
 # What stands in an annotation that can only be read as text.
 CONTEXT_NAMES: Final = frozenset({"QueuedJob", "JobContext"})

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from chancy_core.errors import CannotRun, InvalidJob
 from chancy_core.values.backoff import DEFAULT_BACKOFF
-from chancy_core.values.job import JobError, Outcome, QueuedJob, State
 from chancy_core.values.jsonvalue import encode_checked
+from chancy_core.values.queuedjob import JobError, Outcome, QueuedJob, State
 from chancy_core.values.verdicts import Cancel, Retry, Snooze
 
 MESSAGE_MAX: Final = 2000

@@ -33,7 +33,8 @@ from chancy_core.executors.processes.nurse import Nurse, sys_path
 from chancy_core.executors.processes.nursery import FORK, SPAWN
 from chancy_core.executors.shortage import is_shortage
 from chancy_core.log import log
-from chancy_core.values.job import Limit, Outcome, QueuedJob
+from chancy_core.values.job import Limit
+from chancy_core.values.queuedjob import Outcome, QueuedJob
 
 START_METHODS: Final = (FORK, SPAWN)
 # A job with a memory limit gets no child that has grown by more than this part of the limit since it was set up.

@@ -14,8 +14,8 @@ from chancy_core.executors.control import Control
 from chancy_core.executors.functions import Function
 from chancy_core.executors.outcomes import failed, noted, succeeded
 from chancy_core.plugins import Around
-from chancy_core.values.job import Outcome, QueuedJob
 from chancy_core.values.jsonvalue import encode_checked
+from chancy_core.values.queuedjob import Outcome, QueuedJob
 
 Stopped = Callable[[QueuedJob], Outcome | None]
 

@@ -11,7 +11,8 @@ from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
 from chancy_core.executors.daemons import DaemonThreads
 from chancy_core.executors.functions import Function
 from chancy_core.executors.shortage import NoThread
-from chancy_core.values.job import Limit, Outcome, QueuedJob
+from chancy_core.values.job import Limit
+from chancy_core.values.queuedjob import Outcome, QueuedJob
 
 
 class ThreadExecutor(Executor):

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from chancy_core.errors import PluginError
 from chancy_core.log import log
 from chancy_core.plugins.base import Plugin
-from chancy_core.values.job import QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 
 Failed = Callable[[str, BaseException], None]
 _NOTHING: Final = nullcontext()

@@ -30,7 +30,8 @@ from chancy_core.plugins.tick import Tick
 from chancy_core.plugins.weather import HookPutOff, LostInHook, has_lost, is_outage
 from chancy_core.store import Migration
 from chancy_core.store.weather import text_of
-from chancy_core.values.job import Job, Outcome, QueuedJob
+from chancy_core.values.job import Job
+from chancy_core.values.queuedjob import Outcome, QueuedJob
 from chancy_core.values.workerinfo import WorkerStatus
 
 T = TypeVar("T")

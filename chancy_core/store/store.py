@@ -22,8 +22,8 @@ from chancy_core.store.storedjobs import stored_job
 from chancy_core.store.storedqueues import queue_of, queues_of
 from chancy_core.store.storedworkers import worker_info
 from chancy_core.store.weather import notify_queue_full, text_of
-from chancy_core.values.job import Cancellation, QueuedJob, State
 from chancy_core.values.queue import DEFAULT_QUEUE, Queue, UnreadableQueue
+from chancy_core.values.queuedjob import Cancellation, QueuedJob, State
 from chancy_core.values.workerinfo import WorkerInfo
 
 # Each round of a unique push that finds neither room nor holder means that a holder finished in between.

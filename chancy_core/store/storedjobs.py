@@ -8,8 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from chancy_core.store.options import Options, decode_options
-from chancy_core.values.job import JobError, Limit, Progress, QueuedJob, State
+from chancy_core.values.job import Limit
 from chancy_core.values.jsonvalue import MAX_DEPTH, UNREADABLE, decode, encode_checked
+from chancy_core.values.queuedjob import JobError, Progress, QueuedJob, State
 
 # Looking a member up by calling the enum takes ten times as long.
 _STATES: Final = {state.value: state for state in State}

@@ -25,7 +25,7 @@ from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.storedjobs import readable_job
 from chancy_core.store.weather import Fault, fault_of, is_weather
-from chancy_core.values.job import QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 from chancy_core.worker.duty import Alarm, jittered
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.floors import Floors, Ranges

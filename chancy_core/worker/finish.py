@@ -11,7 +11,7 @@ from chancy_core.errors import DatabaseUnavailable
 from chancy_core.log import log
 from chancy_core.plugins import HookAbandoned, PluginHost
 from chancy_core.store.weather import Fault, NoAnswer, fault_of, is_weather, text_of
-from chancy_core.values.job import Outcome
+from chancy_core.values.queuedjob import Outcome
 from chancy_core.worker.record import Recorded, Recorder, RunKey, run_key, size_of
 from chancy_core.worker.sparing import NEEDS_A_SECOND_LOOK, lesser_forms, size_matters, without_arguments
 from chancy_core.worker.telling import News

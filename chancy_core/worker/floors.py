@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from chancy_core.values.fields import PRIORITY_MAX, PRIORITY_MIN
-from chancy_core.values.job import QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 
 LOWEST_ID: Final = uuid.UUID(int=0)
 # What a sweep that does not come back full may cost beyond the cheapest one before it has to be spaced: as much as

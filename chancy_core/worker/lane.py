@@ -12,8 +12,8 @@ from chancy_core.executors import Executor, StopReason
 from chancy_core.executors.door import checked, is_ours
 from chancy_core.executors.outcomes import cancelled, failed, handed_back
 from chancy_core.log import log
-from chancy_core.values.job import Outcome, QueuedJob, State
 from chancy_core.values.queue import Queue
+from chancy_core.values.queuedjob import Outcome, QueuedJob, State
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.pace import Pace
 

@@ -11,7 +11,7 @@ from chancy_core.store import Store
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.storedjobs import encode_progress
-from chancy_core.values.job import Progress, QueuedJob
+from chancy_core.values.queuedjob import Progress, QueuedJob
 
 # Twice a second is as often as somebody looks.
 STORE_EVERY_S: Final = 0.5

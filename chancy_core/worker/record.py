@@ -12,7 +12,7 @@ from chancy_core.store.arrays import plain_array, sparse_array
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.storedjobs import encode_errors
-from chancy_core.values.job import Outcome, State
+from chancy_core.values.queuedjob import Outcome, State
 from chancy_core.worker.rescue import NOTE as RESCUED
 
 RunKey: TypeAlias = tuple[uuid.UUID, int]

@@ -8,7 +8,7 @@ from typing import Final
 
 from chancy_core.store import Store
 from chancy_core.store.session import WorkerConnection
-from chancy_core.values.job import Outcome
+from chancy_core.values.queuedjob import Outcome
 
 # This worker looks at once, and mostly takes the place itself. The others are told at most so often: a notification
 # takes a lock on the whole database, and wakes everyone who waits.

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from chancy_core.store.weather import text_of
-from chancy_core.values.job import JobError, Outcome
+from chancy_core.values.queuedjob import JobError, Outcome
 
 # SQLSTATEs that may be somebody else's fault than the outcome's: constraints, triggers, sizes, internal errors. Only
 # if the same comes again a moment later, something is left out. (22, what is wrong with a value, stays wrong.)

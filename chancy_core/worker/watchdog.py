@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from chancy_core.log import log
-from chancy_core.values.job import QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 
 # How often the loop is asked for a sign of life: it costs one callback.
 ASK_EVERY_S: Final = 0.5

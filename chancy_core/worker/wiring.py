@@ -14,7 +14,7 @@ from chancy_core.log import log
 from chancy_core.store.listening import ListeningConnection
 from chancy_core.store.session import WITH_PLUGINS, WorkerConnection
 from chancy_core.store.weather import deadline_s
-from chancy_core.values.job import Outcome, QueuedJob
+from chancy_core.values.queuedjob import Outcome, QueuedJob
 from chancy_core.worker import record
 from chancy_core.worker.audit import Auditor
 from chancy_core.worker.cancel import Canceller

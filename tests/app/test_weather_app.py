@@ -16,8 +16,9 @@ from chaos.relay import DOWN, UP, Relay
 from chancy_core.app import Chancy, held, pushes
 from chancy_core.errors import ChancyError, DatabaseUnavailable, WaitTimeout
 from chancy_core.store import connect, flow, idle, pooling, pools, tries
-from chancy_core.values.job import Cancellation, Job
+from chancy_core.values.job import Job
 from chancy_core.values.queue import Queue
+from chancy_core.values.queuedjob import Cancellation
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 # Long for a machine that does something else, and short for a test.

@@ -29,8 +29,9 @@ from chancy_core.executors.functions import Functions
 from chancy_core.executors.process import ProcessExecutor
 from chancy_core.hookspecs import hookimpl
 from chancy_core.plugins import Around, Plugin
-from chancy_core.values.job import Job, Limit, Outcome, QueuedJob, State
+from chancy_core.values.job import Job, Limit
 from chancy_core.values.queue import Executor, Queue
+from chancy_core.values.queuedjob import Outcome, QueuedJob, State
 from chancy_core.worker import Worker
 
 MIB = 1024 * 1024

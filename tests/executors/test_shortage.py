@@ -22,7 +22,7 @@ from chancy_core.executors.functions import Functions
 from chancy_core.executors.process import ProcessExecutor
 from chancy_core.executors.processes import descriptors
 from chancy_core.executors.thread import ThreadExecutor
-from chancy_core.values.job import Outcome, QueuedJob, State
+from chancy_core.values.queuedjob import Outcome, QueuedJob, State
 
 linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits another process")
 

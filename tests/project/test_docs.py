@@ -26,8 +26,9 @@ from chancy_core import config
 from chancy_core.cli.group import chancy as command
 from chancy_core.config.settings import NAMES, TYPES, Settings, WorkerSettings
 from chancy_core.plugins.check import SPECS
-from chancy_core.values.job import Job, QueuedJob
+from chancy_core.values.job import Job
 from chancy_core.values.queue import Queue
+from chancy_core.values.queuedjob import QueuedJob
 from chancy_core.worker import Stopped
 
 ROOT = Path(__file__).parents[2]

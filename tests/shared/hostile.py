@@ -12,7 +12,7 @@ import jobs
 
 from chancy import Job, Plugin, hookimpl
 from chancy_core.plugins import calling, host
-from chancy_core.values.job import QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 
 RAISED = (ValueError, NotImplementedError, asyncio.CancelledError, SystemExit, KeyboardInterrupt)
 RUBBISH = ([], "x", 3, [None], object())

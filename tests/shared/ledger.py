@@ -6,7 +6,7 @@ from typing import Any
 
 from chancy_core.executors import ExecutorSettings
 from chancy_core.executors.auto import AutoExecutor
-from chancy_core.values.job import Outcome, QueuedJob
+from chancy_core.values.queuedjob import Outcome, QueuedJob
 
 EXECUTOR = "ledger.LedgerExecutor"
 

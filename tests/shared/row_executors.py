@@ -8,7 +8,7 @@ import msgspec
 
 from chancy_core.executors import Executor, ExecutorSettings
 from chancy_core.executors.asyncio import AsyncExecutor
-from chancy_core.values.job import JobError, Outcome, QueuedJob, State
+from chancy_core.values.queuedjob import JobError, Outcome, QueuedJob, State
 
 NESTED = b"[" * 3000 + b"]" * 3000
 ERROR = JobError(attempt=1, type="T", message="m", traceback="t", at=datetime.now(UTC), worker="w")

@@ -14,8 +14,9 @@ from chancy_core.app import Chancy
 from chancy_core.embedded import watcher
 from chancy_core.store import store
 from chancy_core.testing.server import new_folder, remove_folder, server_in
-from chancy_core.values.job import Cancellation, Job
+from chancy_core.values.job import Job
 from chancy_core.values.queue import Queue
+from chancy_core.values.queuedjob import Cancellation
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 

@@ -25,9 +25,10 @@ from chancy_core.executors import Executor, ExecutorSettings, StopReason
 from chancy_core.executors.asyncio import AsyncExecutor
 from chancy_core.executors.functions import Functions
 from chancy_core.values.backoff import Backoff
-from chancy_core.values.job import Job, Limit, QueuedJob, State
+from chancy_core.values.job import Job, Limit
 from chancy_core.values.queue import Executor as Executors
 from chancy_core.values.queue import Queue
+from chancy_core.values.queuedjob import QueuedJob, State
 from chancy_core.worker import Stopped, Worker, heartbeat, stopping, watchdog, worker
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.queues import Lanes

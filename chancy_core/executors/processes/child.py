@@ -47,7 +47,7 @@ from chancy_core.executors.processes.whereabouts import whereabouts
 from chancy_core.executors.running import Runner
 from chancy_core.log import log
 from chancy_core.plugins import Around, Plugin
-from chancy_core.values.job import Outcome, Progress, QueuedJob
+from chancy_core.values.queuedjob import Outcome, Progress, QueuedJob
 
 PR_SET_PDEATHSIG: Final = 1
 # Of those that the kernel may kill when memory is short, rather a child than the worker or the database.

@@ -8,7 +8,7 @@ from typing import Final
 from chancy_core.errors import ChildProcessDied, MemoryLimitExceeded, TimeLimitExceeded
 from chancy_core.executors.processes.guard import Verdict
 from chancy_core.executors.processes.handle import Child, Death, Terms
-from chancy_core.values.job import QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 
 MIB: Final = 1024 * 1024
 

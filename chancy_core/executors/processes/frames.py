@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec.structs import fields
 
-from chancy_core.values.job import Outcome
+from chancy_core.values.queuedjob import Outcome
 
 HEADER_BYTES: Final = 4
 # The outcome without its job, which the worker has.

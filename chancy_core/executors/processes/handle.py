@@ -26,7 +26,7 @@ from chancy_core.executors.processes.frames import (
     decode_result,
 )
 from chancy_core.executors.processes.guard import Guard, Verdict, Watch
-from chancy_core.values.job import Outcome, Progress, QueuedJob
+from chancy_core.values.queuedjob import Outcome, Progress, QueuedJob
 
 # How much later than the end of its line the end of a process may be told.
 TELLS_WITHIN_S: Final = 0.2

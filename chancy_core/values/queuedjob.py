@@ -1,0 +1,158 @@
+"""Jobs as the database holds them, and what becomes of them: states, errors, progress, outcomes."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Final, TypeAlias
+
+import msgspec
+
+from chancy_core.values.job import Job
+
+
+class State(StrEnum):
+    """Where a job is in its life. The last three are final."""
+
+    SCHEDULED = "scheduled"
+    PENDING = "pending"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def finished(self) -> bool:
+        """Whether a job in this state will never run again by itself."""
+        return self in _FINISHED
+
+
+_State: TypeAlias = State
+_FINISHED: Final = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+
+
+class Cancellation(StrEnum):
+    """What came of asking for a job's cancellation."""
+
+    CANCELLED = "cancelled"
+    """It had not been started, or waited for a retry: it is cancelled, and will not run."""
+    STOPPING = "stopping"
+    """It runs: its worker has been told. `wait()` tells how it ended, which may be by succeeding just then."""
+    FINISHED = "finished"
+    """It had finished already: nothing was changed."""
+
+
+class JobError(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong in one attempt.
+
+    Attributes:
+        attempt: which attempt, counted from one.
+        type: the exception's class name.
+        message: its text, at most 2,000 characters.
+        traceback: its traceback, at most 8,000 characters: the end, where the cause is.
+        at: when, by the worker's clock.
+        worker: which worker.
+    """
+
+    attempt: int
+    type: str
+    message: str
+    traceback: str
+    at: datetime
+    worker: str
+
+    def __getitem__(self, field: str) -> Any:
+        """The field by name, as in `error["traceback"]`."""
+        try:
+            return getattr(self, field)
+        except AttributeError:
+            raise KeyError(field) from None
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a running job is, as it said last.
+
+    Attributes:
+        fraction: from 0 to 1.
+        note: a few words, or None.
+    """
+
+    fraction: float
+    note: str | None = None
+
+
+class QueuedJob(Job, frozen=True, kw_only=True, gc=False):
+    """A job as the database holds it: `Job` and what has happened to it so far.
+
+    Attributes:
+        id: its identity, a UUIDv7 (RFC 9562).
+        state: a `State`, which is also its text: `job.state == "succeeded"`.
+        attempts: how many attempts were started.
+        claims: raised by every claim and never lowered; with `id` it names one run.
+        created_at: when it was pushed, by the database's clock.
+        started_at: when its latest attempt was claimed.
+        completed_at: when it finished.
+        errors: one entry for each failed attempt, the oldest first.
+        result: what the function returned, if it was kept.
+        worker: the worker of the latest attempt.
+        note: what there is to say about the outcome, such as why a result was not kept.
+        progress: how far the run is, or was, as the job said last.
+        run_s: how long the latest run took, in seconds, once the job has finished.
+        peak_bytes: the most memory that run held, where its executor can tell.
+        cancel_requested: whether it runs although somebody asked for its cancellation.
+    """
+
+    State: ClassVar[type[_State]] = State
+
+    id: uuid.UUID
+    state: _State
+    attempts: int = 0
+    claims: int = 0
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    errors: list[JobError] = []  # noqa: RUF012 -- msgspec copies it
+    result: Any = None
+    worker: str | None = None
+    note: str | None = None
+    progress: Progress | None = None
+    run_s: float | None = None
+    peak_bytes: int | None = None
+    cancel_requested: bool = False
+
+    def __post_init__(self) -> None:
+        """Nothing: the database's constraints have checked what comes from it."""
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.claims, self.state))
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How one run of a job ended, as the executor tells it and the worker records it.
+
+    Attributes:
+        job: the run's job, as it was claimed.
+        state: SUCCEEDED, FAILED or CANCELLED end the job; RETRYING waits out `delay_s`;
+            PENDING hands it back at once.
+        result: the JSON of what the function returned, or None.
+        error: what went wrong in this attempt, or None.
+        delay_s: for RETRYING, seconds until the job is due again.
+        attempt_spent: False gives the attempt back (a shutdown, a snooze).
+        note: what there is to say about the outcome.
+        run_s: how long the function ran, in seconds.
+        peak_bytes: the most memory that the run held, where its executor can tell.
+        meta: the JSON of the job's meta, if the run changed it.
+    """
+
+    job: QueuedJob
+    state: State
+    result: bytes | None = None
+    error: JobError | None = None
+    delay_s: float | None = None
+    attempt_spent: bool = True
+    note: str | None = None
+    run_s: float = 0.0
+    peak_bytes: int | None = None
+    meta: bytes | None = None
