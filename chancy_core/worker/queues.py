@@ -7,10 +7,10 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from chancy_core.errors import InvalidQueue
-from chancy_core.executors import Executor, ExecutorSettings, StopReason, load_executor
+from chancy_core.executors import ExecutorSettings, StopReason
 from chancy_core.log import log
 from chancy_core.plugins import check_limits
 from chancy_core.store import Store
@@ -19,12 +19,11 @@ from chancy_core.values.queue import Queue, QueueState
 from chancy_core.worker.claim import Claimer
 from chancy_core.worker.duty import Alarm, keep
 from chancy_core.worker.finish import Finisher
-from chancy_core.worker.lane import Lane, close_executor
+from chancy_core.worker.lane import Lane
+from chancy_core.worker.starting import Starters, serves_alike
 
 # How soon to try again with a queue that could not be served.
 REFUSED_AGAIN_S: Final = 15.0
-# How long the executors of new queues may take to start before the worker goes on without them.
-STARTED_WITHIN_S: Final = 5.0
 # No sooner than that, when a paused queue is to resume, and at most so long without a look, because clocks differ.
 RESUME_MIN_S: Final = 0.05
 RESUME_LOOK_S: Final = 5.0
@@ -59,7 +58,6 @@ class Lanes:
         self._tags = tags
         self._concurrency = concurrency
         self._finisher = finisher
-        self._executor_settings = executor_settings
         self._claimer = claimer
         self._enforced = enforced
         #: The queues, served here or not, that have a `global_concurrency`.
@@ -78,8 +76,7 @@ class Lanes:
         # Why each queue that cannot be served is not, now and at the look before.
         self._refused: dict[str, str] = {}
         self._refused_before: dict[str, str] = {}
-        # Executors that are being started, for a queue as it is declared.
-        self._starting: dict[str, Starting] = {}
+        self._starters = Starters(executor_settings, self.ring)
 
     @property
     def lanes(self) -> Mapping[str, Lane]:
@@ -182,50 +179,19 @@ class Lanes:
         await self._close_idle_lanes()
 
     async def _start_executors(self, queues: Collection[Queue]) -> None:
-        """Start the executors that are needed, side by side: anybody may have written them, and one may hang."""
-        for name in self._starting.keys() - {queue.name for queue in queues}:
-            self._give_up(self._starting.pop(name))
+        self._starters.keep_only({queue.name for queue in queues})
         for queue in queues:
             concurrency = queue.concurrency or self._concurrency
-            lane, starting = self._lanes.get(queue.name), self._starting.get(queue.name)
-            if starting is not None and starting.is_for(queue, concurrency):
-                continue
-            if starting is not None:
-                self._give_up(self._starting.pop(queue.name))
-            if lane is None or _runs_otherwise(lane, queue, concurrency):
-                task = asyncio.create_task(self._started(queue, concurrency), name=f"chancy.start.{queue.name}")
-                self._starting[queue.name] = Starting(queue, concurrency, task)
-        tasks = [starting.task for starting in self._starting.values()]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=STARTED_WITHIN_S)
-            for task in late:
-                task.add_done_callback(lambda _: self.ring())
-
-    async def _started(self, queue: Queue, concurrency: int) -> Executor:
-        try:
-            executor = load_executor(queue, self._executor_settings(concurrency))
-            await executor.start()
-        except (SystemExit, KeyboardInterrupt) as error:
-            # In a task they would end the loop.
-            raise RuntimeError(f"the executor {queue.executor} raised {type(error).__name__}") from error
-        return executor
-
-    def _give_up(self, starting: Starting) -> None:
-        """Nobody waits any longer for an executor: it is closed, should it still start."""
-        starting.task.cancel()
-        starting.task.add_done_callback(_close_if_started)
+            lane = self._lanes.get(queue.name)
+            suits = lane is not None and serves_alike(lane.queue, lane.concurrency, queue, concurrency)
+            self._starters.start(queue, concurrency, unless=suits)
+        await self._starters.wait()
 
     def _serve(self, queue: Queue) -> None:
         concurrency = queue.concurrency or self._concurrency
         lane = self._lanes.get(queue.name)
-        starting = self._starting.get(queue.name)
-        if starting is not None and not starting.task.done():
-            self._refuse(
-                queue.name, InvalidQueue(f"Queue {queue.name!r}: its executor {queue.executor} has not started yet.")
-            )
-            return
         try:
-            executor = self._starting.pop(queue.name).task.result() if starting is not None else None
+            executor = self._starters.take(queue)
         except BaseException as error:  # noqa: BLE001 -- one queue that cannot be served must not stop the others
             self._refuse(queue.name, error)
             return
@@ -312,42 +278,5 @@ class Lanes:
 
     async def close(self) -> None:
         """Close the executors, those that were never ready included."""
-        starting, self._starting = self._starting, {}
-        for one in starting.values():
-            self._give_up(one)
+        self._starters.keep_only(())
         await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
-
-
-class Starting(NamedTuple):
-    """An executor that is being started.
-
-    Attributes:
-        queue: the queue that it is for.
-        concurrency: how many of its jobs are to run at a time.
-        task: starts it, and returns it.
-    """
-
-    queue: Queue
-    concurrency: int
-    task: asyncio.Task[Executor]
-
-    def is_for(self, queue: Queue, concurrency: int) -> bool:
-        """Whether it suits the queue as it is declared now."""
-        ours = (self.queue.executor, self.queue.executor_options, self.concurrency)
-        return ours == (queue.executor, queue.executor_options, concurrency)
-
-
-def _close_if_started(task: asyncio.Task[Executor]) -> None:
-    if not task.cancelled() and task.exception() is None:
-        closing = asyncio.ensure_future(close_executor(task.result()))
-        _closing.add(closing)
-        closing.add_done_callback(_closing.discard)
-
-
-# The loop keeps no hold of a task.
-_closing: Final[set[asyncio.Future[None]]] = set()
-
-
-def _runs_otherwise(lane: Lane, queue: Queue, concurrency: int) -> bool:
-    before = (lane.queue.executor, lane.queue.executor_options, lane.concurrency)
-    return before != (queue.executor, queue.executor_options, concurrency)

@@ -10,7 +10,7 @@ from support import captured_events
 from chancy import Job, Queue, Worker
 from chancy_core.cli.queues import queue as queue_command
 from chancy_core.errors import InvalidQueue
-from chancy_core.worker import queues
+from chancy_core.worker import starting
 
 DEEP = '{"a":' * 3000 + "1" + "}" * 3000
 # What the constraints accept, and the code cannot use; and what it says.
@@ -115,7 +115,7 @@ async def test_an_executor_that_cannot_be_made_costs_its_queue_alone(chancy, exe
 
 async def test_an_executor_that_hangs_at_its_start_holds_up_no_other_queue(chancy, monkeypatch):
     """The worker starts without it, serves the others, and serves that queue as soon as its executor has started."""
-    monkeypatch.setattr(queues, "STARTED_WITHIN_S", 0.2)
+    monkeypatch.setattr(starting, "STARTED_WITHIN_S", 0.2)
     monkeypatch.setattr(row_executors.Slow, "may_start", row_executors.asyncio.Event())
     monkeypatch.setattr("chancy_core.worker.lane.CLOSED_WITHIN_S", 0.2)
     await chancy.declare(Queue("bad", executor="row_executors.SlowToStart"))
@@ -129,7 +129,7 @@ async def test_an_executor_that_hangs_at_its_start_holds_up_no_other_queue(chanc
 
 async def test_a_worker_stops_while_an_executor_hangs_at_its_start(chancy, monkeypatch):
     """An executor that never starts is left behind."""
-    monkeypatch.setattr(queues, "STARTED_WITHIN_S", 0.2)
+    monkeypatch.setattr(starting, "STARTED_WITHIN_S", 0.2)
     monkeypatch.setattr(row_executors.Slow, "may_start", row_executors.asyncio.Event())
     await chancy.declare(Queue("bad", executor="row_executors.SlowToStart"))
     async with Worker(chancy) as worker:
