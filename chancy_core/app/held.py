@@ -16,6 +16,7 @@ from chancy_core.log import log
 from chancy_core.store import Pool, Store
 from chancy_core.store.flow import Flow
 from chancy_core.store.jobrows import JobRow
+from chancy_core.store.pushes import holders, insert_again
 from chancy_core.store.tries import AGAIN_S
 from chancy_core.store.weather import text_of
 
@@ -107,7 +108,7 @@ class Held:
 
         def attempt() -> Flow[dict[str, uuid.UUID] | None]:
             try:
-                return (yield from self._store.insert_again(rows, tell, patience_ms=PATIENCE_MS))
+                return (yield from insert_again(self._store, rows, tell, patience_ms=PATIENCE_MS))
             except psycopg.errors.LockNotAvailable:
                 return None
 
@@ -119,7 +120,7 @@ class Held:
 
     async def _refusal(self, key: str, waited_s: float) -> ChancyError:
         try:
-            return key_is_held(key, waited_s, await self._pool.run(lambda: self._store.holders(waited_s / 2)))
+            return key_is_held(key, waited_s, await self._pool.run(lambda: holders(self._store, waited_s / 2)))
         except (ChancyError, psycopg.Error) as error:
             return key_is_held(key, waited_s, text_of(error))
 

@@ -11,6 +11,7 @@ from chancy_core.app.opened import Opened
 from chancy_core.app.reference import Reference, missing
 from chancy_core.app.waiting import wait_sync
 from chancy_core.errors import InvalidJob
+from chancy_core.store.jobs import cancel_jobs, get_jobs, retry_jobs
 from chancy_core.values.fields import check_text
 from chancy_core.values.queuedjob import Cancellation, QueuedJob
 
@@ -34,7 +35,7 @@ class Jobs(Opened):
     async def get_jobs(self, refs: Iterable[Ref]) -> list[QueuedJob | None]:
         """Jobs as they stand, in the order of `refs`; None where there is no such job."""
         ids = [_identifier(ref) for ref in refs]
-        found = await self._run(lambda: self.store.get_jobs(ids))
+        found = await self._run(lambda: get_jobs(self.store, ids))
         return [found.get(id_) for id_ in ids]
 
     def sync_get_job(self, ref: Ref) -> QueuedJob | None:
@@ -44,7 +45,7 @@ class Jobs(Opened):
     def sync_get_jobs(self, refs: Iterable[Ref]) -> list[QueuedJob | None]:
         """As `get_jobs`, for code without asyncio."""
         ids = [_identifier(ref) for ref in refs]
-        found = self._run_sync(lambda: self.store.get_jobs(ids))
+        found = self._run_sync(lambda: get_jobs(self.store, ids))
         return [found.get(id_) for id_ in ids]
 
     async def wait_for_job(
@@ -92,12 +93,12 @@ class Jobs(Opened):
         Raises:
             JobNotFound: there is no such job.
         """
-        return _one(ref, await self._write(self.store.cancel([_identifier(ref)], _reason(reason))))
+        return _one(ref, await self._write(cancel_jobs(self.store, [_identifier(ref)], _reason(reason))))
 
     async def cancel_jobs(self, refs: Iterable[Ref], *, reason: str | None = None) -> list[Cancellation | None]:
         """As `cancel_job`, for many: what came of each, in their order; None for one that does not exist."""
         ids = [_identifier(ref) for ref in refs]
-        found = await self._write(self.store.cancel(ids, _reason(reason)))
+        found = await self._write(cancel_jobs(self.store, ids, _reason(reason)))
         return [found.get(id_) for id_ in ids]
 
     async def retry_jobs(self, refs: Iterable[Ref]) -> list[Reference]:
@@ -111,22 +112,22 @@ class Jobs(Opened):
             holds by now.
         """
         ids = [_identifier(ref) for ref in refs]
-        return [self.reference(id_) for id_ in await self._write(self.store.retry(ids))]
+        return [self.reference(id_) for id_ in await self._write(retry_jobs(self.store, ids))]
 
     def sync_cancel_job(self, ref: Ref, *, reason: str | None = None) -> Cancellation:
         """As `cancel_job`, for code without asyncio."""
-        return _one(ref, self._write_sync(self.store.cancel([_identifier(ref)], _reason(reason))))
+        return _one(ref, self._write_sync(cancel_jobs(self.store, [_identifier(ref)], _reason(reason))))
 
     def sync_cancel_jobs(self, refs: Iterable[Ref], *, reason: str | None = None) -> list[Cancellation | None]:
         """As `cancel_jobs`, for code without asyncio."""
         ids = [_identifier(ref) for ref in refs]
-        found = self._write_sync(self.store.cancel(ids, _reason(reason)))
+        found = self._write_sync(cancel_jobs(self.store, ids, _reason(reason)))
         return [found.get(id_) for id_ in ids]
 
     def sync_retry_jobs(self, refs: Iterable[Ref]) -> list[Reference]:
         """As `retry_jobs`, for code without asyncio."""
         ids = [_identifier(ref) for ref in refs]
-        return [self.reference(id_) for id_ in self._write_sync(self.store.retry(ids))]
+        return [self.reference(id_) for id_ in self._write_sync(retry_jobs(self.store, ids))]
 
 
 def _one(ref: Ref, found: dict[uuid.UUID, Cancellation]) -> Cancellation:

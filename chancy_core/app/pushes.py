@@ -21,6 +21,7 @@ from chancy_core.store.ids import new_id
 from chancy_core.store.jobrows import JobRow, job_row
 from chancy_core.store.lines import Lines
 from chancy_core.store.notices import payload, payloads
+from chancy_core.store.pushes import holders, insert_again, insert_jobs, insert_many
 from chancy_core.store.weather import Fault, fault_of, text_of
 from chancy_core.values.decorating import as_job
 from chancy_core.values.job import Job
@@ -67,7 +68,7 @@ class Pushes(Jobs):
         """
         if connection is not None:
             row = self._row(*_named(queue, job))
-            flow = self.store.insert([row], self._payloads([row]))
+            flow = insert_jobs(self.store, [row], self._payloads([row]))
             return self._reference(row, (await run_on(connection, flow)).get(row.id))
         side = self._here
         if side.turns.used_up():
@@ -90,7 +91,7 @@ class Pushes(Jobs):
         if connection is None:
             taken = self._pushed(row, tell)
         else:
-            taken = run_on_sync(sync_connection(connection), self.store.insert([row], tell))
+            taken = run_on_sync(sync_connection(connection), insert_jobs(self.store, [row], tell))
         return self._reference(row, taken.get(row.id))
 
     def _pushed(self, row: JobRow, tell: list[str]) -> dict[str, uuid.UUID]:
@@ -98,14 +99,14 @@ class Pushes(Jobs):
         start = time.monotonic()
         try:
             return self.sync_pool.push(
-                self.store.insert([row], tell, patience_ms=patience_ms),
-                lambda: self.store.insert_again([row], tell, patience_ms=patience_ms),
+                insert_jobs(self.store, [row], tell, patience_ms=patience_ms),
+                lambda: insert_again(self.store, [row], tell, patience_ms=patience_ms),
             )
         except DatabaseUnavailable as error:
             if row.unique_key is None or not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
                 raise
             waited_s = time.monotonic() - start
-            by = self.sync_pool.run(lambda: self.store.holders(waited_s / 2))
+            by = self.sync_pool.run(lambda: holders(self.store, waited_s / 2))
             raise key_is_held(row.unique_key, waited_s, by) from error
 
     async def push_many(
@@ -137,7 +138,7 @@ class Pushes(Jobs):
         async with self._transaction(connection) as own:
             async with OneAtATime() as writing:
                 async for chunks in groups(given):
-                    flow = self.store.insert_many(lines, chunks, declared, taken, patience_ms=patience_ms)
+                    flow = insert_many(self.store, lines, chunks, declared, taken, patience_ms=patience_ms)
                     # While the server takes these jobs, the next ones are read.
                     await writing.next(run_on(own, flow))
             await run_on(own, self.store.notify(sorted(lines.payloads)))
@@ -154,7 +155,7 @@ class Pushes(Jobs):
         patience_ms = MANY_PATIENCE_MS if connection is None else None
         with self._transaction_sync(connection) as own:
             for chunks in groups_sync(given):
-                run_on_sync(own, self.store.insert_many(lines, chunks, declared, taken, patience_ms=patience_ms))
+                run_on_sync(own, insert_many(self.store, lines, chunks, declared, taken, patience_ms=patience_ms))
             run_on_sync(own, self.store.notify(sorted(lines.payloads)))
         return References(self, lines.runs, taken)
 
@@ -171,7 +172,7 @@ class Pushes(Jobs):
                 yield own
         except psycopg.Error as error:
             if isinstance(error, psycopg.errors.LockNotAvailable):
-                raise _many_held(await pool.run(lambda: self.store.holders(1))) from error
+                raise _many_held(await pool.run(lambda: holders(self.store, 1))) from error
             raise _many_failed(pool.dsn, error) from error
 
     @contextmanager
@@ -187,7 +188,7 @@ class Pushes(Jobs):
                 yield own
         except psycopg.Error as error:
             if isinstance(error, psycopg.errors.LockNotAvailable):
-                raise _many_held(pool.run(lambda: self.store.holders(1))) from error
+                raise _many_held(pool.run(lambda: holders(self.store, 1))) from error
             raise _many_failed(pool.dsn, error) from error
 
     def _row(self, queue: str | None, job: Pushable) -> JobRow:

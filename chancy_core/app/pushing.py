@@ -21,6 +21,7 @@ from chancy_core.store import Pool, Store
 from chancy_core.store.flow import cursor_of, run_with
 from chancy_core.store.jobrows import BATCH_BYTES_MAX, JobRow, weight
 from chancy_core.store.notices import payloads
+from chancy_core.store.pushes import insert_again, insert_jobs
 from chancy_core.store.tries import Session, may_try_again, session_of
 
 BATCH_MAX: Final = 1000
@@ -159,7 +160,7 @@ class _Lane:
         rows = [waiting.row for waiting in batch]
         try:
             taken = await run_with(
-                cursor, self._store.insert(rows, self._telling.due(rows), patience_ms=self._patience_ms)
+                cursor, insert_jobs(self._store, rows, self._telling.due(rows), patience_ms=self._patience_ms)
             )
         except (ChancyError, psycopg.Error, UnicodeError) as error:
             is_held = self._held is not None and isinstance(error, psycopg.errors.LockNotAvailable)
@@ -186,7 +187,7 @@ class _Lane:
         tell = self._telling.all(rows)
         try:
             if self._held is None:
-                answer(left, await self._pool.run(lambda: self._store.insert_again(rows, tell), lost=lost))
+                answer(left, await self._pool.run(lambda: insert_again(self._store, rows, tell), lost=lost))
             else:
                 # Each key by itself, once the session that was lost stores nothing any more.
                 await self._pool.run(lambda: self._store.notify(()), lost=lost)

@@ -13,6 +13,7 @@ from chancy_core.app.reference import missing
 from chancy_core.errors import WaitTimeout
 from chancy_core.log import log
 from chancy_core.store import Pool, Store, SyncPool
+from chancy_core.store.jobs import find_finished, get_jobs
 from chancy_core.store.weather import is_weather, text_of
 from chancy_core.values.queuedjob import QueuedJob
 
@@ -102,10 +103,10 @@ class Waiter:
             await self._look_at(ids[start : start + IDS_PER_QUERY])
 
     async def _look_at(self, ids: Sequence[uuid.UUID]) -> None:
-        states = await self._pool.run(lambda: self._store.find_finished(ids))
+        states = await self._pool.run(lambda: find_finished(self._store, ids))
         finished = [id_ for id_, done in states.items() if done]
         if finished:
-            jobs = await self._pool.run(lambda: self._store.get_jobs(finished))
+            jobs = await self._pool.run(lambda: get_jobs(self._store, finished))
             for id_, job in jobs.items():
                 future = self._wanted.get(id_)
                 if future is not None and not future.done() and job.state.finished:
@@ -155,8 +156,8 @@ def _look_sync(
     store: Store, pool: SyncPool, identifier: uuid.UUID, within_s: float | None
 ) -> tuple[bool, QueuedJob | None]:
     """Whether there is such a job, and the job if it has finished."""
-    states = pool.run(lambda: store.find_finished([identifier]), within_s=within_s)
+    states = pool.run(lambda: find_finished(store, [identifier]), within_s=within_s)
     if not states.get(identifier):
         return identifier in states, None
-    job = pool.run(lambda: store.get_jobs([identifier]), within_s=within_s).get(identifier)
+    job = pool.run(lambda: get_jobs(store, [identifier]), within_s=within_s).get(identifier)
     return True, job if job is not None and job.state.finished else None

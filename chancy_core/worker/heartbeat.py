@@ -15,6 +15,7 @@ from chancy_core.store import Store
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.storedworkers import status_text
+from chancy_core.store.workers import register_worker
 from chancy_core.values.workerinfo import WorkerStatus
 from chancy_core.worker.duty import Alarm
 from chancy_core.worker.lease import Lease
@@ -137,7 +138,7 @@ class Heartbeat:
             # Others have taken its jobs, or somebody has deleted its row: it goes on with those that are still its own.
             self._forgotten()
             self._beat_at = sent_at = time.monotonic()
-            await self._connection.run(self._store.register(self._worker, self._tags, self._lease.lease_s))
+            await self._connection.run(register_worker(self._store, self._worker, self._tags, self._lease.lease_s))
             self._written = None
         self._lease.renewed(sent_at)
         if jumped:

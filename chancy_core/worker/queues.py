@@ -14,6 +14,7 @@ from chancy_core.executors import ExecutorSettings, StopReason
 from chancy_core.log import log
 from chancy_core.plugins import check_limits
 from chancy_core.store import Store
+from chancy_core.store.queues import look_at_queues
 from chancy_core.store.session import WorkerConnection
 from chancy_core.values.queue import Queue, QueueState
 from chancy_core.worker.claim import Claimer
@@ -153,7 +154,7 @@ class Lanes:
 
     async def follow(self) -> None:
         """Read the declarations once, and start, reshape and stop lanes accordingly."""
-        queues, unreadable = await self._connection.run(self._store.look_at_queues())
+        queues, unreadable = await self._connection.run(look_at_queues(self._store))
         self._refused_before, self._refused = self._refused, {}
         for bad in unreadable:
             self._refuse(bad.name, InvalidQueue(bad.problem))

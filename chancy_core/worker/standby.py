@@ -21,6 +21,7 @@ from chancy_core.store.flow import Flow
 from chancy_core.store.session import CONNECT_TIMEOUT_S, SERVER_LATER_S
 from chancy_core.store.spare import SPARE
 from chancy_core.store.weather import deadline_s, is_weather, text_of
+from chancy_core.store.workers import register_worker
 from chancy_core.worker.lease import Lease
 from chancy_core.worker.telling import News
 
@@ -152,7 +153,7 @@ class Standby:
             # As for a heartbeat.
             self._tell(self._forgotten)
             sent_at = time.monotonic()
-            run_sync(self._connection, self._store.register(self._worker, self._tags, self._lease.lease_s))
+            run_sync(self._connection, register_worker(self._store, self._worker, self._tags, self._lease.lease_s))
         self._renewed_at = sent_at
         self._tell(self._lease.renewed, sent_at)
 

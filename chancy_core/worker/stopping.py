@@ -11,6 +11,7 @@ from chancy_core.executors import StopReason
 from chancy_core.executors.outcomes import handed_back
 from chancy_core.log import log
 from chancy_core.store.weather import text_of
+from chancy_core.store.workers import resign_worker
 
 if TYPE_CHECKING:
     from chancy_core.worker.wiring import Parts
@@ -150,11 +151,11 @@ class Stopping:
 
     async def _resign(self) -> None:
         worker, parts = self._worker, self._parts
-        if await parts.claims.run(worker.chancy.store.resign(worker.name)):
+        if await parts.claims.run(resign_worker(worker.chancy.store, worker.name)):
             return
         # It holds runs that it has not heard of.
         await parts.auditor.settle()
-        if not await parts.claims.run(worker.chancy.store.resign(worker.name)):
+        if not await parts.claims.run(resign_worker(worker.chancy.store, worker.name)):
             log.warning("runs_left", worker=worker.name, hint="They are rescued once its lease has run out.")
 
     async def _within(self, seconds: float, work: Coroutine[Any, Any, Any], hurried_s: float = HURRIED_S) -> bool:

@@ -16,6 +16,7 @@ from chancy_core.log import log
 from chancy_core.store.spare import SPARE
 from chancy_core.store.statements import read_statements
 from chancy_core.store.weather import is_weather, text_of
+from chancy_core.store.workers import register_worker
 from chancy_core.values.queue import Queue
 from chancy_core.worker.duty import keep
 from chancy_core.worker.signals import heeded
@@ -156,7 +157,7 @@ class Worker:
     async def _registered(self, parts: Parts) -> float:
         """Make itself known; when that was sent."""
         sent_at = asyncio.get_running_loop().time()
-        await parts.claims.run(self._chancy.store.register(self.name, sorted(self._tags), self._lease_s))
+        await parts.claims.run(register_worker(self._chancy.store, self.name, sorted(self._tags), self._lease_s))
         return sent_at
 
     def _begin(self, parts: Parts) -> None:

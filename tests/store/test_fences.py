@@ -29,6 +29,8 @@ from support import WITHIN_S
 from chancy_core.app import Chancy
 from chancy_core.store import Store, run_sync
 from chancy_core.store.jobrows import job_row
+from chancy_core.store.jobs import cancel_jobs, retry_jobs
+from chancy_core.store.pushes import insert_jobs
 from chancy_core.store.storedjobs import claimed_job
 from chancy_core.values.fields import PRIORITY_MAX, PRIORITY_MIN
 from chancy_core.values.job import Job
@@ -86,7 +88,7 @@ class Database:
         """Push jobs; the ids of those that were stored."""
         job = Job("f.f", max_attempts=max_attempts, unique_key=unique_key, expires_at=expires_at)
         rows = [job_row(job, queue, str(uuid_utils.uuid7()), 1000) for _ in range(count)]
-        taken = run_sync(self.connection, self.store.insert(rows, ()))
+        taken = run_sync(self.connection, insert_jobs(self.store, rows, ()))
         return [uuid.UUID(row.id) for row in rows if row.id not in taken]
 
     def claim(self, worker: str, queue: str, limit: int) -> list[Run]:
@@ -167,13 +169,13 @@ class Database:
         return len(self.ask("promote_jobs", limit=limit))
 
     def cancel(self, ids: list[uuid.UUID]) -> dict[uuid.UUID, str]:
-        return run_sync(self.connection, self.store.cancel(ids, "why"))
+        return run_sync(self.connection, cancel_jobs(self.store, ids, "why"))
 
     def sweep(self, limit: int = 1000) -> list[uuid.UUID]:
         return [id_ for id_, _, _ in self.ask("sweep_jobs", limit=limit)]
 
     def retry(self, ids: list[uuid.UUID]) -> list[uuid.UUID]:
-        return run_sync(self.connection, self.store.retry(ids))
+        return run_sync(self.connection, retry_jobs(self.store, ids))
 
     def renew(self, worker: str) -> None:
         """As the heartbeat: renew, and register again if the worker is not known any more."""

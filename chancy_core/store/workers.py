@@ -1,0 +1,26 @@
+"""Make a worker known, forget it, and look at all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chancy_core.store.flow import Flow
+from chancy_core.store.store import Store
+from chancy_core.store.storedworkers import worker_info
+from chancy_core.values.workerinfo import WorkerInfo
+
+
+def register_worker(store: Store, worker: str, tags: Sequence[str], lease_s: float) -> Flow[None]:
+    """Make a worker known, with a lease."""
+    yield store.query("register_worker", worker=worker, tags=list(tags), lease_s=lease_s)
+
+
+def resign_worker(store: Store, worker: str) -> Flow[bool]:
+    """Forget a worker that stopped in good order; whether it held no run any more, and so could be forgotten."""
+    return bool((yield store.query("resign_worker", worker=worker)))
+
+
+def get_workers(store: Store) -> Flow[list[WorkerInfo]]:
+    """The workers that have not been forgotten, by name."""
+    rows = yield store.query("get_workers")
+    return [worker_info(row) for row in rows]
