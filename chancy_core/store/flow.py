@@ -1,6 +1,6 @@
 """One truth for sync and async: a flow says which statements to run; a driver runs them on a connection.
 
-A flow is a generator. It yields a `Query` or a `CopyIn` and is sent the rows; what it returns is the
+A flow is a generator. It yields a `Query` (or another `Step`) and is sent the rows; what it returns is the
 flow's result. It never sees the connection, so the same flow runs on an application's own pool, on a
 worker's connection and on the caller's transaction, with asyncio and without.
 """
@@ -23,10 +23,17 @@ T = TypeVar("T")
 
 
 class Query(NamedTuple):
-    """A statement and its parameters; answered with its rows, if it has any."""
+    """A statement and its parameters; answered with its rows, if it has any.
+
+    Attributes:
+        text: the statement.
+        params: its parameters, by name.
+        ending: its name, if jobs end by it, or come back: somebody may want to hear of its rows; see `Hearer`.
+    """
 
     text: bytes
     params: Mapping[str, Any] = {}
+    ending: str | None = None
 
 
 class CopyIn(NamedTuple):
@@ -40,7 +47,13 @@ class Pause(NamedTuple):
     """Nothing, so that an event loop gets its turn in a flow that computes for long; answered with no rows."""
 
 
-Step: TypeAlias = Query | CopyIn | Pause
+class Inside(NamedTuple):
+    """What somebody else does with the connection at this point of the flow; answered with no rows. Async only."""
+
+    call: Callable[[psycopg.AsyncConnection[Any]], Awaitable[None]]
+
+
+Step: TypeAlias = Query | CopyIn | Pause | Inside
 Flow: TypeAlias = Generator[Step, list[TupleRow], T]
 AsyncConnection: TypeAlias = psycopg.AsyncConnection[Any]
 Connection: TypeAlias = psycopg.Connection[Any]
@@ -118,6 +131,9 @@ async def _answer(cursor: psycopg.AsyncCursor[TupleRow], step: Step) -> list[Tup
     if isinstance(step, Pause):
         await asyncio.sleep(0)
         return []
+    if isinstance(step, Inside):
+        await step.call(cursor.connection)
+        return []
     await cursor.execute(step.text, step.params or None)
     return await cursor.fetchall() if _has_rows(cursor) or _in_pipeline(cursor) else []
 
@@ -155,5 +171,7 @@ def _answer_sync(cursor: psycopg.Cursor[TupleRow], step: Step) -> list[TupleRow]
         return []
     if isinstance(step, Pause):
         return []
+    if isinstance(step, Inside):
+        raise TypeError("A flow without asyncio cannot await.")
     cursor.execute(step.text, step.params or None)
     return cursor.fetchall() if _has_rows(cursor) or _in_pipeline(cursor) else []

@@ -34,7 +34,7 @@ def cancel_jobs(store: Store, ids: Sequence[uuid.UUID], note: str) -> Flow[dict[
         if not left:
             break
         try:
-            rows = yield store.query("cancel_jobs", ids=left, note=note)
+            rows = yield store.ending("cancel_jobs", ids=left, note=note)
         except psycopg.DataError as error:
             raise InvalidJob(f"reason is {note!r:.60}, which the database cannot store: {text_of(error)}.") from error
         found |= {id_: Cancellation(what) for id_, what, _ in rows}
@@ -45,7 +45,7 @@ def cancel_jobs(store: Store, ids: Sequence[uuid.UUID], note: str) -> Flow[dict[
 
 def retry_jobs(store: Store, ids: Sequence[uuid.UUID]) -> Flow[list[uuid.UUID]]:
     """Bring finished jobs back; the ids of those that came back."""
-    rows = yield store.query("retry_jobs", ids=list(ids))
+    rows = yield store.ending("retry_jobs", ids=list(ids))
     tell = {f"{'due' if state == State.SCHEDULED else 'back'}:{queue}" for _, queue, state in rows}
     yield from store.notify(sorted(tell))
     return [id_ for id_, _, _ in rows]

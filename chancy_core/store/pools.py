@@ -7,10 +7,9 @@ the database through `run` and `write` is asked again, on another connection, fo
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -19,38 +18,27 @@ from chancy_core.store import pooling
 from chancy_core.store.bounded import BoundedAsyncConnection
 from chancy_core.store.connect import connect
 from chancy_core.store.flow import AsyncConnection, Flow, Step, cursor_of, drive, run_with
-from chancy_core.store.idle import Idle, close
+from chancy_core.store.idle import close
 from chancy_core.store.tries import Session, Tries
-from chancy_core.store.weather import Fault, fault_of
-from chancy_core.store.write import Write
+from chancy_core.store.write import Hearer, Write
 
 T = TypeVar("T")
 
 
-class Pool(pooling.BasePool):
+class Pool(pooling.BasePool[BoundedAsyncConnection]):
     """An application's connections, with asyncio; for one event loop. They autocommit."""
 
     def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
         super().__init__(dsn, max_size=max_size, application_name=application_name, pooler=pooler)
-        self._idle: Final[Idle[BoundedAsyncConnection]] = Idle()
-        self._slots = asyncio.Semaphore(max_size)
-        self._cleaning: asyncio.TimerHandle | None = None
+        self._slots: asyncio.Semaphore = asyncio.Semaphore(max_size)
 
     async def open(self) -> None:
         """Open the pool. Nothing is connected yet."""
-        self.is_open = True
+        self.open_now()
 
     async def close(self) -> None:
         """Close every connection; those that are in use, once they are given back."""
         self.close_now()
-
-    def close_now(self) -> None:
-        """As `close`, from where nothing can be awaited."""
-        self.is_open = False
-        if self._cleaning is not None:
-            self._cleaning.cancel()
-            self._cleaning = None
-        self._idle.drop()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
@@ -81,17 +69,21 @@ class Pool(pooling.BasePool):
                 pause_s = tries.pause_s(error)
             await asyncio.sleep(pause_s)
 
-    async def write(self, flow: Flow[T]) -> T:
+    async def write(self, flow: Flow[T], hearer: Hearer | None = None) -> T:
         """Run a flow that must not be run again: each of its steps is done once, in a transaction of its own.
 
         When an answer is lost, the database is asked whether it did the step, and the flow goes on from there.
+
+        Args:
+            flow: the flow.
+            hearer: who hears of the jobs that end by it, in those transactions.
 
         Raises:
             DatabaseUnavailable: a step could not be done, or nobody can say whether it was.
         """
 
         async def once(step: Step) -> list[TupleRow]:
-            return await self.run(Write(step).flow)
+            return await self.run(Write(step, hearer).flow)
 
         return await drive(flow, once)
 
@@ -144,16 +136,6 @@ class Pool(pooling.BasePool):
         with self._in_use(connection):
             yield connection
 
-    @contextmanager
-    def _in_use(self, connection: BoundedAsyncConnection) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self._judge(connection, error)
-            raise
-        finally:
-            self._give_back(connection)
-
     async def _taken(self, deadline_s: float, *, sure: bool) -> BoundedAsyncConnection:
         self.check_open()
         await self._slot()
@@ -180,38 +162,20 @@ class Pool(pooling.BasePool):
             raise self.all_in_use() from None
 
     async def _answers(self, connection: BoundedAsyncConnection) -> bool:
-        if time.monotonic() - connection.idle_since < pooling.SURE_AFTER_S:
+        if self._is_fresh(connection):
             return True
-        connection.deadline_s = pooling.SURE_WITHIN_S
         try:
             cursor = cursor_of(connection)
             await cursor.execute(pooling.SURE)
-            if (await cursor.fetchone()) == ("off",):
+            if (await cursor.fetchone()) == pooling.TAKES_CHANGES:
                 return True
         except psycopg.Error:
             pass
         except BaseException:
             close(connection)
             raise
-        close(connection)
-        self._idle.drop()
+        self._discard(connection)
         return False
 
-    def _judge(self, connection: BoundedAsyncConnection, error: BaseException) -> None:
-        if isinstance(error, psycopg.Error) and fault_of(error) is Fault.GONE:
-            # Those that were opened before are likely to be no better, and are cheap to open again.
-            close(connection)
-            self._idle.drop()
-
-    def _give_back(self, connection: BoundedAsyncConnection) -> None:
-        if self.is_open:
-            self._idle.put(connection)
-            if self._cleaning is None:
-                self._clean()
-        else:
-            close(connection)
-        self._slots.release()
-
-    def _clean(self) -> None:
-        left_s = self._idle.drop_unused()
-        self._cleaning = None if left_s is None else asyncio.get_running_loop().call_later(left_s, self._clean)
+    def _later(self, left_s: float) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(left_s, self._clean)

@@ -109,7 +109,7 @@ def delete_queue(store: Store, name: str, *, purge_jobs: bool) -> Flow[int]:
     purged = 0
     note = f"The queue {name!r} was deleted."
     while True:
-        gone = yield store.query("purge_jobs", name=name, limit=PURGE_BATCH, note=note)
+        gone = yield store.ending("purge_jobs", name=name, limit=PURGE_BATCH, note=note)
         purged += len(gone)
         if len(gone) < PURGE_BATCH:
             return purged

@@ -39,6 +39,10 @@ class Store:
         """A statement of the kernel with its parameters."""
         return Query(statement(name, self.schema), params)
 
+    def ending(self, name: str, /, **params: Any) -> Query:
+        """As `query`, for a statement by which jobs end, or come back."""
+        return Query(statement(name, self.schema), params, ending=name)
+
     def notify(self, payloads: Sequence[str]) -> Flow[None]:
         """Tell the workers of this schema, when the transaction commits.
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -14,34 +14,27 @@ from chancy_core.store import pooling
 from chancy_core.store.bounded import BoundedConnection
 from chancy_core.store.connect import connect_sync
 from chancy_core.store.flow import Connection, Flow, drive_sync, run_sync, run_sync_with, sync_cursor_of
-from chancy_core.store.idle import Idle, close
+from chancy_core.store.idle import close
 from chancy_core.store.tries import Session, Tries, session_of
-from chancy_core.store.weather import Fault, fault_of
 from chancy_core.store.write import Write
 
 T = TypeVar("T")
 
 
-class SyncPool(pooling.BasePool):
+class SyncPool(pooling.BasePool[BoundedConnection]):
     """An application's connections, without asyncio; for any number of threads. They autocommit."""
 
     def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
         super().__init__(dsn, max_size=max_size, application_name=application_name, pooler=pooler)
-        self._idle: Final[Idle[BoundedConnection]] = Idle()
-        self._slots = threading.Semaphore(max_size)
-        self._cleaning: threading.Timer | None = None
+        self._slots: threading.Semaphore = threading.Semaphore(max_size)
 
     def open(self) -> None:
         """Open the pool. Nothing is connected yet."""
-        self.is_open = True
+        self.open_now()
 
     def close(self) -> None:
         """Close every connection; those that are in use, once they are given back."""
-        self.is_open = False
-        cleaning, self._cleaning = self._cleaning, None
-        if cleaning is not None:
-            cleaning.cancel()
-        self._idle.drop()
+        self.close_now()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -62,7 +55,7 @@ class SyncPool(pooling.BasePool):
             time.sleep(pause_s)
 
     def write(self, flow: Flow[T]) -> T:
-        """As `Pool.write`."""
+        """As `Pool.write`; nobody hears of it, because hooks are coroutines."""
         return drive_sync(flow, lambda step: self.run(Write(step).flow))
 
     def push(self, flow: Flow[T], again: Callable[[], Flow[T]]) -> T:
@@ -114,13 +107,8 @@ class SyncPool(pooling.BasePool):
     @contextmanager
     def _lent(self, deadline_s: float, *, sure: bool = False) -> Iterator[BoundedConnection]:
         connection = self._taken(deadline_s, sure=sure)
-        try:
+        with self._in_use(connection):
             yield connection
-        except BaseException as error:
-            self._judge(connection, error)
-            raise
-        finally:
-            self._give_back(connection)
 
     def _taken(self, deadline_s: float, *, sure: bool) -> BoundedConnection:
         self.check_open()
@@ -139,42 +127,23 @@ class SyncPool(pooling.BasePool):
         return connection
 
     def _answers(self, connection: BoundedConnection) -> bool:
-        if time.monotonic() - connection.idle_since < pooling.SURE_AFTER_S:
+        if self._is_fresh(connection):
             return True
-        connection.deadline_s = pooling.SURE_WITHIN_S
         try:
             cursor = sync_cursor_of(connection)
-            if cursor.execute(pooling.SURE).fetchone() == ("off",):
+            if cursor.execute(pooling.SURE).fetchone() == pooling.TAKES_CHANGES:
                 return True
         except psycopg.Error:
             pass
         except BaseException:
             close(connection)
             raise
-        close(connection)
-        self._idle.drop()
+        self._discard(connection)
         return False
 
-    def _judge(self, connection: BoundedConnection, error: BaseException) -> None:
-        if isinstance(error, psycopg.Error) and fault_of(error) is Fault.GONE:
-            close(connection)
-            self._idle.drop()
-
-    def _give_back(self, connection: BoundedConnection) -> None:
-        if self.is_open:
-            self._idle.put(connection)
-            if self._cleaning is None:
-                self._clean()
-        else:
-            close(connection)
-        self._slots.release()
-
-    def _clean(self) -> None:
-        left_s = self._idle.drop_unused()
-        if left_s is None or not self.is_open:
-            self._cleaning = None
-            return
-        self._cleaning = threading.Timer(left_s, self._clean)
-        self._cleaning.daemon = True
-        self._cleaning.name = "chancy.idle"
-        self._cleaning.start()
+    def _later(self, left_s: float) -> threading.Timer:
+        timer = threading.Timer(left_s, self._clean)
+        timer.daemon = True
+        timer.name = "chancy.idle"
+        timer.start()
+        return timer
