@@ -1,15 +1,30 @@
-"""`Chancy`: its faces together."""
+"""`Chancy`: what an application holds."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self
 
-from chancy_core.app.pushes import Pushes
-from chancy_core.app.queues import Queues
+import msgspec
+
+from chancy_core import config
+from chancy_core.app.connections import Connections
+from chancy_core.app.operation import faces
+from chancy_core.app.operations import jobs, pushes, queues, waits
+from chancy_core.app.reference import Reference
+from chancy_core.app.schema import Schema
+from chancy_core.config import Settings
+from chancy_core.plugins import Plugin, PluginHost, check_configured
+from chancy_core.plugins import load as load_plugins
+from chancy_core.store import Migration, Pool, Store, SyncPool, run, run_sync
+from chancy_core.store.flow import AsyncConnection
 from chancy_core.values.queue import Executor
 
 
-class Chancy(Pushes, Queues):
+class Chancy:
     """A job queue in one schema of one PostgreSQL database.
 
     ```python
@@ -27,9 +42,182 @@ class Chancy(Pushes, Queues):
         plugins: plugins to add to those that are installed.
         settings: any other setting of `[chancy]`, by its name, such as `schema="billing"`.
 
+    Attributes:
+        settings: what is configured.
+        plugins: those that are loaded.
+        store: the names of its schema.
+        connections: all of its connections; `pool` and `sync_pool` are the ones to use.
+
     Raises:
         ConfigError: a setting that is unknown or out of range.
         PluginError: plugins that cannot be used; every problem of each.
     """
 
     Executor: ClassVar[type[Executor]] = Executor
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        config: str | Path | None = None,
+        plugins: Sequence[Plugin] = (),
+        **settings: Any,
+    ) -> None:
+        self.settings: Final = _load(config, dsn=dsn, **settings)
+        self.store: Final = Store(self.settings.schema, notifications=self.settings.notifications)
+        self.plugins: Final = PluginHost(
+            load_plugins(
+                self.settings.plugins,
+                plugins,
+                self.settings.plugin_order,
+                discover=self.settings.discover,
+                source=str(self.settings.file or "the settings"),
+            )
+        )
+        check_configured(self.settings.queues, self.plugins.enforced, self.settings.sources)
+        self._schema: Final = Schema(self.settings, self.plugins)
+        self.connections: Final = Connections(self.settings, self.store, self._schema)
+
+    # -- its life --------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connect, starting the embedded PostgreSQL if no database is named.
+
+        Raises:
+            DatabaseUnavailable: nothing answers there.
+            SchemaError: the schema is missing and may not be created.
+        """
+        await self.connections.open()
+
+    async def close(self) -> None:
+        """Write what is still waiting to be written, and disconnect; the latter also if this is cancelled."""
+        await self.connections.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    def sync_open(self) -> None:
+        """As `open`, for code without asyncio."""
+        self.connections.open_sync()
+
+    def sync_close(self) -> None:
+        """Disconnect."""
+        self.connections.close_sync()
+
+    def __enter__(self) -> Self:
+        self.sync_open()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.sync_close()
+
+    # -- its connections -------------------------------------------------------------------
+
+    @property
+    def dsn(self) -> str:
+        """The database in use. Raises NotOpen before the embedded one has been started."""
+        return self.connections.database.dsn
+
+    @property
+    def pool(self) -> Pool:
+        """The application's connections. Raises NotOpen, also in another event loop than the one it was opened in."""
+        return self.connections.pool
+
+    @property
+    def sync_pool(self) -> SyncPool:
+        """The application's connections without asyncio. Raises NotOpen."""
+        return self.connections.sync_pool
+
+    @asynccontextmanager
+    async def connect(self, *, application_name: str) -> AsyncIterator[AsyncConnection]:
+        """A connection of its own to the database, for the length of the block, which closes it.
+
+        For what must not wait for the pool, or keeps a connection for long, such as LISTEN. It has the settings of all
+        of Chancy's connections, with the DSN's own before them, and autocommits outside `transaction()`.
+
+        Args:
+            application_name: what it is called in `pg_stat_activity`.
+
+        Raises:
+            NotOpen: no DSN was given, and the embedded PostgreSQL has not been started.
+            DatabaseUnavailable: nothing answers there.
+        """
+        async with self.connections.connect(application_name=application_name) as connection:
+            yield connection
+
+    # -- its schema ------------------------------------------------------------------------
+
+    @property
+    def migrated(self) -> list[Migration]:
+        """What opening it, or `migrate`, applied last."""
+        return self._schema.migrated
+
+    @property
+    def left_behind(self) -> list[str]:
+        """Whose tables `migrate` found that nobody here brings: plugins that were uninstalled or turned off."""
+        return self._schema.left_behind
+
+    def migrations(self) -> list[Migration]:
+        """What the schema needs, in the order in which it is applied."""
+        return self._schema.migrations()
+
+    def check_schema(self) -> None:
+        """Raise SchemaError if the schema, when this was opened, did not fit this code."""
+        self._schema.check()
+
+    async def migrate(self) -> list[Migration]:
+        """Bring the schema up to date: all that is missing, in one transaction.
+
+        Returns:
+            What was applied.
+
+        Raises:
+            SchemaError: it was made by newer code, may not be created, or is locked by somebody.
+        """
+        async with self.pool.connection() as connection:
+            return await run(connection, self._schema.migrate())
+
+    def sync_migrate(self) -> list[Migration]:
+        """As `migrate`, for code without asyncio."""
+        with self.sync_pool.connection() as connection:
+            return run_sync(connection, self._schema.migrate())
+
+    # -- what it is asked: each operation is written once, and has two faces ----------------
+
+    def reference(self, text: str | uuid.UUID) -> Reference:
+        """The reference to a job, from its text. Raises InvalidJob if that is no id."""
+        return Reference(text, self)
+
+    push, sync_push = pushes.push, pushes.sync_push
+    push_many, sync_push_many = pushes.push_many, pushes.sync_push_many
+
+    get_job, sync_get_job = faces(jobs.get_job)
+    get_jobs, sync_get_jobs = faces(jobs.get_jobs)
+    count_jobs, sync_count_jobs = faces(jobs.count_jobs)
+    cancel_job, sync_cancel_job = faces(jobs.cancel_job)
+    cancel_jobs, sync_cancel_jobs = faces(jobs.cancel_jobs)
+    retry_jobs, sync_retry_jobs = faces(jobs.retry_jobs)
+
+    wait_for_job, sync_wait_for_job = waits.wait_for_job, waits.sync_wait_for_job
+    wait_for_jobs, sync_wait_for_jobs = waits.wait_for_jobs, waits.sync_wait_for_jobs
+
+    declare, sync_declare = faces(queues.declare)
+    get_queue, sync_get_queue = faces(queues.get_queue)
+    get_all_queues, sync_get_all_queues = faces(queues.get_all_queues)
+    get_unreadable_queues, sync_get_unreadable_queues = faces(queues.get_unreadable_queues)
+    pause_queue, sync_pause_queue = faces(queues.pause_queue)
+    resume_queue, sync_resume_queue = faces(queues.resume_queue)
+    delete_queue, sync_delete_queue = faces(queues.delete_queue)
+    get_workers, sync_get_workers = faces(queues.get_workers)
+
+
+def _load(path: str | Path | None, **settings: Any) -> Settings:
+    loaded = config.load(path, **settings)
+    if loaded.pooler and loaded.notifications and loaded.sources.get("notifications", "default") == "default":
+        # LISTEN belongs to a session, which a transaction pooler does not keep.
+        loaded = msgspec.structs.replace(loaded, notifications=False)
+    return loaded

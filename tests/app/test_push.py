@@ -595,7 +595,7 @@ async def test_pushes_that_follow_each_other_tell_for_those_before(chancy, monke
     while time.monotonic() < until_s:
         await chancy.push(ECHO)
     assert not alone
-    await until(lambda: chancy._pusher._telling.task is None)
+    await until(lambda: chancy.connections.here.pusher._telling.task is None)
     # Whether the last push told by itself is chance.
     assert alone in ([], [["ready:default"]])
 

@@ -86,14 +86,14 @@ async def test_waiting_together(chancy):
 async def test_a_thousand_waiters_share_their_queries(chancy, monkeypatch):
     """A thousand tasks that wait for a thousand jobs cost as many queries as one."""
     looks = 0
-    look = chancy._waiter._look
+    look = chancy.connections.here.waiter._look
 
     async def counted() -> None:
         nonlocal looks
         looks += 1
         await look()
 
-    monkeypatch.setattr(chancy._waiter, "_look", counted)
+    monkeypatch.setattr(chancy.connections.here.waiter, "_look", counted)
     references = await chancy.push_many([ECHO] * 1000)
     waits = [asyncio.create_task(reference.wait(timeout=60)) for reference in references]
     loop = asyncio.get_running_loop()
@@ -104,7 +104,7 @@ async def test_a_thousand_waiters_share_their_queries(chancy, monkeypatch):
     assert looks <= 5 + waited_s / waiting.LONGEST_PAUSE_S + 1
     async with Worker(chancy):
         assert {job.state for job in await asyncio.gather(*waits)} == {State.SUCCEEDED}
-    assert not chancy._waiter._wanted
+    assert not chancy.connections.here.waiter._wanted
 
 
 def test_waiting_without_asyncio(new_chancy):
@@ -136,8 +136,8 @@ async def test_a_thousand_waiters_cost_a_handful_of_queries_a_second(chancy, mon
     for wait in waits:
         wait.cancel()
     await asyncio.wait(waits)
-    assert not chancy._waiter._wanted
-    await until(lambda: chancy._waiter._task is None)
+    assert not chancy.connections.here.waiter._wanted
+    await until(lambda: chancy.connections.here.waiter._task is None)
 
 
 @pytest.mark.parametrize(("func", "state"), [("jobs.echo", "succeeded"), ("jobs.fail", "failed")])
@@ -237,7 +237,7 @@ async def test_one_missing_job_among_many(chancy, monkeypatch):
     nobody = uuid.uuid4()
     with pytest.raises(JobNotFound, match=str(nobody)):
         await chancy.wait_for_jobs([await chancy.push(ECHO), nobody], timeout=WITHIN_S)
-    await until(lambda: not chancy._waiter._wanted)
+    await until(lambda: not chancy.connections.here.waiter._wanted)
 
 
 async def test_closing_ends_the_waits(new_chancy):

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from chaos.relay import DOWN, UP, Relay
 
-from chancy_core.app import Chancy, held, pushes
+from chancy_core.app import Chancy, held
+from chancy_core.app.operations import pushes
 from chancy_core.errors import ChancyError, DatabaseUnavailable, WaitTimeout
 from chancy_core.store import connect, flow, idle, pooling, pools, tries
 from chancy_core.values.job import Job
@@ -347,7 +348,7 @@ async def test_a_key_whose_holder_commits_is_taken(chancy, holding, until):
     """A push that waited for a transaction which commits returns the job that holds the key."""
     holder = holding("k")
     push = asyncio.create_task(chancy.push(ECHO.with_unique_key("k")))
-    await until(chancy._pusher._held.tasks)
+    await until(chancy.connections.here.pusher._held.tasks)
     holder.commit()
     assert not (await push).created
 

@@ -1,0 +1,90 @@
+"""An operation is written once, as a flow; a `Chancy` has it with asyncio and without."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeAlias, TypeVar
+
+from chancy_core.store import Flow
+
+if TYPE_CHECKING:
+    from chancy_core.app.chancy import Chancy
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# What an operation returns: it begins the flow, from its start each time. The arguments were checked before, and read.
+Begin: TypeAlias = Callable[[], Flow[T]]
+WithAsyncio: TypeAlias = "Callable[Concatenate[Chancy, P], Coroutine[Any, Any, T]]"
+WithoutAsyncio: TypeAlias = "Callable[Concatenate[Chancy, P], T]"
+
+_RETURNS: Final = "Begin["
+
+
+class Operation(Generic[P, T]):
+    """Something that can be asked of a database, whoever asks it.
+
+    Attributes:
+        begin: checks the arguments, and returns what begins the flow.
+        name: what it is called.
+        repeatable: whether the flow may be run again from its start when an answer was lost, so that nobody knows how
+            far it came. If not, each of its steps is done once, and the database is asked what became of it.
+    """
+
+    def __init__(self, begin: Callable[Concatenate[Chancy, P], Begin[T]], *, repeatable: bool) -> None:
+        self.begin: Final = begin
+        self.name: Final = begin.__name__
+        self.repeatable: Final = repeatable
+        self.__doc__ = begin.__doc__
+
+
+def repeatable(begin: Callable[Concatenate[Chancy, P], Begin[T]]) -> Operation[P, T]:
+    """Declare an operation that changes nothing, and may be asked as often as it takes."""
+    return Operation(begin, repeatable=True)
+
+
+def once(begin: Callable[Concatenate[Chancy, P], Begin[T]]) -> Operation[P, T]:
+    """Declare an operation that changes something, and must not do so twice."""
+    return Operation(begin, repeatable=False)
+
+
+def faces(operation: Operation[P, T]) -> tuple[WithAsyncio[P, T], WithoutAsyncio[P, T]]:
+    """The two methods of an operation, with its parameters and its docstring: with asyncio, and without."""
+
+    @wraps(operation.begin)
+    async def method(self: Chancy, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.connections.run(operation.begin(self, *args, **kwargs), repeatable=operation.repeatable)
+
+    @wraps(operation.begin)
+    def sync_method(self: Chancy, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.connections.run_sync(operation.begin(self, *args, **kwargs), repeatable=operation.repeatable)
+
+    documentation = inspect.cleandoc(operation.__doc__ or "")
+    _dress(method, operation, operation.name, documentation)
+    _dress(
+        sync_method,
+        operation,
+        f"sync_{operation.name}",
+        f"As `{operation.name}`, for code without asyncio.\n\n{documentation}",
+    )
+    return method, sync_method
+
+
+def _dress(method: Any, operation: Operation[P, T], name: str, documentation: str) -> None:
+    """Let a method look, to `help()` and to whoever reads signatures, as if it had been written by hand."""
+    signature = inspect.signature(operation.begin)
+    returned = signature.return_annotation
+    if not (isinstance(returned, str) and returned.startswith(_RETURNS)):
+        raise TypeError(f"The operation {operation.name} returns {returned!r}: annotate it with Begin[…].")
+    us, *others = signature.parameters.values()
+    shown = returned.removeprefix(_RETURNS)[:-1]
+    method.__signature__ = signature.replace(
+        parameters=[us.replace(name="self", annotation=us.empty), *others], return_annotation=shown
+    )
+    method.__annotations__ = {**{other.name: other.annotation for other in others}, "return": shown}
+    method.__name__ = name
+    method.__qualname__ = f"Chancy.{name}"
+    method.__doc__ = documentation
+    method.operation = operation

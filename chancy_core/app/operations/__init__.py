@@ -1,0 +1,1 @@
+"""What can be asked of a `Chancy`, a file a noun: each operation once, and whether it may be repeated."""

@@ -1,0 +1,126 @@
+"""Look at jobs, cancel them, and bring them back."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from chancy_core.app.operation import Begin, once, repeatable
+from chancy_core.app.reference import Reference, missing
+from chancy_core.errors import InvalidJob
+from chancy_core.store import Flow, jobs
+from chancy_core.values.fields import check_text
+from chancy_core.values.queuedjob import Cancellation, QueuedJob
+
+if TYPE_CHECKING:
+    from chancy_core.app.chancy import Chancy
+
+Ref: TypeAlias = Reference | uuid.UUID | str
+
+# A reason is read in a list of jobs.
+REASON_MAX: Final = 500
+
+
+@repeatable
+def get_job(chancy: Chancy, ref: Ref) -> Begin[QueuedJob | None]:
+    """A job as it stands, live or finished; None if there is no such job."""
+    identifier = identifier_of(ref)
+
+    def ask() -> Flow[QueuedJob | None]:
+        return (yield from jobs.get_jobs(chancy.store, [identifier])).get(identifier)
+
+    return ask
+
+
+@repeatable
+def get_jobs(chancy: Chancy, refs: Iterable[Ref]) -> Begin[list[QueuedJob | None]]:
+    """Jobs as they stand, in the order of `refs`; None where there is no such job."""
+    ids = [identifier_of(ref) for ref in refs]
+
+    def ask() -> Flow[list[QueuedJob | None]]:
+        found = yield from jobs.get_jobs(chancy.store, ids)
+        return [found.get(id_) for id_ in ids]
+
+    return ask
+
+
+@repeatable
+def count_jobs(chancy: Chancy) -> Begin[dict[str, dict[str, int]]]:
+    """How many live jobs each queue has, by state: `{"default": {"pending": 3}}`. Reads all of them."""
+    return lambda: jobs.count_live(chancy.store)
+
+
+@once
+def cancel_job(chancy: Chancy, ref: Ref, *, reason: str | None = None) -> Begin[Cancellation]:
+    """Cancel a job: at once if it does not run; if it runs, its worker is told to stop it.
+
+    A coroutine is cancelled, a child process told and then killed; a function in a thread stops at its next
+    `checkpoint()`, if it has any, and is `running` until then.
+
+    Args:
+        ref: the job.
+        reason: a few words, kept as its note.
+
+    Returns:
+        Which of that happened.
+
+    Raises:
+        JobNotFound: there is no such job.
+    """
+    identifier, note = identifier_of(ref), _note(reason)
+
+    def ask() -> Flow[Cancellation]:
+        found = yield from jobs.cancel_jobs(chancy.store, [identifier], note)
+        if identifier not in found:
+            raise missing(identifier)
+        return found[identifier]
+
+    return ask
+
+
+@once
+def cancel_jobs(chancy: Chancy, refs: Iterable[Ref], *, reason: str | None = None) -> Begin[list[Cancellation | None]]:
+    """As `cancel_job`, for many: what came of each, in their order; None for one that does not exist."""
+    ids, note = [identifier_of(ref) for ref in refs], _note(reason)
+
+    def ask() -> Flow[list[Cancellation | None]]:
+        found = yield from jobs.cancel_jobs(chancy.store, ids, note)
+        return [found.get(id_) for id_ in ids]
+
+    return ask
+
+
+@once
+def retry_jobs(chancy: Chancy, refs: Iterable[Ref]) -> Begin[list[Reference]]:
+    """Bring finished jobs back, whatever their outcome was: they run again, and keep their errors so far.
+
+    Their attempts count from the beginning again, and their expiry is forgotten. One that was cancelled before it
+    was ever started still waits for its `scheduled_at`. One whose queue was deleted waits for that to be declared.
+
+    Returns:
+        Those that came back. The others do not exist, have not finished, or have a unique key that another job
+        holds by now.
+    """
+    ids = [identifier_of(ref) for ref in refs]
+
+    def ask() -> Flow[list[Reference]]:
+        back = yield from jobs.retry_jobs(chancy.store, ids)
+        return [chancy.reference(id_) for id_ in back]
+
+    return ask
+
+
+def identifier_of(ref: Ref) -> uuid.UUID:
+    """The id of a job, however it is named. Raises InvalidJob if that is none."""
+    return ref.identifier if isinstance(ref, Reference) else Reference(ref).identifier
+
+
+def _note(reason: str | None) -> str:
+    if reason is None:
+        return "Cancelled on request."
+    if not isinstance(reason, str):
+        raise InvalidJob(f"reason is {reason!r:.60}: give a few words, or None.")
+    reason = reason[:REASON_MAX]
+    check_text("reason", reason)
+    return reason

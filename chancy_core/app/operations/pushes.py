@@ -1,0 +1,214 @@
+"""Store jobs: one, or many at once.
+
+A push may be repeated after a lost answer, because its job has an id by then: `pushing`, `insert_again`. With asyncio,
+pushes that run at the same time are written together. So these are written twice, and share what `preparing` has.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+
+from chancy_core.app.callers import run_on, run_on_sync, savepoint, savepoint_sync, sync_connection
+from chancy_core.app.held import key_is_held
+from chancy_core.app.preparing import lines_of, payloads_of, reference_of, row_of, spread
+from chancy_core.app.reading import OneAtATime, Pushable, groups, groups_sync
+from chancy_core.app.reference import Reference, References
+from chancy_core.errors import ChancyError, DatabaseUnavailable
+from chancy_core.store.connect import where
+from chancy_core.store.jobrows import JobRow
+from chancy_core.store.pushes import holders, insert_again, insert_jobs, insert_many
+from chancy_core.store.weather import Fault, fault_of, text_of
+
+if TYPE_CHECKING:
+    from chancy_core.app.chancy import Chancy
+
+# Encoding what is smaller takes no time.
+LARGE: Final = 4096
+# How long the push of a thread waits for a transaction that is about to take its unique key, before it begins anew:
+# less than a connection may be silent. And how long a bulk push does, which cannot begin anew.
+PATIENCE_MS: Final = 5_000
+MANY_PATIENCE_MS: Final = 10_000
+MANY_DEADLINE_S: Final = 12.0
+
+
+async def push(
+    self: Chancy,
+    queue: str | Pushable | None = None,
+    job: Pushable | None = None,
+    *,
+    connection: Any = None,
+) -> Reference:
+    """Store a job: `push("default", job)`, or `push(job)` to the job's own queue.
+
+    Returns after the commit. Pushes that run at the same time are written together.
+
+    Args:
+        queue: the queue, instead of the job's own.
+        job: a `Job`, or a function decorated with `@job`.
+        connection: a psycopg connection or cursor, async or sync, of your own. The job is
+            written in its transaction, and exists if and only if that commits.
+
+    Returns:
+        The handle of the job. Its `created` is False if the job's unique key was taken; then it
+        is the handle of the job that holds the key.
+
+    Raises:
+        InvalidJob: it cannot be stored as it is; nothing was written.
+        UnknownQueue: nobody declared the queue; nothing was written.
+        DatabaseUnavailable: the database was out of reach for longer than it was tried; whether the job was
+            stored is then not known.
+        ChancyError: a transaction that has not ended holds the job's unique key, and has for long.
+    """
+    if connection is not None:
+        row = row_of(self, queue, job)
+        flow = insert_jobs(self.store, [row], payloads_of(self, row))
+        return reference_of(self, row, (await run_on(connection, flow)).get(row.id))
+    side = self.connections.here
+    if side.turns.used_up():
+        await side.turns.mine()
+    row = row_of(self, queue, job)
+    if row.kwargs is not None and len(row.kwargs) > LARGE:
+        side.turns.encoded(row)
+    return reference_of(self, row, await side.pusher.push(row))
+
+
+def sync_push(
+    self: Chancy,
+    queue: str | Pushable | None = None,
+    job: Pushable | None = None,
+    *,
+    connection: Any = None,
+) -> Reference:
+    """As `push`, for code without asyncio. `connection` must be a sync one."""
+    row = row_of(self, queue, job)
+    tell = payloads_of(self, row)
+    if connection is None:
+        taken = _pushed(self, row, tell)
+    else:
+        taken = run_on_sync(sync_connection(connection), insert_jobs(self.store, [row], tell))
+    return reference_of(self, row, taken.get(row.id))
+
+
+def _pushed(self: Chancy, row: JobRow, tell: list[str]) -> dict[str, uuid.UUID]:
+    patience_ms = None if row.unique_key is None else PATIENCE_MS
+    start = time.monotonic()
+    try:
+        return self.sync_pool.push(
+            insert_jobs(self.store, [row], tell, patience_ms=patience_ms),
+            lambda: insert_again(self.store, [row], tell, patience_ms=patience_ms),
+        )
+    except DatabaseUnavailable as error:
+        if row.unique_key is None or not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+            raise
+        waited_s = time.monotonic() - start
+        by = self.sync_pool.run(lambda: holders(self.store, waited_s / 2))
+        raise key_is_held(row.unique_key, waited_s, by) from error
+
+
+async def push_many(
+    self: Chancy,
+    *jobs: str | Pushable | Iterable[Pushable] | AsyncIterable[Pushable],
+    connection: Any = None,
+) -> References:
+    """Store many jobs, all or none: `push_many("default", a, b)`, `push_many("default", jobs)`.
+
+    Without a queue's name first, each job goes to its own queue. An iterable may have any
+    length: it is read as it is sent, in one transaction.
+
+    Args:
+        jobs: a queue's name, if all go to one; then jobs, or one iterable of jobs.
+        connection: as for `push`.
+
+    Returns:
+        The handles, in the order of the jobs: a sequence.
+
+    Raises:
+        InvalidJob: as `push`; the message says which of the jobs.
+        UnknownQueue: as `push`.
+    """
+    queue, given = spread(jobs)
+    lines = lines_of(self, queue)
+    declared: set[str] = set()
+    taken: dict[str, uuid.UUID] = {}
+    patience_ms = MANY_PATIENCE_MS if connection is None else None
+    async with _transaction(self, connection) as own:
+        async with OneAtATime() as writing:
+            async for chunks in groups(given):
+                flow = insert_many(self.store, lines, chunks, declared, taken, patience_ms=patience_ms)
+                # While the server takes these jobs, the next ones are read.
+                await writing.next(run_on(own, flow))
+        await run_on(own, self.store.notify(sorted(lines.payloads)))
+    return References(self, lines.runs, taken)
+
+
+def sync_push_many(self: Chancy, *jobs: str | Pushable | Iterable[Pushable], connection: Any = None) -> References:
+    """As `push_many`, for code without asyncio. `connection` must be a sync one."""
+    queue, given = spread(jobs)
+    if isinstance(given, AsyncIterable):
+        raise TypeError("sync_push_many cannot read an async iterable: give a plain one, or use push_many.")
+    lines = lines_of(self, queue)
+    declared: set[str] = set()
+    taken: dict[str, uuid.UUID] = {}
+    patience_ms = MANY_PATIENCE_MS if connection is None else None
+    with _transaction_sync(self, connection) as own:
+        for chunks in groups_sync(given):
+            run_on_sync(own, insert_many(self.store, lines, chunks, declared, taken, patience_ms=patience_ms))
+        run_on_sync(own, self.store.notify(sorted(lines.payloads)))
+    return References(self, lines.runs, taken)
+
+
+@asynccontextmanager
+async def _transaction(self: Chancy, connection: Any) -> AsyncIterator[Any]:
+    """The transaction of a bulk push: one of its own, or a savepoint in the caller's."""
+    if connection is not None:
+        async with savepoint(connection) as theirs:
+            yield theirs
+        return
+    pool = self.pool
+    try:
+        async with pool.transaction(deadline_s=MANY_DEADLINE_S) as own:
+            yield own
+    except psycopg.Error as error:
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            raise _many_held(await pool.run(lambda: holders(self.store, 1))) from error
+        raise _many_failed(pool.dsn, error) from error
+
+
+@contextmanager
+def _transaction_sync(self: Chancy, connection: Any) -> Iterator[Any]:
+    if connection is not None:
+        theirs = sync_connection(connection)
+        with savepoint_sync(theirs):
+            yield theirs
+        return
+    pool = self.sync_pool
+    try:
+        with pool.transaction(deadline_s=MANY_DEADLINE_S) as own:
+            yield own
+    except psycopg.Error as error:
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            raise _many_held(pool.run(lambda: holders(self.store, 1))) from error
+        raise _many_failed(pool.dsn, error) from error
+
+
+def _many_held(by: str) -> ChancyError:
+    return ChancyError(
+        f"push_many waited {MANY_PATIENCE_MS / 1000:g} s for a lock that another transaction has, most likely on the "
+        f"unique key of one of its jobs, and none of them was stored. It is one of these: "
+        f"{by or 'none that this role may see'}. End it (commit, roll back, or pg_terminate_backend), and push again."
+    )
+
+
+def _many_failed(dsn: str, error: psycopg.Error) -> Exception:
+    if fault_of(error) is not Fault.GONE:
+        return error
+    return DatabaseUnavailable(
+        f"The connection to PostgreSQL at {where(dsn)} was lost during push_many: {text_of(error).rstrip('.')}. Unless "
+        "that was at its very end, none of the jobs was stored. Give them unique keys to push them again without doubt."
+    )

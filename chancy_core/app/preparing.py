@@ -1,0 +1,84 @@
+"""What is pushed, made ready to be stored: the same for every way to push."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from chancy_core.app.reading import Pushable
+from chancy_core.app.reference import Reference
+from chancy_core.errors import InvalidJob
+from chancy_core.store.ids import new_id
+from chancy_core.store.jobrows import JobRow, job_row
+from chancy_core.store.lines import Lines
+from chancy_core.store.notices import payload
+from chancy_core.values.decorating import as_job
+from chancy_core.values.job import Job
+
+if TYPE_CHECKING:
+    from chancy_core.app.chancy import Chancy
+
+
+def row_of(chancy: Chancy, queue: str | Pushable | None, job: Pushable | None) -> JobRow:
+    """The row of a single push, once plugins have seen the job. Raises InvalidJob."""
+    name, job = _named(queue, job)
+    chancy.check_schema()
+    job = as_job(job)
+    if name is not None:
+        job = job.with_queue(name)
+    if chancy.plugins.has("on_push"):
+        (job,) = chancy.plugins.on_push([job])
+    return job_row(job, job.queue, new_id(), chancy.settings.payload_limit_bytes)
+
+
+def lines_of(chancy: Chancy, queue: str | None) -> Lines:
+    """What makes the lines of a bulk push, once plugins have seen the jobs."""
+    chancy.check_schema()
+    limit = chancy.settings.payload_limit_bytes
+    if not chancy.plugins.has("on_push"):
+        return Lines(queue, limit)
+
+    def prepare(jobs: list[Job]) -> list[Job]:
+        return chancy.plugins.on_push([job.with_queue(queue) for job in jobs] if queue else jobs)
+
+    return Lines(None, limit, prepare)
+
+
+def payloads_of(chancy: Chancy, row: JobRow) -> list[str]:
+    """What the workers have to hear of a row."""
+    if not chancy.settings.notifications:
+        return []
+    text = payload(row)
+    return [text] if text else []
+
+
+def reference_of(chancy: Chancy, row: JobRow, holder: uuid.UUID | None) -> Reference:
+    """The handle of a job, or of the one that holds its unique key."""
+    return Reference(holder or row.id, chancy, created=holder is None)
+
+
+def _named(queue: str | Pushable | None, job: Pushable | None) -> tuple[str | None, Pushable]:
+    if job is None:
+        if queue is None or isinstance(queue, str):
+            raise InvalidJob(f"push({queue!r}) names no job: push(job), or push('queue', job).")
+        return None, queue
+    if queue is not None and not isinstance(queue, str):
+        raise InvalidJob(f"push({queue!r}, …): the queue's name comes first, then the job.")
+    return queue, job
+
+
+def spread(
+    jobs: Sequence[str | Pushable | Iterable[Pushable] | AsyncIterable[Pushable]],
+) -> tuple[str | None, Iterable[Pushable] | AsyncIterable[Pushable]]:
+    """The queue's name, if it comes first, and the jobs, given one by one or as one iterable."""
+    queue: str | None = None
+    rest: Any = jobs
+    if jobs and isinstance(jobs[0], str):
+        # Not the member of an enumeration, which prints itself as something else.
+        queue, rest = str.__str__(jobs[0]), jobs[1:]
+    if len(rest) == 1 and not isinstance(rest[0], Job) and not hasattr(rest[0], "job"):
+        rest = rest[0]
+    if not isinstance(rest, Iterable | AsyncIterable) or isinstance(rest, str):
+        as_job(rest)
+    return queue, rest

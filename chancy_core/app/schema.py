@@ -1,0 +1,73 @@
+"""Whether the schema fits this code, and how it is made to."""
+
+from __future__ import annotations
+
+from chancy_core.config import Settings
+from chancy_core.errors import SchemaError
+from chancy_core.log import log
+from chancy_core.plugins import PluginHost
+from chancy_core.store import Flow, Migration
+from chancy_core.store.bounded import BoundedAsyncConnection, BoundedConnection
+from chancy_core.store.migrate import applied, kernel_migrations, migrate, problem
+
+
+class Schema:
+    """The schema of the settings, as this code needs it.
+
+    Attributes:
+        migrated: what was applied last.
+        left_behind: whose tables were found that nobody here brings: plugins that were uninstalled or turned off.
+    """
+
+    def __init__(self, settings: Settings, plugins: PluginHost) -> None:
+        self._settings = settings
+        self._plugins = plugins
+        self._problem: SchemaError | None = None
+        self.migrated: list[Migration] = []
+        self.left_behind: list[str] = []
+
+    @property
+    def fits(self) -> bool:
+        """Whether it fitted this code when it was looked at last."""
+        return self._problem is None
+
+    def check(self) -> None:
+        """Raise SchemaError unless it fits."""
+        if self._problem is not None:
+            raise self._problem
+
+    def migrations(self) -> list[Migration]:
+        """What it needs, in the order in which it is applied."""
+        return [*kernel_migrations(), *self._plugins.migrations()]
+
+    def prepare(self, connection: BoundedAsyncConnection | BoundedConnection) -> Flow[None]:
+        """Look whether it fits, and bring it up to date if it does not and that is allowed.
+
+        Args:
+            connection: on which the flow runs: a migration may take longer than its deadline, and others wait for it.
+        """
+        if (yield from self._look()):
+            connection.deadline_s = None
+            yield from self.migrate()
+
+    def migrate(self) -> Flow[list[Migration]]:
+        """Bring it up to date: all that is missing, in one transaction. Returns what was applied."""
+        wanted = self.migrations()
+        done = yield from migrate(self._settings.schema, wanted)
+        versions = yield from applied(self._settings.schema)
+        self._problem = None
+        self.migrated = done
+        self.left_behind = sorted({*(versions or {})} - {migration.owner for migration in wanted})
+        for migration in done:
+            log.info("migration_applied", owner=migration.owner, version=migration.version)
+        return done
+
+    def _look(self) -> Flow[bool]:
+        """Whether it does not fit this code, and may be changed so that it does."""
+        versions = yield from applied(self._settings.schema)
+        self._problem = problem(self._settings.schema, versions, self.migrations())
+        if self._problem is None:
+            return False
+        allowed = self._settings.auto_migrate
+        # A schema that is not there can hurt nobody by being made; one that holds jobs is changed when asked.
+        return versions is None or self._settings.dsn is None if allowed is None else allowed
