@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import click
     import psycopg
 
+    from chancy_core.app import Chancy
     from chancy_core.plugins.budget import Budget
     from chancy_core.plugins.tick import Tick
     from chancy_core.store import Migration
@@ -154,6 +155,36 @@ def is_leader() -> bool | None:
     every worker acts as the leader: leadership saves work, it is never what makes things correct.
 
     If it raises, this worker does not lead for now.
+    """
+
+
+@hookspec
+async def on_open(chancy: Chancy) -> None:
+    """When an application has opened its Chancy: a web application, a script, a command, or a worker.
+
+    Called once an opening, in plugin order, before whoever opened it goes on; in a worker's process before `on_start`.
+    If the schema does not fit this code, so that nothing but `migrate` works yet, it is called after that.
+
+    Without asyncio (`with Chancy(…)`) it is called too, in an event loop of its own, which lasts as long as the hook:
+    `chancy` is open there, with `pool` and the methods that are awaited, and afterwards in its threads. So a plugin is
+    written once, and may ask the database here without blocking anybody's loop. What it begins on the loop, such as a
+    task, ends with the hook there: what has to last for a worker's life begins in `on_start`.
+
+    If it raises, or takes more than thirty seconds, opening fails with a `PluginError`, and what was opened is closed.
+    """
+
+
+@hookspec
+def on_close(chancy: Chancy) -> None:
+    """When an application closes its Chancy, before it disconnects.
+
+    Called once for each time that `on_open` was called, in the opposite order; also for a Chancy that another plugin
+    kept from opening, and for one whose event loop has ended without closing it, when it is opened again. A process
+    that was killed calls nothing, and a child that was forked off is told nothing of what its parent opened.
+
+    It is `def`, because it is also called where no event loop runs. What has to be awaited belongs in `on_stop`.
+
+    If it raises, that is logged and counted, and the Chancy closes all the same.
     """
 
 

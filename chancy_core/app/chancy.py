@@ -16,6 +16,7 @@ from chancy_core.app.operation import faces
 from chancy_core.app.operations import jobs, pushes, queues, waits
 from chancy_core.app.reference import Reference
 from chancy_core.app.schema import Schema
+from chancy_core.app.telling import Telling
 from chancy_core.config import Settings
 from chancy_core.plugins import Plugin, PluginHost, check_configured
 from chancy_core.plugins import load as load_plugins
@@ -77,6 +78,7 @@ class Chancy:
         check_configured(self.settings.queues, self.plugins.enforced, self.settings.sources)
         self._schema: Final = Schema(self.settings, self.plugins)
         self.connections: Final = Connections(self.settings, self.store, self._schema)
+        self._telling: Final = Telling(self)
 
     # -- its life --------------------------------------------------------------------------
 
@@ -86,11 +88,21 @@ class Chancy:
         Raises:
             DatabaseUnavailable: nothing answers there.
             SchemaError: the schema is missing and may not be created.
+            PluginError: a plugin's `on_open` failed.
         """
+        if self.connections.leave_dead_loop() and not self.connections.is_open_sync:
+            self._telling.closing()
         await self.connections.open()
+        try:
+            await self._telling.opened()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Write what is still waiting to be written, and disconnect; the latter also if this is cancelled."""
+        if self.connections.is_open and not self.connections.is_open_sync:
+            self._telling.closing()
         await self.connections.close()
 
     async def __aenter__(self) -> Self:
@@ -103,9 +115,16 @@ class Chancy:
     def sync_open(self) -> None:
         """As `open`, for code without asyncio."""
         self.connections.open_sync()
+        try:
+            self._telling.opened_sync()
+        except BaseException:
+            self.sync_close()
+            raise
 
     def sync_close(self) -> None:
         """Disconnect."""
+        if self.connections.is_open_sync and not self.connections.is_open:
+            self._telling.closing()
         self.connections.close_sync()
 
     def __enter__(self) -> Self:
@@ -165,6 +184,11 @@ class Chancy:
         """What the schema needs, in the order in which it is applied."""
         return self._schema.migrations()
 
+    @property
+    def schema_fits(self) -> bool:
+        """Whether the schema fitted this code, when this was opened or migrated."""
+        return self._schema.fits
+
     def check_schema(self) -> None:
         """Raise SchemaError if the schema, when this was opened, did not fit this code."""
         self._schema.check()
@@ -179,12 +203,16 @@ class Chancy:
             SchemaError: it was made by newer code, may not be created, or is locked by somebody.
         """
         async with self.pool.connection() as connection:
-            return await run(connection, self._schema.migrate())
+            done = await run(connection, self._schema.migrate())
+        await self._telling.opened()
+        return done
 
     def sync_migrate(self) -> list[Migration]:
         """As `migrate`, for code without asyncio."""
         with self.sync_pool.connection() as connection:
-            return run_sync(connection, self._schema.migrate())
+            done = run_sync(connection, self._schema.migrate())
+        self._telling.opened_sync()
+        return done
 
     # -- what it is asked: each operation is written once, and has two faces ----------------
 

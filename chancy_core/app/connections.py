@@ -58,13 +58,17 @@ class Connections:
     # -- opening and closing ---------------------------------------------------------------
 
     @property
-    def are_open(self) -> bool:
-        """Whether either side is open, in this process."""
-        return self._pid == os.getpid() and (self._side is not None or self._sync_pool is not None)
+    def is_open(self) -> bool:
+        """Whether the side of an event loop is open."""
+        return self._side is not None
+
+    @property
+    def is_open_sync(self) -> bool:
+        """Whether the side of threads is open."""
+        return self._sync_pool is not None
 
     async def open(self) -> None:
         """Open the side of this event loop. Raises as `Chancy.open`."""
-        self._in_this_process()
         self.leave_dead_loop()
         if self._side is not None:
             raise NotOpen("This Chancy is open already.")
@@ -109,11 +113,15 @@ class Connections:
             with self._releasing(always=True):
                 pool.close()
 
-    def leave_dead_loop(self) -> None:
-        """Forget what was opened in an event loop that has ended without closing this."""
-        if self._side is not None and self._side.loop.is_closed():
-            self._side.pool.close_now()
-            self._side = None
+    def leave_dead_loop(self) -> bool:
+        """Forget what was opened in an event loop that has ended without closing this; whether there was any."""
+        self._in_this_process()
+        side = self._side
+        if side is None or not side.loop.is_closed():
+            return False
+        side.pool.close_now()
+        self._side = None
+        return True
 
     @asynccontextmanager
     async def connect(self, *, application_name: str) -> AsyncIterator[AsyncConnection]:

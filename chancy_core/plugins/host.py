@@ -37,6 +37,7 @@ from chancy_core.values.workerinfo import WorkerStatus
 T = TypeVar("T")
 
 ON_COMPLETE_S: Final = 5.0
+ON_OPEN_S: Final = 30.0
 ON_START_S: Final = 30.0
 ON_STOP_S: Final = 10.0
 
@@ -144,19 +145,36 @@ class PluginHost(Budgets):
             except BaseException as error:  # noqa: BLE001 -- the outcomes are recorded, and others want to know too
                 self._failed(one.plugin, "on_recorded", error)
 
-    # -- the worker's life -----------------------------------------------------------------
+    # -- the application's life, and the worker's ------------------------------------------
+
+    async def on_open(self, chancy: Any) -> None:
+        """Tell each plugin that its application is open. Raises PluginError, naming the one that failed."""
+        for one in self._hooks["on_open"]:
+            await self._must(ON_OPEN_S, one, "on_open", "did not open", chancy=chancy)
+
+    def on_close(self, chancy: Any) -> None:
+        """Tell each plugin that its application closes, in the opposite order."""
+        for one in reversed(self._hooks["on_close"]):
+            try:
+                self._timed(one, "on_close", chancy=chancy)
+            except BaseException as error:  # noqa: BLE001 -- it closes all the same
+                self._failed(one.plugin, "on_close", error)
 
     async def on_start(self, worker: Any) -> None:
         """Let each plugin start. Raises PluginError, naming the one that would not."""
         for one in self._hooks["on_start"]:
-            try:
-                await self._within(ON_START_S, one, "on_start", worker=worker)
-            except BaseException as error:
-                if is_ours(error):
-                    raise
-                if not isinstance(error, HookAbandoned):
-                    self._failed(one.plugin, "on_start", error)
-                raise PluginError(f"The plugin {one.plugin!r} did not start: {told(error)}") from error
+            await self._must(ON_START_S, one, "on_start", "did not start", worker=worker)
+
+    async def _must(self, seconds: float, one: Implementation, hook: str, complaint: str, **values: Any) -> None:
+        """Call a coroutine hook without which nothing may begin."""
+        try:
+            await self._within(seconds, one, hook, **values)
+        except BaseException as error:
+            if is_ours(error):
+                raise
+            if not isinstance(error, HookAbandoned):
+                self._failed(one.plugin, hook, error)
+            raise PluginError(f"The plugin {one.plugin!r} {complaint}: {told(error)}") from error
 
     async def on_stop(self, worker: Any) -> None:
         """Let each plugin stop, in the opposite order."""

@@ -28,8 +28,8 @@ from chancy_core.errors import PluginError
 from chancy_core.plugins import budgets, calling, host
 from chancy_core.plugins.check import SPECS
 
-# Called while something is loaded or pushed: how those fail is in test_plugins.py.
-NOT_OF_A_WORKER = {"on_push", "migrations", "commands"}
+# Called while something is loaded, pushed or opened: how those fail is in test_plugins.py and test_opening_hooks.py.
+NOT_OF_A_WORKER = {"on_push", "migrations", "commands", "on_open", "on_close"}
 # How a worker goes on with a hook that does not return in time, or blocks: whether it runs jobs.
 WORKS = {
     "on_claim": True,
