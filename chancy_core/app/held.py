@@ -19,6 +19,7 @@ from chancy_core.store.jobrows import JobRow
 from chancy_core.store.pushes import holders, insert_again
 from chancy_core.store.tries import AGAIN_S
 from chancy_core.store.weather import text_of
+from chancy_core.values.notices import Notice
 
 # How long pushes with unique keys wait, all of them, for a transaction that is about to take the key of one. Such a
 # transaction is mostly another push, which takes a millisecond.
@@ -44,13 +45,13 @@ class Held:
     Args:
         store: the statements.
         pool: the connections.
-        payloads: what the workers have to hear of some rows.
+        notices: what the workers have to hear of some rows.
     """
 
-    def __init__(self, store: Store, pool: Pool, payloads: Callable[[Sequence[JobRow]], list[str]]) -> None:
+    def __init__(self, store: Store, pool: Pool, notices: Callable[[Sequence[JobRow]], list[Notice]]) -> None:
         self._store = store
         self._pool = pool
-        self._payloads = payloads
+        self._notices = notices
         self._by_key: dict[str, list[Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(HELD_AT_ONCE)
@@ -104,7 +105,7 @@ class Held:
 
     async def _written(self, batch: list[Waiting]) -> bool:
         rows = [waiting.row for waiting in batch]
-        tell = self._payloads(rows)
+        tell = self._notices(rows)
 
         def attempt() -> Flow[dict[str, uuid.UUID] | None]:
             try:

@@ -12,9 +12,10 @@ from chancy_core.errors import InvalidJob
 from chancy_core.store.ids import new_id
 from chancy_core.store.jobrows import JobRow, job_row
 from chancy_core.store.lines import Lines
-from chancy_core.store.notices import payload
+from chancy_core.store.notices import notice_of
 from chancy_core.values.decorating import as_job
 from chancy_core.values.job import Job
+from chancy_core.values.notices import Notice
 
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
@@ -45,12 +46,12 @@ def lines_of(chancy: Chancy, queue: str | None) -> Lines:
     return Lines(None, limit, prepare)
 
 
-def payloads_of(chancy: Chancy, row: JobRow) -> list[str]:
+def notices_for(chancy: Chancy, row: JobRow) -> list[Notice]:
     """What the workers have to hear of a row."""
     if not chancy.settings.notifications:
         return []
-    text = payload(row)
-    return [text] if text else []
+    notice = notice_of(row)
+    return [notice] if notice else []
 
 
 def reference_of(chancy: Chancy, row: JobRow, holder: uuid.UUID | None) -> Reference:

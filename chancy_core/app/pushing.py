@@ -20,9 +20,10 @@ from chancy_core.log import log
 from chancy_core.store import Pool, Store
 from chancy_core.store.flow import cursor_of, run_with
 from chancy_core.store.jobrows import BATCH_BYTES_MAX, JobRow, weight
-from chancy_core.store.notices import payloads
+from chancy_core.store.notices import notices_of
 from chancy_core.store.pushes import insert_again, insert_jobs
 from chancy_core.store.tries import Session, may_try_again, session_of
+from chancy_core.values.notices import Notice
 
 BATCH_MAX: Final = 1000
 # Steps of the loop to wait for the next push before the connection goes back to the pool: waking the caller takes two.
@@ -206,32 +207,32 @@ class _Telling:
         self._store = store
         self._pool = pool
         self._notifications = notifications
-        self._told_at: dict[str, float] = {}
+        self._told_at: dict[Notice, float] = {}
         # What has to be told yet, and since when.
-        self._late: dict[str, float] = {}
+        self._late: dict[Notice, float] = {}
         #: Tells what is late, if anything is.
         self.task: asyncio.Task[None] | None = None
 
-    def due(self, rows: Sequence[JobRow]) -> list[str]:
+    def due(self, rows: Sequence[JobRow]) -> list[Notice]:
         """What the statement that stores these rows has to tell; the rest of it is told later."""
         if not self._notifications:
             return []
         now = time.monotonic()
         tell = []
-        for text in payloads(rows):
-            if now - self._told_at.get(text, 0.0) >= NOTIFY_GAP_S:
-                self._told_at[text] = now
-                self._late.pop(text, None)
-                tell.append(text)
+        for notice in notices_of(rows):
+            if now - self._told_at.get(notice, 0.0) >= NOTIFY_GAP_S:
+                self._told_at[notice] = now
+                self._late.pop(notice, None)
+                tell.append(notice)
             else:
-                self._late.setdefault(text, now)
+                self._late.setdefault(notice, now)
         if self._late and self.task is None:
             self.task = asyncio.create_task(self._tell_late(), name="chancy.notify", context=Context())
         return tell
 
-    def all(self, rows: Sequence[JobRow]) -> list[str]:
+    def all(self, rows: Sequence[JobRow]) -> list[Notice]:
         """What there is to tell of these rows."""
-        return payloads(rows) if self._notifications else []
+        return notices_of(rows) if self._notifications else []
 
     async def _tell_late(self) -> None:
         try:
@@ -242,9 +243,9 @@ class _Telling:
                 if wait_s > 0:
                     await asyncio.sleep(wait_s)
                     continue
-                texts, self._late = sorted(self._late), {}
-                await self._pool.run(lambda texts=texts: self._store.notify(texts), within_s=0)  # type: ignore[misc]
-                self._told_at |= dict.fromkeys(texts, time.monotonic())
+                notices, self._late = sorted(self._late), {}
+                await self._pool.run(lambda notices=notices: self._store.notify(notices), within_s=0)  # type: ignore[misc]
+                self._told_at |= dict.fromkeys(notices, time.monotonic())
         except (ChancyError, psycopg.Error) as error:
             # The jobs are stored; workers find them when they poll.
             log.warning("notify_failed", error=str(error))

@@ -13,6 +13,7 @@ from chancy_core.store.flow import Flow
 from chancy_core.store.store import Store
 from chancy_core.store.storedjobs import stored_job
 from chancy_core.store.weather import text_of
+from chancy_core.values.notices import Notice
 from chancy_core.values.queuedjob import Cancellation, QueuedJob, State
 
 # A job on its way from one table to the other is missed once; one that is missed twice is nowhere.
@@ -39,14 +40,14 @@ def cancel_jobs(store: Store, ids: Sequence[uuid.UUID], note: str) -> Flow[dict[
             raise InvalidJob(f"reason is {note!r:.60}, which the database cannot store: {text_of(error)}.") from error
         found |= {id_: Cancellation(what) for id_, what, _ in rows}
         workers = sorted({worker for _, _, worker in rows if worker is not None})
-        yield from store.notify([f"cancel:{worker}" for worker in workers])
+        yield from store.notify([Notice.cancel(worker) for worker in workers])
     return found
 
 
 def retry_jobs(store: Store, ids: Sequence[uuid.UUID]) -> Flow[list[uuid.UUID]]:
     """Bring finished jobs back; the ids of those that came back."""
     rows = yield store.ending("retry_jobs", ids=list(ids))
-    tell = {f"{'due' if state == State.SCHEDULED else 'back'}:{queue}" for _, queue, state in rows}
+    tell = {Notice.due(queue) if state == State.SCHEDULED else Notice.back(queue) for _, queue, state in rows}
     yield from store.notify(sorted(tell))
     return [id_ for id_, _, _ in rows]
 

@@ -10,10 +10,11 @@ from chancy_core.errors import InvalidJob
 from chancy_core.store.ids import Run, suffix
 from chancy_core.store.insertparams import COPY_NULL, copy_line
 from chancy_core.store.jobrows import JobRow, check_size, job_row, weight
-from chancy_core.store.notices import payload, ready
+from chancy_core.store.notices import notice_of
 from chancy_core.values.decorating import as_job
 from chancy_core.values.job import Job
 from chancy_core.values.jsonvalue import encode_checked
+from chancy_core.values.notices import Notice
 
 # So many jobs are made into lines at a time, which takes less than a millisecond.
 PART: Final = 500
@@ -36,7 +37,7 @@ class Lines:
     Attributes:
         runs: the first id of each run, and how many jobs have the ids from there, in the order of the jobs.
         unique: the rows of jobs with a unique key, which COPY cannot store. Whoever stores them empties this.
-        payloads: what the workers have to hear.
+        notices: what the workers have to hear.
         failure: what was wrong with the first bad job. No lines are made of it, nor of those after it.
 
     Args:
@@ -61,7 +62,7 @@ class Lines:
         self._made = 0
         self.runs: Final[list[tuple[int, int]]] = []
         self.unique: Final[list[JobRow]] = []
-        self.payloads: Final[set[str]] = set()
+        self.notices: Final[set[Notice]] = set()
         self.failure: Exception | None = None
 
     def read(self, chunks: Iterator[list[Any]]) -> None:
@@ -145,16 +146,16 @@ class Lines:
 
     def _any_line(self, job: Job, id_: str) -> bytes:
         row = job_row(job, self._queue or job.queue, id_, self._limit)
-        heard = payload(row)
+        heard = notice_of(row)
         if heard is not None:
-            self.payloads.add(heard)
+            self.notices.add(heard)
         if row.unique_key is not None:
             self.unique.append(row)
             return b""
         return copy_line(row).encode()
 
     def _middle(self, queue: str, func: str, priority: int, max_attempts: int) -> bytes:
-        self.payloads.add(ready(queue))
+        self.notices.add(Notice.ready(queue))
         middle = f"\t{queue}\t{func}\t{priority}\t{max_attempts}\tpending\t\\N\t".encode()
         self._middles[queue, func, priority, max_attempts] = middle
         return middle

@@ -20,20 +20,21 @@ from chancy_core.store.lines import Lines
 from chancy_core.store.queues import check_queues
 from chancy_core.store.store import Store
 from chancy_core.store.weather import notify_queue_full
+from chancy_core.values.notices import Notice
 
 # Each round of a unique push that finds neither room nor holder means that a holder finished in between.
 UNIQUE_ROUNDS: Final = 20
 
 
 def insert_jobs(
-    store: Store, rows: Sequence[JobRow], payloads: Sequence[str], *, patience_ms: int | None = None
+    store: Store, rows: Sequence[JobRow], notices: Sequence[Notice], *, patience_ms: int | None = None
 ) -> Flow[dict[str, uuid.UUID]]:
-    """Store jobs, and notify of `payloads` in the same statement.
+    """Store jobs, and send `notices` in the same statement.
 
     Args:
         store: the names of the schema.
         rows: the jobs.
-        payloads: what the workers have to hear. They find it without, so none of it keeps a job from being stored.
+        notices: what the workers have to hear. They find it without, so none of it keeps a job from being stored.
         patience_ms: how long to wait for a transaction that is about to take a unique key; None: as the session
             does. In a transaction this applies to the rest of it.
 
@@ -47,9 +48,9 @@ def insert_jobs(
     """
     patience = None if patience_ms is None else str(patience_ms)
     try:
-        return (yield from _insert_rows(store, rows, payloads, patience))
+        return (yield from _insert_rows(store, rows, notices, patience))
     except psycopg.errors.ProgramLimitExceeded as error:
-        if not payloads or not notify_queue_full(error):
+        if not notices or not notify_queue_full(error):
             raise_explained(rows, error)
     except (psycopg.Error, UnicodeError) as error:
         raise_explained(rows, error)
@@ -57,22 +58,23 @@ def insert_jobs(
 
 
 def _insert_rows(
-    store: Store, rows: Sequence[JobRow], payloads: Sequence[str], patience: str | None
+    store: Store, rows: Sequence[JobRow], notices: Sequence[Notice], patience: str | None
 ) -> Flow[dict[str, uuid.UUID]]:
     taken: dict[str, uuid.UUID] = {}
-    if len(rows) == 1 and len(payloads) <= 1:
+    if len(rows) == 1 and len(notices) <= 1:
         params = plain_params(rows[0])
         name = "insert_job" if params is None else "insert_plain_job"
         params = params or {**insert_one_params(rows[0]), "patience": patience}
-        params["payload"] = payloads[0] if payloads else None
+        params["payload"] = notices[0].encoded if notices else None
         params["channel"] = store.channel
         if (yield Query(store.statement(name), params)):
             return taken
         # Its key is taken, or its queue unknown: the statement for many finds out.
     if any(row.unique_key for row in rows):
         rows = sorted(rows, key=lambda row: row.unique_key or "")
+    payloads = [notice.encoded for notice in notices]
     for _ in range(UNIQUE_ROUNDS):
-        params = {**insert_params(rows), "payloads": list(payloads), "channel": store.channel, "patience": patience}
+        params = {**insert_params(rows), "payloads": payloads, "channel": store.channel, "patience": patience}
         answer = yield store.query("insert_jobs", **params)
         if len(answer) == len(rows):
             return taken
@@ -94,7 +96,7 @@ def _insert_rows(
 
 
 def insert_again(
-    store: Store, rows: Sequence[JobRow], payloads: Sequence[str], *, patience_ms: int | None = None
+    store: Store, rows: Sequence[JobRow], notices: Sequence[Notice], *, patience_ms: int | None = None
 ) -> Flow[dict[str, uuid.UUID]]:
     """As `insert_jobs`, on a connection of ours, after an answer was lost: nobody knows whether these rows were stored.
 
@@ -106,7 +108,7 @@ def insert_again(
         try:
             there = yield from find_finished(store, [uuid.UUID(row.id) for row in rows])
             left = [row for row in rows if uuid.UUID(row.id) not in there]
-            taken = (yield from insert_jobs(store, left, payloads, patience_ms=patience_ms)) if left else {}
+            taken = (yield from insert_jobs(store, left, notices, patience_ms=patience_ms)) if left else {}
             # A row that was stored meanwhile holds its own key.
             taken = {id_: holder for id_, holder in taken.items() if str(holder) != id_}
             if left:
@@ -116,9 +118,9 @@ def insert_again(
             # The first attempt has arrived just now.
             yield Query(b"ROLLBACK")
         except psycopg.errors.ProgramLimitExceeded as error:
-            if not payloads or not notify_queue_full(error):
+            if not notices or not notify_queue_full(error):
                 raise
-            payloads = ()
+            notices = ()
         except BaseException:
             with suppress(psycopg.Error):
                 yield Query(b"ROLLBACK")

@@ -13,6 +13,7 @@ from chancy_core.store.flow import Flow
 from chancy_core.store.store import Store
 from chancy_core.store.storedqueues import queue_of, queues_of
 from chancy_core.store.weather import text_of
+from chancy_core.values.notices import Notice
 from chancy_core.values.queue import DEFAULT_QUEUE, Queue, UnreadableQueue
 
 # So many of a deleted queue's jobs are cancelled in one statement.
@@ -46,7 +47,7 @@ def declare_queue(store: Store, queue: Queue, *, upsert: bool) -> Flow[Queue]:
         raise InvalidQueue(f"The database cannot store the queue {queue.name!r}: {text_of(error)}.") from error
     if not rows:
         return (yield from get_queue(store, queue.name))
-    yield from store.notify([f"queues:{queue.name}"])
+    yield from store.notify([Notice.queues(queue.name)])
     return queue_of(rows[0])
 
 
@@ -83,7 +84,7 @@ def set_queue_state(store: Store, name: str, state: str, resume_at: Any) -> Flow
     rows = yield store.query("set_queue_state", name=name, state=state, resume_at=resume_at)
     if not rows:
         yield from check_queues(store, [name])
-    yield from store.notify([f"queues:{name}"])
+    yield from store.notify([Notice.queues(name)])
 
 
 def delete_queue(store: Store, name: str, *, purge_jobs: bool) -> Flow[int]:
@@ -102,7 +103,7 @@ def delete_queue(store: Store, name: str, *, purge_jobs: bool) -> Flow[int]:
         raise InvalidQueue(f"The queue {name!r} cannot be deleted: pushes rely on it. Pause it instead.")
     if not (yield store.query("delete_queue", name=name)):
         yield from check_queues(store, [name])
-    yield from store.notify([f"queues:{name}"])
+    yield from store.notify([Notice.queues(name)])
     if not purge_jobs:
         ((left,),) = yield store.query("count_jobs", name=name)
         return int(left)

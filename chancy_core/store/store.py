@@ -10,6 +10,7 @@ import psycopg
 from chancy_core.store.flow import Flow, Query
 from chancy_core.store.statements import check_schema, statement
 from chancy_core.store.weather import notify_queue_full
+from chancy_core.values.notices import Notice
 
 # PostgreSQL takes payloads that are shorter than 8,000 bytes.
 PAYLOAD_MAX_BYTES: Final = 7999
@@ -43,14 +44,14 @@ class Store:
         """As `query`, for a statement by which jobs end, or come back."""
         return Query(statement(name, self.schema), params, ending=name)
 
-    def notify(self, payloads: Sequence[str]) -> Flow[None]:
+    def notify(self, notices: Sequence[Notice]) -> Flow[None]:
         """Tell the workers of this schema, when the transaction commits.
 
         They find everything without being told, only later. So nothing is sent while the server's queue of
         notifications is half full, and nothing fails because it is full.
         """
         # A name that PostgreSQL does not take is none of a queue, nor of a worker that listens.
-        sent = [payload for payload in payloads if len(payload.encode()) <= PAYLOAD_MAX_BYTES]
+        sent = [notice.encoded for notice in notices if len(notice.encoded.encode()) <= PAYLOAD_MAX_BYTES]
         if not self.notifications or not sent:
             return
         try:

@@ -16,6 +16,7 @@ from chancy_core.log import log
 from chancy_core.store import Store
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
+from chancy_core.values.notices import Notice
 
 RunKey: TypeAlias = tuple[uuid.UUID, int]
 
@@ -43,7 +44,7 @@ class Auditor:
         connection: WorkerConnection,
         known: Callable[[], set[RunKey]],
         not_ours: Callable[[set[RunKey]], None],
-        hear: Callable[[str], None],
+        hear: Callable[[Notice], None],
     ) -> None:
         self._not_ours = not_ours
         self._doubt = False
@@ -121,7 +122,7 @@ class Auditor:
             meta=None,
         )
         log.warning("claims_unheard", count=count)
-        queues = [f"back:{queue}" for queue in sorted(set(runs.values()))]
-        yield from self._store.notify(queues)
-        for queue in queues:
-            self._hear(queue)
+        notices = [Notice.back(queue) for queue in sorted(set(runs.values()))]
+        yield from self._store.notify(notices)
+        for notice in notices:
+            self._hear(notice)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
+from chancy_core.log import log
+from chancy_core.values.notices import Notice, NoticeKind
 from chancy_core.worker.heartbeat import Signs
 
 if TYPE_CHECKING:
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
 
 # Everyone who waits for a job to end hears of it at the same time; one of them can have its place.
 ROOM_SPREAD_S: Final = 0.05
+# So many characters of a payload that nobody knows are logged.
+SHOWN: Final = 100
 
 
 class Hearing:
@@ -38,26 +42,42 @@ class Hearing:
             parts.canceller.ring()
         parts.rescuer.saw(living=signs.living, expired=signs.expired, lost_in_s=signs.lost_in_s)
 
-    def hear(self, payload: str | None) -> None:
-        """What a notification, or a duty of this worker, says; None: anything may have been missed."""
-        parts = self._parts
+    def heard(self, payload: str | None) -> None:
+        """What a notification says; None: anything may have been missed."""
         if payload is None:
-            if self.open:
-                parts.lanes.ring()
-                parts.promoter.ring()
-                parts.canceller.ring()
-                parts.lanes.wake_all()
+            self._missed()
             return
-        what, _, queue = payload.partition(":")
-        if what == "ready":
-            parts.lanes.wake(queue, below_floors=False)
-        elif what == "back":
-            parts.lanes.wake(queue, below_floors=True)
-        elif what == "room":
-            parts.lanes.make_room(queue, within_s=ROOM_SPREAD_S)
-        elif what == "due":
-            parts.promoter.ring()
-        elif what == "queues":
+        notice = Notice.decode(payload)
+        if notice is None:
+            # Nothing is lost by that: a heartbeat finds whatever it was about.
+            log.debug("notice_unknown", payload=payload[:SHOWN])
+        else:
+            self.hear(notice)
+
+    def hear(self, notice: Notice) -> None:
+        """What another worker, an application or a duty of this worker says."""
+        parts = self._parts
+        match notice.kind:
+            case NoticeKind.READY:
+                parts.lanes.wake(notice.name, below_floors=False)
+            case NoticeKind.BACK:
+                parts.lanes.wake(notice.name, below_floors=True)
+            case NoticeKind.ROOM:
+                parts.lanes.make_room(notice.name, within_s=ROOM_SPREAD_S)
+            case NoticeKind.DUE:
+                parts.promoter.ring()
+            case NoticeKind.QUEUES:
+                parts.lanes.ring()
+            case NoticeKind.CANCEL:
+                if notice.name == self._worker:
+                    parts.canceller.ring()
+            case _:
+                assert_never(notice.kind)
+
+    def _missed(self) -> None:
+        parts = self._parts
+        if self.open:
             parts.lanes.ring()
-        elif what == "cancel" and queue == self._worker:
+            parts.promoter.ring()
             parts.canceller.ring()
+            parts.lanes.wake_all()

@@ -12,6 +12,7 @@ from chancy_core.log import log
 from chancy_core.store import Store
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
+from chancy_core.values.notices import Notice
 from chancy_core.worker.duty import Alarm
 from chancy_core.worker.moving import Mover, Statements
 
@@ -46,7 +47,7 @@ class Promoter:
         hear: told, as by a notification, which queues gained jobs.
     """
 
-    def __init__(self, store: Store, connection: WorkerConnection, hear: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, connection: WorkerConnection, hear: Callable[[Notice], None]) -> None:
         self._store = store
         self._hear = hear
         self._connection = connection
@@ -110,7 +111,7 @@ class Promoter:
     def _tell(self) -> None:
         gained, self._gained = self._gained, set()
         for queue in sorted(gained):
-            self._hear(f"back:{queue}")
+            self._hear(Notice.back(queue))
 
     # -- what is due -----------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ class Promoter:
         return [id_ for _, _, id_ in rows]
 
     def _promoted(self, queues: set[str], count: int) -> Flow[int]:
-        yield from self._store.notify([f"back:{queue}" for queue in sorted(queues)])
+        yield from self._store.notify([Notice.back(queue) for queue in sorted(queues)])
         self._gained |= queues
         if count:
             log.debug("jobs_promoted", count=count, queues=sorted(queues))

@@ -12,6 +12,7 @@ from chancy_core.store.arrays import plain_array, sparse_array
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.storedjobs import encode_errors
+from chancy_core.values.notices import Notice
 from chancy_core.values.queuedjob import Outcome, State
 from chancy_core.worker.rescue import NOTE as RESCUED
 
@@ -196,7 +197,7 @@ class Recorder:
         )
         queues = {o.job.queue for o in outcomes if o.state is State.PENDING}
         if queues:
-            yield from self._store.notify([f"back:{queue}" for queue in sorted(queues)])
+            yield from self._store.notify([Notice.back(queue) for queue in sorted(queues)])
         self.swept = self.swept or any(cancelled for _, cancelled in rows)
         return [row[0] for row in rows]
 

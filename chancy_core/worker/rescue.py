@@ -23,6 +23,7 @@ from chancy_core.log import log
 from chancy_core.store import Flow, Store
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.weather import is_weather, text_of
+from chancy_core.values.notices import Notice
 from chancy_core.worker.duty import Alarm
 from chancy_core.worker.lease import Lease
 
@@ -68,7 +69,7 @@ class Rescuer:
         store: Store,
         connection: WorkerConnection,
         lease: Lease,
-        hear: Callable[[str], None],
+        hear: Callable[[Notice], None],
         beat: Callable[[], Awaitable[None]],
     ) -> None:
         self._worker = worker
@@ -211,11 +212,11 @@ class Rescuer:
             states = Counter(state for _, _, state in rows)
             log.warning("jobs_rescued", runnable_again=states["pending"], failed=states["failed"])
             queues = sorted({queue for _, queue, state in rows if state == "pending"})
-            yield from self._store.notify([f"back:{queue}" for queue in queues])
+            yield from self._store.notify([Notice.back(queue) for queue in queues])
             for queue in queues:
-                self._hear(f"back:{queue}")
+                self._hear(Notice.back(queue))
             # One of them may have been cancelled meanwhile, and waits to be swept.
-            self._hear("due:")
+            self._hear(Notice.due())
         return len(rows)
 
     def _find_lost(self, tried: list[uuid.UUID]) -> Flow[list[tuple[uuid.UUID, str, bool]]]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from chancy_core.store import Store
 from chancy_core.store.session import WorkerConnection
+from chancy_core.values.notices import Notice
 from chancy_core.values.queuedjob import Outcome
 
 # This worker looks at once, and mostly takes the place itself. The others are told at most so often: a notification
@@ -63,4 +64,4 @@ class Room:
         queues, self._queues = self._queues, set()
         self._filled.clear()
         if queues:
-            await self._connection.run(self._store.notify([f"room:{queue}" for queue in sorted(queues)]))
+            await self._connection.run(self._store.notify([Notice.room(queue) for queue in sorted(queues)]))

@@ -190,7 +190,7 @@ class Parts:
     def _listening(self, application_name: str) -> ListeningConnection:
         connection = ListeningConnection(
             self._chancy.store.channel,
-            self.hearing.hear,
+            self.hearing.heard,
             dsn=lambda: self._chancy.dsn,
             application_name=application_name,
             pooler=False,

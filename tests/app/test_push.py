@@ -19,6 +19,7 @@ from chancy import Chancy, Job, Queue, Reference, State, Worker, job
 from chancy_core.app import pushing
 from chancy_core.errors import InvalidJob, NotOpen, UnknownQueue
 from chancy_core.store import Store, flow
+from chancy_core.values.notices import Notice
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 
@@ -583,12 +584,12 @@ async def test_pushes_that_follow_each_other_tell_for_those_before(chancy, monke
     """A queue is told with the first push after a gap; that takes a statement of its own only if no push follows."""
     monkeypatch.setattr(pushing, "NOTIFY_GAP_S", 0.02)
     monkeypatch.setattr(pushing, "NOTIFY_LATE_S", 2.0)
-    alone: list[list[str]] = []
+    alone: list[list[Notice]] = []
     notify = Store.notify
 
-    def noted(self: Store, payloads: list[str]) -> flow.Flow[None]:
-        alone.append(payloads)
-        return notify(self, payloads)
+    def noted(self: Store, notices: list[Notice]) -> flow.Flow[None]:
+        alone.append(notices)
+        return notify(self, notices)
 
     monkeypatch.setattr(Store, "notify", noted)
     # Longer than anything may wait to be told.
@@ -598,7 +599,7 @@ async def test_pushes_that_follow_each_other_tell_for_those_before(chancy, monke
     assert not alone
     await until(lambda: chancy.connections.here.pusher._telling.task is None)
     # Whether the last push told by itself is chance.
-    assert alone in ([], [["ready:default"]])
+    assert alone in ([], [[Notice.ready("default")]])
 
 
 # -- without asyncio ---------------------------------------------------------------------------

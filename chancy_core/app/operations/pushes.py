@@ -16,7 +16,7 @@ import psycopg
 
 from chancy_core.app.callers import run_on, run_on_sync, savepoint, savepoint_sync, sync_connection
 from chancy_core.app.held import key_is_held
-from chancy_core.app.preparing import lines_of, payloads_of, reference_of, row_of, spread
+from chancy_core.app.preparing import lines_of, notices_for, reference_of, row_of, spread
 from chancy_core.app.reading import OneAtATime, Pushable, groups, groups_sync
 from chancy_core.app.reference import Reference, References
 from chancy_core.errors import ChancyError, DatabaseUnavailable
@@ -24,6 +24,7 @@ from chancy_core.store.connect import where
 from chancy_core.store.jobrows import JobRow
 from chancy_core.store.pushes import holders, insert_again, insert_jobs, insert_many
 from chancy_core.store.weather import Fault, fault_of, text_of
+from chancy_core.values.notices import Notice
 
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
@@ -67,7 +68,7 @@ async def push(
     """
     if connection is not None:
         row = row_of(self, queue, job)
-        flow = insert_jobs(self.store, [row], payloads_of(self, row))
+        flow = insert_jobs(self.store, [row], notices_for(self, row))
         return reference_of(self, row, (await run_on(connection, flow)).get(row.id))
     side = self.connections.here
     if side.turns.used_up():
@@ -87,7 +88,7 @@ def sync_push(
 ) -> Reference:
     """As `push`, for code without asyncio. `connection` must be a sync one."""
     row = row_of(self, queue, job)
-    tell = payloads_of(self, row)
+    tell = notices_for(self, row)
     if connection is None:
         taken = _pushed(self, row, tell)
     else:
@@ -95,7 +96,7 @@ def sync_push(
     return reference_of(self, row, taken.get(row.id))
 
 
-def _pushed(self: Chancy, row: JobRow, tell: list[str]) -> dict[str, uuid.UUID]:
+def _pushed(self: Chancy, row: JobRow, tell: list[Notice]) -> dict[str, uuid.UUID]:
     patience_ms = None if row.unique_key is None else PATIENCE_MS
     start = time.monotonic()
     try:
@@ -143,7 +144,7 @@ async def push_many(
                 flow = insert_many(self.store, lines, chunks, declared, taken, patience_ms=patience_ms)
                 # While the server takes these jobs, the next ones are read.
                 await writing.next(run_on(own, flow))
-        await run_on(own, self.store.notify(sorted(lines.payloads)))
+        await run_on(own, self.store.notify(sorted(lines.notices)))
     return References(self, lines.runs, taken)
 
 
@@ -159,7 +160,7 @@ def sync_push_many(self: Chancy, *jobs: str | Pushable | Iterable[Pushable], con
     with _transaction_sync(self, connection) as own:
         for chunks in groups_sync(given):
             run_on_sync(own, insert_many(self.store, lines, chunks, declared, taken, patience_ms=patience_ms))
-        run_on_sync(own, self.store.notify(sorted(lines.payloads)))
+        run_on_sync(own, self.store.notify(sorted(lines.notices)))
     return References(self, lines.runs, taken)
 
 
