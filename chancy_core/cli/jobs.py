@@ -9,10 +9,12 @@ import click
 import msgspec
 
 from chancy_core.app import Chancy
+from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.waiting import wait as wait_and_tell
 from chancy_core.errors import InvalidJob, JobNotFound
 from chancy_core.values.job import Job
 from chancy_core.values.queuedjob import Cancellation, QueuedJob
+from chancy_core.values.ranges import MAX_ATTEMPTS, PRIORITY
 
 _CANCELLATIONS: Final = {
     Cancellation.CANCELLED: "cancelled",
@@ -25,8 +27,8 @@ _CANCELLATIONS: Final = {
 @click.argument("func")
 @click.option("--queue", default="default", show_default=True)
 @click.option("--kwargs", default="{}", help="The arguments, as a JSON object.")
-@click.option("--priority", type=int, default=0, help="Lower runs first.")
-@click.option("--max-attempts", type=int, default=1, show_default=True)
+@click.option("--priority", type=Ranged(PRIORITY), default=0, help="Lower runs first.")
+@click.option("--max-attempts", type=Ranged(MAX_ATTEMPTS), default=1, show_default=True)
 @click.option("--unique-key")
 @click.option("--wait", is_flag=True, help="Wait until it has finished, and show how; say what for, if that is long.")
 @click.pass_obj

@@ -11,8 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from chancy_core.app import Chancy
+from chancy_core.cli.ranged import Ranged
 from chancy_core.errors import InvalidQueue
 from chancy_core.values.queue import Queue
+from chancy_core.values.ranges import (
+    CONCURRENCY,
+    GLOBAL_CONCURRENCY,
+    POLLING_INTERVAL_S,
+    RATE_LIMIT,
+    RATE_LIMIT_WINDOW_S,
+)
 
 
 @click.group()
@@ -49,13 +57,19 @@ def list_(new_chancy: Callable[[], Chancy]) -> None:
 
 @queue.command()
 @click.argument("name")
-@click.option("--concurrency", type=click.IntRange(min=1), help="Jobs at a time on each worker.")
+@click.option("--concurrency", type=Ranged(CONCURRENCY), help="Jobs at a time on each worker.")
 @click.option("--tag", "tags", multiple=True, help="A regular expression for workers' tags; may be repeated.")
 @click.option("--executor", default=str(Queue("x").executor), show_default=True)
-@click.option("--polling-interval", type=float, default=5.0, show_default=True)
-@click.option("--rate-limit", type=click.IntRange(min=1), help="Jobs that all workers together may start …")
-@click.option("--rate-limit-window", type=float, default=1.0, show_default=True, help="… within so many seconds.")
-@click.option("--global-concurrency", type=click.IntRange(min=1), help="Jobs at a time on all workers together.")
+@click.option("--polling-interval", type=Ranged(POLLING_INTERVAL_S), default=5.0, show_default=True)
+@click.option("--rate-limit", type=Ranged(RATE_LIMIT), help="Jobs that all workers together may start …")
+@click.option(
+    "--rate-limit-window",
+    type=Ranged(RATE_LIMIT_WINDOW_S),
+    default=1.0,
+    show_default=True,
+    help="… within so many seconds.",
+)
+@click.option("--global-concurrency", type=Ranged(GLOBAL_CONCURRENCY), help="Jobs at a time on all workers together.")
 @click.option("--upsert", is_flag=True, help="Change the queue if it exists.")
 @click.pass_obj
 def declare(

@@ -18,7 +18,9 @@ import click
 
 from chancy_core.app import Chancy
 from chancy_core.cli.garbage import keep_all
+from chancy_core.cli.ranged import Ranged
 from chancy_core.log import log
+from chancy_core.values.ranges import CONCURRENCY, GRACE_S
 from chancy_core.worker import Stopped, Worker
 from chancy_core.worker.process import loop_factory, raise_descriptor_limit
 from chancy_core.worker.signals import STOP_SIGNALS
@@ -34,8 +36,8 @@ SECOND_ENDS_WITHIN_S: Final = 0.9
 @click.command()
 @click.option("--name", help="A readable name; default: host and process id.")
 @click.option("--tag", "tags", multiple=True, help="A tag that queues may ask for; may be repeated.")
-@click.option("--concurrency", type=click.IntRange(min=1), help="Jobs at a time, for queues that do not say.")
-@click.option("--grace", "grace_s", type=float, help="Seconds that running jobs may take to end at shutdown.")
+@click.option("--concurrency", type=Ranged(CONCURRENCY), help="Jobs at a time, for queues that do not say.")
+@click.option("--grace", "grace_s", type=Ranged(GRACE_S), help="Seconds that running jobs may take to end at shutdown.")
 @click.pass_obj
 def worker(
     new_chancy: Callable[[], Chancy],

@@ -15,7 +15,7 @@ from chancy_core.config.redacting import HIDDEN, is_secret
 from chancy_core.config.settings import TABLES, TYPES
 from chancy_core.errors import InvalidJob, InvalidQueue, nearest
 from chancy_core.values.jsonvalue import encode_checked
-from chancy_core.values.queue import EXECUTOR_GROUP, Queue, executor_words, known_executor
+from chancy_core.values.queue import EXECUTOR_GROUP, RANGES, Queue, executor_words, known_executor
 
 Values: TypeAlias = dict[tuple[str, ...], Any]
 
@@ -30,14 +30,10 @@ _QUEUE_TYPES: Final = {
     if key in Queue.__struct_fields__ and key != "name" and key not in _RUN_TIME
 }
 _QUEUE_EXPECTED: Final = {
-    "concurrency": "a whole number",
+    **{key: range_.expected for key, range_ in RANGES.items()},
     "tags": 'a list of regular expressions, such as ["gpu"]',
     "executor": "the name or the import path of an executor",
     "executor_options": "a table of keyword arguments",
-    "polling_interval": "a number of seconds",
-    "rate_limit": "a whole number",
-    "rate_limit_window": "a number of seconds",
-    "global_concurrency": "a whole number",
 }
 _KINDS: Final[dict[type, str]] = {
     bool: "a boolean",
@@ -136,7 +132,7 @@ class Check:
         """Whether `raw` fits the annotation; if so, it is among the values."""
         try:
             self.values[path or where] = msgspec.convert(raw, hint)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
             item = _ITEM.search(str(error))
             index = f"[{item[1]}]" if item else ""
             bad = list(raw)[int(item[1])] if item else raw
@@ -149,7 +145,8 @@ class Check:
         if isinstance(value, Mapping):
             return True
         spelled = self._layer.spell(*where)
-        self._say(where, f" is {_kind(value)}: make it a table, [{spelled}].")
+        wanted = f"make it a table, [{spelled}]" if self._layer.file else "give a dict of names to values"
+        self._say(where, f" is {_kind(value)}: {wanted}.")
         return False
 
     # -- saying so -------------------------------------------------------------------------
@@ -169,6 +166,13 @@ class Check:
             return f" Its settings belong in [{self._layer.spell(key)}]."
         homes = [table for table, types in TYPES.items() if key in types]
         return f" It belongs in [{self._layer.spell(homes[0])}]." if homes else None
+
+
+def message_of(problems: list[str]) -> str:
+    """All that is wrong, as one text."""
+    if len(problems) == 1:
+        return problems[0]
+    return "\n  ".join([f"{len(problems)} settings are wrong:", *problems])
 
 
 def _checked_field(name: str, key: str, value: Any) -> Any:

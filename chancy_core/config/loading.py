@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from chancy_core.config.checking import Check, Values
+from chancy_core.config.checking import Check, Values, message_of
 from chancy_core.config.layer import Layer
 from chancy_core.config.reading import discover, read
 from chancy_core.config.settings import NAMES, TABLES, TYPES, Settings, WorkerSettings
@@ -50,11 +50,13 @@ def load(
         values.update(check.values)
         sources.update(dict.fromkeys(check.values, layer.source))
     if problems:
-        raise ConfigError(_message(problems))
+        raise ConfigError(message_of(problems))
     return _settings(values, sources, found.file if found else None)
 
 
 def _file(path: Path | str | None, environ: Mapping[str, str], directory: Path | None) -> Layer | None:
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"the argument config is of type {type(path).__name__}: give the path of a file.")
     named = environ.get(CONFIG) if path is None else os.fspath(path)
     if named is None:
         return discover(directory or Path())
@@ -89,12 +91,6 @@ def _argument(name: str, value: Any) -> Layer:
         tables={table: {key: value}},
         spell=lambda *_: name,
     )
-
-
-def _message(problems: list[str]) -> str:
-    if len(problems) == 1:
-        return problems[0]
-    return "\n  ".join([f"{len(problems)} settings are wrong:", *problems])
 
 
 def _settings(values: Values, sources: dict[tuple[str, ...], str], file: Path | None) -> Settings:

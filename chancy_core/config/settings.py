@@ -9,28 +9,34 @@ import msgspec
 from msgspec import Meta, field
 
 from chancy_core.config.redacting import redacted, without_secrets
-from chancy_core.values.queue import CONCURRENCY_MAX
+from chancy_core.values.ranges import (
+    CONCURRENCY,
+    GRACE_S,
+    LEASE_S,
+    POOL_SIZE,
+    TAG_MAX_LENGTH,
+    TAGS_MAX,
+    VALUE_BYTES,
+    WORKER_NAME_MAX_LENGTH,
+    Range,
+)
 
-# PostgreSQL holds at most 1 GB in one value (manual, "PostgreSQL Limits").
-_VALUE_MAX_BYTES: Final = 2**30
-# A year: longer is a slip of the unit.
-_GRACE_MAX_S: Final = 31_536_000
 # Neither NUL nor half a character can reach PostgreSQL; the other control characters spoil a log.
-_TEXT: Final = r"\A[^\x00-\x1f\x7f\ud800-\udfff]+\Z"
+_TEXT: Final = r"\A(?=.*\S)[^\x00-\x1f\x7f\ud800-\udfff]+\Z"
 _DSN: Final = r"\A(?=[\s\S]*\S)[^\x00\ud800-\udfff]+\Z"
 _FUNCTIONS: Final = r"\A(?!\d)[\w*]+(\.(?!\d)[\w*]+)*\Z"
 
+
+def _in(range_: Range) -> Meta:
+    """What msgspec is to hold a setting to; none of ours excludes its least number."""
+    return Meta(ge=range_.low, le=range_.high, description=range_.expected)
+
+
 # `description` completes "give …" in an error; msgspec decides, and the description explains.
 Text = Annotated[str, Meta(pattern=_TEXT)]
-Bytes = Annotated[
-    int,
-    Meta(ge=1, le=_VALUE_MAX_BYTES, description=f"whole bytes from 1 to {_VALUE_MAX_BYTES} (1 GB)"),
-]
+Bytes = Annotated[int, _in(VALUE_BYTES)]
 Flag = Annotated[bool, Meta(description="true or false")]
-Count = Annotated[
-    int,
-    Meta(ge=1, le=CONCURRENCY_MAX, description=f"a whole number from 1 to {CONCURRENCY_MAX}"),
-]
+Tag = Annotated[str, Meta(pattern=_TEXT, max_length=TAG_MAX_LENGTH)]
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,14 +50,22 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         grace_s: seconds that running jobs may take to end at shutdown.
     """
 
-    name: Annotated[Text | None, Meta(description="a name of at least one character")] = None
-    tags: Annotated[list[Text], Meta(description='a list of words, such as ["gpu"]')] = field(default_factory=list)
-    concurrency: Count = 100
-    lease_s: Annotated[float, Meta(ge=1, le=3600, description="seconds from 1 to 3600")] = 15.0
+    name: Annotated[
+        Annotated[str, Meta(pattern=_TEXT, max_length=WORKER_NAME_MAX_LENGTH)] | None,
+        Meta(description=f"a name of 1 to {WORKER_NAME_MAX_LENGTH} characters, none of them a control character"),
+    ] = None
+    tags: Annotated[
+        list[Tag],
+        Meta(
+            max_length=TAGS_MAX,
+            description=f'a list of words, such as ["gpu"], at most {TAGS_MAX}, each of at most {TAG_MAX_LENGTH} '
+            "characters",
+        ),
+    ] = field(default_factory=list)
+    concurrency: Annotated[int, _in(CONCURRENCY)] = 100
+    lease_s: Annotated[float, _in(LEASE_S)] = 15.0
     # What stops a process kills it in the end: Kubernetes after 30 seconds, in which jobs must also be handed back.
-    grace_s: Annotated[float, Meta(ge=0, le=_GRACE_MAX_S, description=f"seconds from 0 to {_GRACE_MAX_S} (a year)")] = (
-        20.0
-    )
+    grace_s: Annotated[float, _in(GRACE_S)] = 20.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +113,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     payload_limit_bytes: Bytes = 1_048_576
     result_limit_bytes: Bytes = 262_144
     auto_migrate: Annotated[bool | None, Meta(description="true or false")] = None
-    pool_max_size: Count = 10
+    pool_max_size: Annotated[int, _in(POOL_SIZE)] = 10
     discover: Flag = True
     plugin_order: Annotated[list[Text], Meta(description='a list of names of plugins, such as ["cron"]')] = field(
         default_factory=list

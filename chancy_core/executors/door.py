@@ -80,7 +80,7 @@ def _problem_of_numbers(outcome: Outcome) -> str | None:
         return f"delay_s is {_shown(outcome.delay_s)}: give seconds from 0 to {DELAY_S.high:,}, or None."
     if not RUN_S.holds(outcome.run_s):
         return f"run_s is {_shown(outcome.run_s)}: give seconds, from 0 to {RUN_S.high:,.0f}."
-    if outcome.peak_bytes is not None and not PEAK_BYTES.holds_whole(outcome.peak_bytes):
+    if outcome.peak_bytes is not None and not PEAK_BYTES.holds(outcome.peak_bytes):
         return f"peak_bytes is {_shown(outcome.peak_bytes)}: give a whole number of bytes, or None."
     return None
 

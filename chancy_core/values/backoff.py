@@ -7,10 +7,11 @@ from typing import Final, Self
 
 import msgspec
 
-from chancy_core.errors import InvalidJob
-from chancy_core.values.ranges import DELAY_S
+from chancy_core.values.fields import check_number
+from chancy_core.values.ranges import BACKOFF_FACTOR, DELAY_S, JITTER
 
 _LONGEST_S: Final = int(DELAY_S.high)
+_RANGES: Final = {"base_s": DELAY_S, "factor": BACKOFF_FACTOR, "max_s": DELAY_S, "jitter": JITTER, "step_s": DELAY_S}
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,16 +36,8 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
     step_s: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("base_s", 0, _LONGEST_S),
-            ("factor", 1, 1000),
-            ("max_s", 0, _LONGEST_S),
-            ("jitter", 0, 1),
-            ("step_s", 0, _LONGEST_S),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not low <= value <= high:
-                raise InvalidJob(f"Backoff {name} is {value!r}: give a number from {low} to {high}.")
+        for name, range_ in _RANGES.items():
+            check_number(f"Backoff {name}", getattr(self, name), range_)
 
     @classmethod
     def fixed(cls, delay_s: float, *, jitter: float = 0.2) -> Self:

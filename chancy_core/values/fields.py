@@ -7,15 +7,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from chancy_core.errors import InvalidJob
-from chancy_core.values.ranges import EARLIEST, LATEST, MAX_ATTEMPTS, PRIORITY
+from chancy_core.values.ranges import EARLIEST, LATEST, MAX_ATTEMPTS, NAME_MAX_LENGTH, PRIORITY, Range
 
 PRIORITY_MIN: Final = int(PRIORITY.low)
 PRIORITY_MAX: Final = int(PRIORITY.high)
-MAX_ATTEMPTS_LIMIT: Final = int(MAX_ATTEMPTS.high)
-# Long enough for any dotted name or key people use; short enough to be indexed (a btree entry holds about 2,700 bytes).
-NAME_MAX_LENGTH: Final = 500
+MAX_ATTEMPTS_MAX: Final = int(MAX_ATTEMPTS.high)
 # What Python puts into the names of classes that are defined inside functions.
 LOCALS: Final = "<locals>"
+# So many characters of a wrong value are shown.
+SHOWN_MAX: Final = 80
 
 # Names that have been checked; only so many, because anybody may make jobs of any name.
 _GOOD_MAX: Final = 10_000
@@ -37,6 +37,12 @@ def plain(value: object) -> object:
     return value
 
 
+def shown(value: object) -> str:
+    """A wrong value as an error shows it: not a page of it."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]} …"
+
+
 def check_func(func: object) -> None:
     """Raise InvalidJob unless this is the name of a function. Many jobs are made of few names: good once is good."""
     if type(func) is str and func in _good_funcs:
@@ -44,7 +50,7 @@ def check_func(func: object) -> None:
     check_text("func", func)
     name = str(func)
     if not all(map(str.isidentifier, name.replace(":", ".").split("."))):
-        raise InvalidJob(f"func is {func!r}: give the dotted name of a function, as in 'package.module.function'.")
+        raise InvalidJob(f"func is {shown(func)}: give the dotted name of a function, as in 'package.module.function'.")
     _remember(_good_funcs, name)
 
 
@@ -59,25 +65,25 @@ def check_queue(queue: object) -> None:
 def check_text(field: str, value: object) -> None:
     """Raise InvalidJob unless a field holds a name that can be stored."""
     if not isinstance(value, str):
-        raise InvalidJob(f"{field} is {value!r}: give a string.")
+        raise InvalidJob(f"{field} is {shown(value)}: give a string.")
     if not value.strip():
         raise InvalidJob(f"{field} is empty: give it a name.")
     if len(value) > NAME_MAX_LENGTH:
         raise InvalidJob(f"{field} has {len(value)} characters ({value[:40]!r} …): the most is {NAME_MAX_LENGTH}.")
     if "\x00" in value:
-        raise InvalidJob(f"{field} {value!r} contains a NUL character, which PostgreSQL cannot store.")
+        raise InvalidJob(f"{field} {shown(value)} contains a NUL character, which PostgreSQL cannot store.")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise InvalidJob(f"{field} {value!r} contains a lone surrogate, which is not valid Unicode text.") from None
+        raise InvalidJob(
+            f"{field} {shown(value)} contains a lone surrogate, which is not valid Unicode text."
+        ) from None
 
 
-def check_int(field: str, value: object, low: int, high: int) -> None:
-    """Raise InvalidJob unless a field holds a whole number in its range."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidJob(f"{field} is {value!r}: give a whole number.")
-    if not low <= value <= high:
-        raise InvalidJob(f"{field} is {value}: give a whole number from {low} to {high}.")
+def check_number(field: str, value: object, range_: Range) -> None:
+    """Raise InvalidJob unless a field holds a number in its range."""
+    if not range_.holds(value):
+        raise InvalidJob(f"{field} is {shown(value)}: give {range_.expected}.")
 
 
 def check_moment(field: str, value: object) -> None:
@@ -106,14 +112,14 @@ def exception_names(field: str, value: object) -> tuple[str, ...]:
         elif isinstance(one, str) and all(part.isidentifier() or part == LOCALS for part in one.split(".")):
             names.append(one)
         else:
-            raise InvalidJob(f"{field} has {one!r}: give exception classes, or their names.")
+            raise InvalidJob(f"{field} has {shown(one)}: give exception classes, or their names.")
     return tuple(names)
 
 
 def moment_problem(value: object) -> str | None:
     """What keeps `value` from being a moment that can be stored, as the end of a sentence; None if it is one."""
     if not isinstance(value, datetime):
-        return f"is {value!r}: give a datetime with a time zone."
+        return f"is {shown(value)}: give a datetime with a time zone."
     if value.utcoffset() is None:
         return (
             f"is {value.isoformat()}, without a time zone: say which moment is meant, as in "
@@ -131,5 +137,5 @@ def copied_dict(field: str, value: object) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise InvalidJob(f"{field} is {value!r}: give a mapping of names to JSON values.")
+        raise InvalidJob(f"{field} is {shown(value)}: give a mapping of names to JSON values.")
     return dict(value)

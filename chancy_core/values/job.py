@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 from msgspec.structs import force_setattr, replace
@@ -13,23 +13,22 @@ from msgspec.structs import force_setattr, replace
 from chancy_core.errors import InvalidJob
 from chancy_core.values.backoff import Backoff
 from chancy_core.values.fields import (
-    MAX_ATTEMPTS_LIMIT,
+    MAX_ATTEMPTS_MAX,
     PRIORITY_MAX,
     PRIORITY_MIN,
     check_func,
-    check_int,
     check_moment,
+    check_number,
     check_queue,
     check_text,
     copied_dict,
     dotted,
     exception_names,
     plain,
+    shown,
 )
 from chancy_core.values.naming import importable_name
-
-# Limits are read back as floats, which hold every whole number up to here. More bytes, or seconds, are a mistake.
-LIMIT_VALUE_MAX: Final = 2**53
+from chancy_core.values.ranges import LIMIT_VALUE, MAX_ATTEMPTS, PRIORITY
 
 
 class _LimitType(StrEnum):
@@ -55,13 +54,13 @@ class Limit(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not isinstance(self.type_, _LimitType):
             raise InvalidJob(
-                f"Limit type {self.type_!r} is unknown: use Limit.Type.MEMORY (bytes) or Limit.Type.TIME (seconds)."
+                f"Limit type {shown(self.type_)} is unknown: use Limit.Type.MEMORY (bytes) or Limit.Type.TIME "
+                "(seconds)."
             )
-        number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
-        if not number or not 0 < self.value <= LIMIT_VALUE_MAX:
+        if not LIMIT_VALUE.holds(self.value):
             unit = "bytes" if self.type_ is _LimitType.MEMORY else "seconds"
             raise InvalidJob(
-                f"Limit {self.type_.value} is {self.value!r:.60}: give a number of {unit} above zero, at most 2**53."
+                f"Limit {self.type_.value} is {shown(self.value)}: give a number of {unit} above zero, at most 2**53."
             )
 
 
@@ -113,8 +112,15 @@ class Job(msgspec.Struct, frozen=True):
                 force_setattr(self, field, plain(getattr(self, field)))
         check_func(self.func)
         check_queue(self.queue)
-        check_int("priority", self.priority, PRIORITY_MIN, PRIORITY_MAX)
-        check_int("max_attempts", self.max_attempts, 1, MAX_ATTEMPTS_LIMIT)
+        # Compared here, and checked there: nearly every number is good, and every pushed job comes by.
+        if type(self.priority) is not int or not PRIORITY_MIN <= self.priority <= PRIORITY_MAX:
+            check_number("priority", self.priority, PRIORITY)
+        if type(self.max_attempts) is not int or not 1 <= self.max_attempts <= MAX_ATTEMPTS_MAX:
+            check_number("max_attempts", self.max_attempts, MAX_ATTEMPTS)
+        if self.keep_result is not True and self.keep_result is not False:
+            raise InvalidJob(f"keep_result is {shown(self.keep_result)}: give True or False.")
+        if self.backoff is not None and not isinstance(self.backoff, Backoff):
+            raise InvalidJob(f"backoff is {shown(self.backoff)}: give a Backoff, such as Backoff.fixed(5).")
         check_moment("scheduled_at", self.scheduled_at)
         check_moment("expires_at", self.expires_at)
         if self.unique_key is not None:
@@ -201,8 +207,8 @@ def _copied_limits(value: object) -> list[Limit]:
     if not value and (value is None or isinstance(value, list | tuple)):
         return []
     if not isinstance(value, list | tuple) or not all(isinstance(item, Limit) for item in value):
-        raise InvalidJob(f"limits is {value!r}: give a list of Limit(Limit.Type.…, value).")
+        raise InvalidJob(f"limits is {shown(value)}: give a list of Limit(Limit.Type.…, value).")
     kinds = [limit.type_ for limit in value]
     if len(kinds) != len(set(kinds)):
-        raise InvalidJob(f"limits has two of the same type: {value!r}. Keep one of each.")
+        raise InvalidJob(f"limits has two of the same type: {shown(value)}. Keep one of each.")
     return list(value)

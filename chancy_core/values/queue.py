@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from chancy_core.errors import InvalidJob, InvalidQueue
-from chancy_core.values.fields import moment_problem
+from chancy_core.values.fields import moment_problem, shown
 from chancy_core.values.jsonvalue import encode_checked
 from chancy_core.values.ranges import (
     CONCURRENCY,
@@ -25,10 +25,18 @@ from chancy_core.values.tags import matches, tag_problem
 
 DEFAULT_QUEUE: Final = "default"
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,99}")
-CONCURRENCY_MAX: Final = int(CONCURRENCY.high)
 # Fields that limit a queue across all workers. The kernel keeps them, and plugins enforce them.
 LIMITS: Final = ("rate_limit", "global_concurrency")
-_LIMIT_RANGES: Final = {"rate_limit": RATE_LIMIT, "global_concurrency": GLOBAL_CONCURRENCY}
+#: The range of each field that is a number.
+RANGES: Final = {
+    "concurrency": CONCURRENCY,
+    "polling_interval": POLLING_INTERVAL_S,
+    "rate_limit": RATE_LIMIT,
+    "rate_limit_window": RATE_LIMIT_WINDOW_S,
+    "global_concurrency": GLOBAL_CONCURRENCY,
+}
+# Those that may be left out, and what that means.
+_OR_NONE: Final = {"concurrency": "the worker's", "rate_limit": "no limit", "global_concurrency": "no limit"}
 
 
 class Executor(StrEnum):
@@ -112,69 +120,65 @@ class Queue(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not NAME_PATTERN.fullmatch(self.name):
-            raise InvalidQueue(f"Queue name {self.name!r}: use 1 to 100 letters, digits, or _ . : / @ - (not first).")
-        if self.concurrency is not None and not CONCURRENCY.holds_whole(self.concurrency):
             raise InvalidQueue(
-                f"Queue {self.name!r}: concurrency is {self.concurrency!r}; give a whole number "
-                f"from 1 to {CONCURRENCY_MAX}."
+                f"Queue name {shown(self.name)}: use 1 to 100 letters, digits, or _ . : / @ - (not first)."
             )
-        if not POLLING_INTERVAL_S.holds(self.polling_interval):
-            raise InvalidQueue(
-                f"Queue {self.name!r}: polling_interval is {self.polling_interval!r}; give seconds "
-                f"above 0, at most {POLLING_INTERVAL_S.high}."
-            )
+        self._check_numbers()
         self._check_tags()
         self._check_executor()
-        if self.state not in tuple(QueueState):
-            raise InvalidQueue(f"Queue {self.name!r}: state is {self.state!r}; give 'active' or 'paused'.")
+        try:
+            force_setattr(self, "state", QueueState(self.state))
+        except ValueError:
+            raise InvalidQueue(
+                f"Queue {self.name!r}: state is {shown(self.state)}; give 'active' or 'paused'."
+            ) from None
         if self.resume_at is not None:
             check_resume_at(self.name, self.resume_at)
-        self._check_limits()
 
     @property
     def limited_by(self) -> tuple[str, ...]:
         """The limits across all workers that it has, by the names of their fields."""
         return tuple(name for name in LIMITS if getattr(self, name) is not None)
 
-    def _check_limits(self) -> None:
-        for name in self.limited_by:
-            limit = getattr(self, name)
-            if not _LIMIT_RANGES[name].holds_whole(limit):
-                raise InvalidQueue(
-                    f"Queue {self.name!r}: {name} is {limit!r}; give a whole number from 1 to "
-                    f"{_LIMIT_RANGES[name].high:,}, "
-                    "or None for no limit."
-                )
-        window = self.rate_limit_window
-        if not RATE_LIMIT_WINDOW_S.holds(window):
-            raise InvalidQueue(
-                f"Queue {self.name!r}: rate_limit_window is {window!r}; give seconds from "
-                f"{RATE_LIMIT_WINDOW_S.low} to {RATE_LIMIT_WINDOW_S.high:,}."
-            )
+    def _check_numbers(self) -> None:
+        for name, range_ in RANGES.items():
+            value = getattr(self, name)
+            if value is None and name in _OR_NONE:
+                continue
+            if not range_.holds(value):
+                none = f", or None for {_OR_NONE[name]}" if name in _OR_NONE else ""
+                raise InvalidQueue(f"Queue {self.name!r}: {name} is {shown(value)}; give {range_.expected}{none}.")
 
     def _check_tags(self) -> None:
-        if isinstance(self.tags, str) or not all(isinstance(tag, str) for tag in self.tags):
-            raise InvalidQueue(f"Queue {self.name!r}: tags is {self.tags!r}; give a list of strings.")
+        if not isinstance(self.tags, list | tuple | set | frozenset) or not all(isinstance(t, str) for t in self.tags):
+            raise InvalidQueue(
+                f'Queue {self.name!r}: tags is {shown(self.tags)}; give a list of regular expressions, such as ["gpu"].'
+            )
+        # A list of its own: changing the caller's later changes no queue.
+        force_setattr(self, "tags", list(self.tags))
         if len(self.tags) > TAGS_MAX:
             raise InvalidQueue(f"Queue {self.name!r}: it has {len(self.tags)} tags; the most is {TAGS_MAX}.")
         for tag in self.tags:
             problem = tag_problem(tag)
             if problem:
-                raise InvalidQueue(f"Queue {self.name!r}: tag {tag!r:.80} {problem}")
+                raise InvalidQueue(f"Queue {self.name!r}: tag {shown(tag)} {problem}")
             self._check_json("tag", tag)
 
     def _check_executor(self) -> None:
         if not isinstance(self.executor, str) or not self.executor:
             raise InvalidQueue(
-                f"Queue {self.name!r}: executor is {self.executor!r}; give a Chancy.Executor or the import path of one."
+                f"Queue {self.name!r}: executor is {shown(self.executor)}; give a Chancy.Executor or the import path "
+                "of one."
             )
         force_setattr(self, "executor", known_executor(self.executor) or self.executor)
         self._check_json("executor", self.executor)
         if not isinstance(self.executor_options, dict):
             raise InvalidQueue(
-                f"Queue {self.name!r}: executor_options is {self.executor_options!r}; give a dict of keyword arguments."
+                f"Queue {self.name!r}: executor_options is {shown(self.executor_options)}; give a dict of keyword "
+                "arguments."
             )
         self._check_json("executor_options", self.executor_options)
+        force_setattr(self, "executor_options", dict(self.executor_options))
 
     def _check_json(self, field: str, value: Any) -> None:
         try:

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from typing import Final, Self, TypeVar
 
 from chancy_core.app import Chancy
+from chancy_core.config import worker_settings
 from chancy_core.errors import ConfigError, NotOpen
 from chancy_core.executors.functions import Functions
 from chancy_core.log import log
@@ -57,15 +58,16 @@ class Worker:
     Args:
         chancy: an open `Chancy`.
         name: a readable name; each run adds a suffix of its own. By default host and process id.
-        tags: what the tags of queues are matched with. By default every queue with the usual `.*`.
+        tags: a list of words that the tags of queues are matched with, such as `["gpu"]`. By default every queue with
+            the usual `.*`.
         concurrency: jobs at a time, for queues that do not say.
-        lease_s: seconds after which a worker that gives no sign of life counts as lost.
+        lease_s: seconds, 1 to 3,600, after which a worker that gives no sign of life counts as lost.
         grace_s: seconds that running jobs may take to end at shutdown.
 
     What is not given is taken from the settings of `chancy`, table `[worker]`.
 
     Raises:
-        ConfigError: a value out of range.
+        ConfigError: a value of another type, or out of range: all that is wrong, and what to give.
 
     Attributes:
         name: the worker's name, unique to this run.
@@ -81,15 +83,19 @@ class Worker:
         lease_s: float | None = None,
         grace_s: float | None = None,
     ) -> None:
-        defaults = chancy.settings.worker
+        if not isinstance(chancy, Chancy):
+            raise ConfigError(f"Worker(chancy) is of type {type(chancy).__name__}: give it a Chancy, which is open.")
+        settings = worker_settings(
+            chancy.settings.worker, name=name, tags=tags, concurrency=concurrency, lease_s=lease_s, grace_s=grace_s
+        )
         self._chancy = chancy
         # A worker started again under its old name is another worker: the jobs of the one before it are rescued.
-        base = name or defaults.name or f"{socket.gethostname()}.{os.getpid()}"
+        base = settings.name or f"{socket.gethostname()}.{os.getpid()}"
         self.name: Final = f"{base}.{os.urandom(3).hex()}"
-        self._tags: Final = {EVERY_WORKER, *(defaults.tags if tags is None else tags)}
-        self._concurrency: Final = concurrency or defaults.concurrency
-        self._lease_s: Final = _checked("lease_s", defaults.lease_s if lease_s is None else lease_s, 0.5)
-        self._grace_s: Final = _checked("grace_s", defaults.grace_s if grace_s is None else grace_s, 0)
+        self._tags: Final = {EVERY_WORKER, *settings.tags}
+        self._concurrency: Final = settings.concurrency
+        self._lease_s: Final = settings.lease_s
+        self._grace_s: Final = settings.grace_s
         self._functions: Final = Functions(chancy.settings.functions)
         self._duties: list[asyncio.Task[None]] = []
         self._told = asyncio.Event()
@@ -331,9 +337,3 @@ async def _in_time(step: Callable[[], Awaitable[T]]) -> T:
                 raise
             log.warning("start_waits", error=text_of(error))
         await asyncio.sleep(START_PAUSE_S)
-
-
-def _checked(name: str, value: float, low: float) -> float:
-    if not isinstance(value, int | float) or not low <= value < float("inf"):
-        raise ConfigError(f"{name} is {value!r}: give seconds, at least {low:g}.")
-    return value

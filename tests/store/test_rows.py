@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from chancy import Job, Queue, Worker
+from chancy import Job, Worker
 from chancy_core.errors import InvalidJob
 from chancy_core.store import run_sync
 from chancy_core.store.migrate import kernel_migrations, migrate
@@ -17,18 +17,8 @@ from chancy_core.values.backoff import Backoff
 
 DEEP = '{"a":' * 3000 + "1" + "}" * 3000
 
-# Each column with a range, a statement that stores a value in it, and the range.
 INTO_JOBS = "INSERT INTO {{s}}.jobs (id, queue, func, {columns}) VALUES (gen_random_uuid(), 'default', 'm.f', {values})"
 INTO_QUEUES = "UPDATE {{s}}.queues SET {columns} = {values} WHERE name = 'default'"
-COLUMNS = {
-    "priority": (INTO_JOBS, ranges.PRIORITY),
-    "max_attempts": (INTO_JOBS, ranges.MAX_ATTEMPTS),
-    "concurrency": (INTO_QUEUES, ranges.CONCURRENCY),
-    "polling_interval": (INTO_QUEUES, ranges.POLLING_INTERVAL_S),
-    "rate_limit": (INTO_QUEUES, ranges.RATE_LIMIT),
-    "rate_limit_window": (INTO_QUEUES, ranges.RATE_LIMIT_WINDOW_S),
-    "global_concurrency": (INTO_QUEUES, ranges.GLOBAL_CONCURRENCY),
-}
 
 
 def refused_by_the_database(query, into: str, column: str, value: str) -> bool:
@@ -37,26 +27,6 @@ def refused_by_the_database(query, into: str, column: str, value: str) -> bool:
     except (psycopg.errors.CheckViolation, psycopg.errors.NumericValueOutOfRange):
         return True
     return False
-
-
-def refused_by_python(column: str, value: float) -> bool:
-    make = (lambda: Job("m.f", **{column: value})) if column in Job.__struct_fields__ else None
-    try:
-        (make or (lambda: Queue("q", **{column: value})))()
-    except ValueError:
-        return True
-    return False
-
-
-@pytest.mark.parametrize("column", COLUMNS)
-async def test_the_database_and_the_code_have_the_same_ranges(chancy, query, column):
-    """At both ends of each range, and one step beyond, constraint and code say the same."""
-    into, range_ = COLUMNS[column]
-    step = 1 if isinstance(range_.low, int) and not range_.above else 0.01
-    for value in (range_.low - step, range_.low, range_.low + step, range_.high, range_.high + step):
-        wanted = not range_.holds(value)
-        assert refused_by_python(column, value) is wanted, value
-        assert refused_by_the_database(query, into, column, str(value)) is wanted, value
 
 
 @pytest.mark.parametrize("column", ["created_at", "scheduled_at", "started_at", "expires_at", "resume_at"])
@@ -327,13 +297,6 @@ def test_no_delay_is_longer_than_may_be():
     """A backoff that varies its longest delay stays within what a job may wait."""
     backoff = Backoff.fixed(ranges.DELAY_S.high, jitter=1)
     assert all(0 <= backoff.delay_s(1) <= ranges.DELAY_S.high for _ in range(100))
-
-
-def test_a_range_holds_numbers_only():
-    """NaN, truth values and texts are in no range."""
-    for value in (float("nan"), True, "1", None):
-        assert not ranges.CONCURRENCY.holds(value)
-    assert not ranges.CONCURRENCY.holds_whole(1.5)
 
 
 ODD_TEXTS = [
