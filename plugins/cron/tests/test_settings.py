@@ -26,7 +26,7 @@ def from_toml(table) -> Cron:
 
 
 def test_three_lines_are_enough():
-    """Name, cron and job; the rest has defaults."""
+    """Name, cron and job; the rest has defaults, and the name as well."""
     (schedule,) = from_toml({"schedules": [{"name": "s", "cron": "@daily", "job": "app.jobs.report"}]}).schedules
     assert schedule.job == Job(func="app.jobs.report")
     assert (schedule.timezone, schedule.queue, schedule.missed) == ("UTC", "default", Missed.ONCE)

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from chancy import Chancy, Job
 from chancy_cron import manage
-from chancy_cron.declare import declare_in_code
+from chancy_cron.declare import declare
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.schedule import Missed, Schedule, StoredSchedule
 from chancy_cron.times import zone
@@ -62,6 +62,7 @@ def list_(new_chancy: NewChancy) -> None:
 @click.option("--no-overlap", is_flag=True, help="No new job while the one before is not finished.")
 @click.option("--priority", type=int, default=0, help="Lower runs first.")
 @click.option("--max-attempts", type=int, default=1, show_default=True)
+@click.option("--strict", is_flag=True, help="Refuse a function that cannot be run here, instead of warning.")
 @click.pass_obj
 def add(
     new_chancy: NewChancy,
@@ -77,6 +78,7 @@ def add(
     no_overlap: bool,
     priority: int,
     max_attempts: int,
+    strict: bool,
 ) -> None:
     """Push a job that calls FUNC at the times of CRON; change the schedule NAME if there is one."""
     try:
@@ -94,11 +96,7 @@ def add(
         overlap=not no_overlap,
     )
 
-    async def declare(chancy: Chancy) -> StoredSchedule:
-        manage.check(chancy)
-        return await declare_in_code(chancy, schedule)
-
-    found = _run(new_chancy, declare)
+    (found,) = _run(new_chancy, lambda chancy: declare(chancy, [schedule], named=True, strict=strict or None))
     click.echo(f"schedule {name} declared; next at {_local(found.next_at, found.timezone)}")
 
 

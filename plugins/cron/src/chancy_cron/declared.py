@@ -13,7 +13,7 @@ from chancy_cron.errors import InvalidSchedule
 from chancy_cron.schedule import Schedule
 
 JOB_FIELDS: Final = [name for name in Job.__struct_fields__ if name != "scheduled_at"]
-REQUIRED: Final = ("name", "cron", "job")
+REQUIRED: Final = ("cron", "job")
 
 
 def schedules(tables: Iterable[Any]) -> list[Schedule]:

@@ -11,6 +11,7 @@ from cronsim import CronSim, CronSimError
 
 from chancy_core.errors import nearest
 from chancy_cron.errors import InvalidSchedule
+from chancy_cron.turning import written_out
 
 # Far longer than any expression a person writes.
 LENGTH_MAX: Final = 250
@@ -26,10 +27,10 @@ ALIASES: Final = {
 RANGES: Final = {
     "second": "0-59",
     "minute": "0-59",
-    "hour": "0-23",
+    "hour": "0-23, or 22-6 for the night",
     "day-of-month": "1-31, L for the last day, LW for the last weekday",
-    "month": "1-12 or JAN-DEC",
-    "day-of-week": "0-7 (0 and 7 are Sunday) or SUN-SAT, 5L for the last Friday, 1#2 for the second Monday",
+    "month": "1-12 or JAN-DEC, or NOV-FEB for the winter",
+    "day-of-week": "0-7 (0 and 7 are Sunday), SUN-SAT or FRI-MON, 5L for the last Friday, 1#2 for the second Monday",
 }
 # Any moment will do: an expression that names no time in the fifty years after it never fires.
 SOME_MOMENT: Final = datetime(2000, 1, 1)  # noqa: DTZ001 -- local times have no zone
@@ -39,7 +40,7 @@ class Expression(NamedTuple):
     """A cron expression that has been checked.
 
     Attributes:
-        text: five or six fields.
+        text: five or six fields, as the library knows them.
         fixed: whether neither the minute nor the hour begins with a star; such a schedule runs at times of day, the
             others run at intervals, and that is what decides how the change of a clock is handled.
     """
@@ -65,6 +66,7 @@ def parse(text: str) -> Expression:
             "week), or six, with the second first."
         )
     try:
+        plain = " ".join(written_out(fields))
         first = next(CronSim(plain, SOME_MOMENT), None)
     except (CronSimError, AssertionError, ValueError) as error:
         raise InvalidSchedule(f"cron is {text!r}: {_told(str(error), fields)}") from None

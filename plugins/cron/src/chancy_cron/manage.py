@@ -10,13 +10,13 @@ from typing import Final, TypeVar
 import msgspec
 
 from chancy import Chancy, Reference
-from chancy_core.errors import PluginError
 from chancy_core.log import log
 from chancy_core.plugins.again import with_connection
 from chancy_cron.declare import next_time
 from chancy_cron.errors import ScheduleNotFound
 from chancy_cron.expression import parse
 from chancy_cron.fire import job_for
+from chancy_cron.loaded import check
 from chancy_cron.schedule import StoredSchedule
 from chancy_cron.store import Connection, CronStore
 from chancy_cron.times import fire_times, zone
@@ -24,16 +24,6 @@ from chancy_cron.times import fire_times, zone
 T = TypeVar("T")
 
 REMOVED_BEFORE: Final = "code"
-
-
-def check(chancy: Chancy) -> None:
-    """Raise unless this Chancy has the plugin and a schema that fits."""
-    if "cron" not in {loaded.name for loaded in chancy.plugins.loaded}:
-        raise PluginError(
-            "This Chancy does not have the plugin cron: install chancy-cron and leave it enabled, or give "
-            "Chancy(plugins=[Cron()])."
-        )
-    chancy.check_schema()
 
 
 async def read_all(chancy: Chancy) -> tuple[list[StoredSchedule], dict[str, str]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Any, ClassVar, Final, overload
 
 import msgspec
 import psycopg
@@ -14,7 +14,7 @@ from chancy_core.plugins.weather import is_outage
 from chancy_core.store.weather import text_of
 from chancy_cron import declared, manage
 from chancy_cron.clock import ClockWatch
-from chancy_cron.declare import declare_in_code, declare_settings
+from chancy_cron.declare import declare, declare_settings
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.fire import fire_due
 from chancy_cron.schedule import Missed, Schedule, StoredSchedule, job_of
@@ -47,6 +47,8 @@ class Cron(Plugin):
         keep_fires: how many fires of each schedule are remembered.
         owner: in whose name `schedules` are declared; applications that share a schema and have schedules in files of
             their own need different ones, or they remove each other's.
+        strict: whether a schedule is refused whose function cannot be run in the process that declares it. By default
+            that is a warning, because the jobs may be run elsewhere.
     """
 
     name: ClassVar[str] = NAME
@@ -58,6 +60,7 @@ class Cron(Plugin):
     late_s: float = 60.0
     keep_fires: int = 100
     owner: str = ""
+    strict: bool = False
 
     def __post_init__(self) -> None:
         if self.interval is None or not 0 < self.interval <= INTERVAL_MAX_S:
@@ -88,7 +91,7 @@ class Cron(Plugin):
     @hookimpl
     async def on_start(self, worker: Worker) -> None:
         """Declare the schedules of the settings."""
-        await declare_settings(worker.chancy, self.schedules, self.owner)
+        await declare_settings(worker.chancy, self.schedules, self.owner, strict=self.strict)
 
     @hookimpl
     async def on_tick(self, tick: Tick) -> None:
@@ -108,21 +111,58 @@ class Cron(Plugin):
 
     # -- what applications call ------------------------------------------------------------
 
+    @overload
     @staticmethod
     async def schedule(
         chancy: Chancy,
         cron: str,
         job: Any,
         *,
+        name: str | None = ...,
+        timezone: str | tzinfo = ...,
+        queue: str | None = ...,
+        missed: Missed | str = ...,
+        missed_max: int = ...,
+        jitter_s: float = ...,
+        overlap: bool = ...,
+        strict: bool | None = ...,
+    ) -> StoredSchedule: ...
+
+    @overload
+    @staticmethod
+    async def schedule(
+        chancy: Chancy,
+        cron: str,
+        job: Any,
+        second: Any,
+        /,
+        *more: Any,
+        name: None = ...,
+        timezone: str | tzinfo = ...,
+        queue: str | None = ...,
+        missed: Missed | str = ...,
+        missed_max: int = ...,
+        jitter_s: float = ...,
+        overlap: bool = ...,
+        strict: bool | None = ...,
+    ) -> list[StoredSchedule]: ...
+
+    @staticmethod
+    async def schedule(
+        chancy: Chancy,
+        cron: str,
+        job: Any,
+        *more: Any,
         name: str | None = None,
-        timezone: str = "UTC",
+        timezone: str | tzinfo = "UTC",
         queue: str | None = None,
         missed: Missed | str = Missed.ONCE,
         missed_max: int = 100,
         jitter_s: float = 0.0,
         overlap: bool = True,
-    ) -> StoredSchedule:
-        """Declare a schedule, or change the one of that name.
+        strict: bool | None = None,
+    ) -> StoredSchedule | list[StoredSchedule]:
+        """Declare a schedule, or change the one of that name; of several jobs, a schedule each, all or none.
 
         Declared anew with the same times, or while a fire is due, it keeps its next time: nothing is lost.
 
@@ -130,44 +170,59 @@ class Cron(Plugin):
         await Cron.schedule(chancy, "*/5 * * * *", report, timezone="Europe/Berlin")
         ```
 
+        A function that cannot be run in this process is a warning in the log, because workers may well be able to.
+
         Args:
             chancy: an open Chancy that has the plugin.
             cron: five fields, six with seconds first, or a name such as `@hourly`.
             job: a `Job`, or a function decorated with `@job`.
-            name: what it is known by; by default the name of the job's function.
+            more: further ones, at the same times.
+            name: what it is known by; by default the job's unique key, and without one the name of its function. A
+                schedule that is given no name never replaces one that differs from it.
             timezone: as the fields of `Schedule`, and so are the others.
             queue: as above.
             missed: as above.
             missed_max: as above.
             jitter_s: as above.
             overlap: as above.
+            strict: whether a function that cannot be run in this process is refused; by default, as the plugin's
+                setting says.
+
+        Returns:
+            The schedule as it is stored; of several jobs, a list of them.
 
         Raises:
-            InvalidSchedule: a value that cannot be, or the name of a schedule that the configuration file declares.
+            InvalidSchedule: a value that cannot be, the name of a schedule that the configuration file declares, or a
+                different schedule that goes by the same name, which was not given.
             UnknownQueue: nobody declared the queue.
         """
-        found = job_of(job)
-        schedule = Schedule(
-            name=found.func if name is None else name,
-            cron=cron,
-            job=found,
-            timezone=timezone,
-            queue=queue,
-            missed=missed,  # type: ignore[arg-type]  # checked, and made a Missed, there
-            missed_max=missed_max,
-            jitter_s=jitter_s,
-            overlap=overlap,
-        )
-        manage.check(chancy)
-        return await declare_in_code(chancy, schedule)
+        if more and name is not None:
+            raise InvalidSchedule(f"name is {name!r}, for {len(more) + 1} jobs: each schedule needs one of its own.")
+        schedules = [
+            Schedule(
+                name=name,  # type: ignore[arg-type]  # None, and given one, there
+                cron=cron,
+                job=job_of(one),
+                timezone=timezone,
+                queue=queue,
+                missed=missed,  # type: ignore[arg-type]  # checked, and made a Missed, there
+                missed_max=missed_max,
+                jitter_s=jitter_s,
+                overlap=overlap,
+            )
+            for one in (job, *more)
+        ]
+        found = await declare(chancy, schedules, named=name is not None, strict=strict)
+        return found if more else found[0]
 
     @staticmethod
-    async def unschedule(chancy: Chancy, name: str) -> None:
-        """Remove a schedule. Jobs it has pushed stay. Raises ScheduleNotFound.
+    async def unschedule(chancy: Chancy, *names: str) -> None:
+        """Remove schedules, by name, one after the other. Jobs they have pushed stay. Raises ScheduleNotFound.
 
         One that the configuration file declares comes back when the next worker starts.
         """
-        await manage.remove(chancy, name)
+        for name in names:
+            await manage.remove(chancy, name)
 
     @staticmethod
     async def get_schedules(chancy: Chancy) -> list[StoredSchedule]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import msgspec
 from chancy import Job
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.expression import parse
-from chancy_cron.times import zone
+from chancy_cron.times import zone, zone_name
 
 NAME_LENGTH_MAX: Final = 200
 MISSED_MAX_LIMIT: Final = 10_000
@@ -35,10 +35,11 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """A schedule, as it is declared.
 
     Attributes:
-        name: what it is known by, at most 200 characters.
+        name: what it is known by, at most 200 characters. By default the job's `unique_key`, and without one the name
+            of its function.
         cron: five fields, six with seconds first, or a name such as `@hourly`.
         job: what is pushed.
-        timezone: the zone of `cron`'s times, such as `Europe/Berlin`.
+        timezone: the zone of `cron`'s times, such as `Europe/Berlin` or `ZoneInfo("Europe/Berlin")`; kept as the name.
         queue: where it is pushed to, instead of the job's own queue.
         missed: what happens to times that passed while nobody ran: `skip`, `once` or `all`.
         missed_max: how many missed times `all` makes up for, at most; the latest.
@@ -50,10 +51,11 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         InvalidSchedule: a value that cannot be, with the field and what would be right.
     """
 
-    name: str
+    # It always has one once it is made.
+    name: str = None  # type: ignore[assignment]
     cron: str
     job: Job
-    timezone: str = "UTC"
+    timezone: str | tzinfo = "UTC"
     queue: str | None = None
     missed: Missed = Missed.ONCE
     missed_max: int = 100
@@ -61,10 +63,13 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     overlap: bool = True
 
     def __post_init__(self) -> None:
+        _check_job(self.job)
+        if self.name is None:
+            msgspec.structs.force_setattr(self, "name", default_name(self.job))
         _check_name(self.name)
         parse(self.cron)
         zone(self.timezone)
-        _check_job(self.job)
+        msgspec.structs.force_setattr(self, "timezone", zone_name(self.timezone))
         self._check_numbers()
         if self.missed not in tuple(Missed):
             raise InvalidSchedule(f"missed is {self.missed!r}: give 'skip', 'once' or 'all'.")
@@ -117,6 +122,11 @@ class StoredSchedule(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
+def default_name(job: Job) -> str:
+    """What a schedule of this job is known by if it was given no name."""
+    return job.unique_key or job.func
+
+
 def job_of(value: Any) -> Job:
     """The job in what somebody gave as one: a Job, or a function decorated with `@job`. Raises InvalidSchedule."""
     found = getattr(value, "job", value)
@@ -127,7 +137,7 @@ def job_of(value: Any) -> Job:
 
 def _check_name(name: Any) -> None:
     if not isinstance(name, str) or not name.strip() or len(name) > NAME_LENGTH_MAX or not name.isprintable():
-        raise InvalidSchedule(f"name is {name!r:.80}: give 1 to {NAME_LENGTH_MAX} printable characters.")
+        raise InvalidSchedule(f"name is {name!r:.80}: give it one of 1 to {NAME_LENGTH_MAX} printable characters.")
 
 
 def _check_job(job: Any) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from chancy_core.errors import nearest
@@ -25,8 +25,9 @@ SAMPLE: Final = timedelta(weeks=1)
 YEARS_AHEAD: Final = 6
 
 
-def zone(name: str) -> ZoneInfo:
-    """The time zone of that name. Raises InvalidSchedule."""
+def zone(given: str | tzinfo) -> ZoneInfo:
+    """The time zone of that name, or the one that an object stands for. Raises InvalidSchedule."""
+    name = zone_name(given)
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, TypeError):
@@ -34,6 +35,26 @@ def zone(name: str) -> ZoneInfo:
         raise InvalidSchedule(
             f"timezone is {name!r}, which is not in the time zone database.{known} Give a name such as 'Europe/Berlin'."
         ) from None
+
+
+def zone_name(given: Any) -> Any:
+    """The name of a time zone that was given as an object; whatever else was given, as it is.
+
+    Raises:
+        InvalidSchedule: a time zone without a name, which no other process could find.
+    """
+    if not isinstance(given, tzinfo):
+        return given
+    if given is UTC:
+        return "UTC"
+    # A `ZoneInfo` calls it its key; pytz, its zone.
+    name = getattr(given, "key", None) or getattr(given, "zone", None)
+    if isinstance(name, str):
+        return name
+    raise InvalidSchedule(
+        f"timezone is {given!r:.80}, which has no name under which a worker finds its rules: give "
+        "ZoneInfo('Europe/Berlin'), or the name alone."
+    )
 
 
 def fire_times(expression: Expression, where: ZoneInfo, after: datetime) -> Iterator[datetime]:

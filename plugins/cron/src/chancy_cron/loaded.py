@@ -1,0 +1,18 @@
+"""The plugin, as a Chancy has it."""
+
+from __future__ import annotations
+
+from chancy import Chancy, Plugin
+from chancy_core.errors import PluginError
+
+
+def check(chancy: Chancy) -> Plugin:
+    """The plugin of this Chancy. Raises PluginError if it has none, SchemaError if the schema does not fit."""
+    plugin = next((loaded.plugin for loaded in chancy.plugins.loaded if loaded.name == "cron"), None)
+    if plugin is None:
+        raise PluginError(
+            "This Chancy does not have the plugin cron: install chancy-cron and leave it enabled, or give "
+            "Chancy(plugins=[Cron()])."
+        )
+    chancy.check_schema()
+    return plugin
