@@ -40,7 +40,10 @@ class Keeper(Protocol):
 
 
 class Reference:
-    """The handle of a pushed job. Hashable; equal to any other reference to the same job.
+    """The handle of a pushed job. Equal to any other reference to the same job, to its id, and to the id's text.
+
+    In a set, or as the key of a dict, it is found by other references and by the `UUID`, but not by the text, for which
+    Python computes another hash: use `str(reference)` there.
 
     `str(reference)` is its id; `chancy.reference(text)` makes it again, in any process.
 
@@ -104,7 +107,16 @@ class Reference:
         return job
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Reference) and other.identifier == self.identifier
+        if isinstance(other, Reference):
+            return other.identifier == self.identifier
+        if isinstance(other, uuid.UUID):
+            return other == self.identifier
+        if isinstance(other, str):
+            try:
+                return uuid.UUID(other) == self.identifier
+            except ValueError:
+                return False
+        return NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.identifier)

@@ -86,6 +86,5 @@ def job(new_chancy: Callable[[], Chancy], id: str, cancel: bool, reason: str | N
 
 
 def _show(found: QueuedJob) -> None:
-    shown = {name: getattr(found, name) for name in found.__struct_fields__}
-    shown = {name: value for name, value in shown.items() if value not in (None, [], {})}
+    shown = {name: value for name, value in found.to_dict().items() if value not in (None, [], {})}
     click.echo(msgspec.json.format(msgspec.json.encode(shown)).decode())

@@ -142,6 +142,9 @@ def stored_job(row: Sequence[Any]) -> QueuedJob:
         found[column] = decoder(text) if text and unreadable is None else None
         if unreadable is not None:
             unread.append(f"Its {column} cannot be read: {unreadable}.")
+    if job.state is State.SUCCEEDED:
+        # What it said last may have been said long before its end, or been lost on the way.
+        found["progress"] = Progress(1.0, found["progress"].note if found["progress"] else None)
     return msgspec.structs.replace(
         job,
         completed_at=completed_at,

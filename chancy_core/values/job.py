@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import msgspec
 from msgspec.structs import force_setattr, replace
 
-from chancy_core.errors import InvalidJob
+from chancy_core.errors import InvalidJob, nearest
 from chancy_core.values.backoff import Backoff
 from chancy_core.values.fields import (
     MAX_ATTEMPTS_MAX,
@@ -28,7 +28,10 @@ from chancy_core.values.fields import (
     shown,
 )
 from chancy_core.values.naming import importable_name
+from chancy_core.values.plainly import as_dict, as_json
 from chancy_core.values.ranges import LIMIT_VALUE, MAX_ATTEMPTS, PRIORITY
+
+_LIMIT_KEYS: Final = ("type", "value", "type_")
 
 
 class _LimitType(StrEnum):
@@ -40,7 +43,7 @@ class Limit(msgspec.Struct, frozen=True):
     """A bound on what one attempt of a job may use.
 
     Attributes:
-        type_: `Limit.Type.MEMORY` or `Limit.Type.TIME`.
+        type_: `Limit.Type.MEMORY` or `Limit.Type.TIME`, or its word, `memory` or `time`.
         value: bytes for MEMORY, seconds for TIME; more than zero.
 
     An executor that cannot enforce a limit refuses the job instead of running it without.
@@ -53,10 +56,12 @@ class Limit(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not isinstance(self.type_, _LimitType):
-            raise InvalidJob(
-                f"Limit type {shown(self.type_)} is unknown: use Limit.Type.MEMORY (bytes) or Limit.Type.TIME "
-                "(seconds)."
-            )
+            if self.type_ not in tuple(_LimitType):
+                raise InvalidJob(
+                    f"Limit type {shown(self.type_)} is unknown: use Limit.Type.MEMORY (bytes) or Limit.Type.TIME "
+                    "(seconds), or their words, 'memory' and 'time'."
+                )
+            force_setattr(self, "type_", _LimitType(self.type_))
         if not LIMIT_VALUE.holds(self.value):
             unit = "bytes" if self.type_ is _LimitType.MEMORY else "seconds"
             raise InvalidJob(
@@ -75,7 +80,7 @@ class Job(msgspec.Struct, frozen=True):
         max_attempts: how often it may be started before it counts as failed.
         scheduled_at: not to be started before this moment, by the database's clock. Needs a time
             zone. None: as soon as possible.
-        limits: what one attempt may use.
+        limits: what one attempt may use: `Limit` objects, or dicts such as `{"type": "memory", "value": 2**30}`.
         unique_key: at most one job with this key is scheduled, pending, running or retrying.
         meta: JSON values of your own that travel with the job.
         backoff: the wait between attempts. None: one second, doubling, with jitter.
@@ -165,9 +170,9 @@ class Job(msgspec.Struct, frozen=True):
         """This job, not to be started before `scheduled_at` (with a time zone)."""
         return replace(self, scheduled_at=scheduled_at)
 
-    def with_limits(self, limits: Sequence[Limit]) -> Self:
+    def with_limits(self, limits: Sequence[Limit | Mapping[str, Any]]) -> Self:
         """This job with these limits instead."""
-        return replace(self, limits=list(limits))
+        return replace(self, limits=limits)
 
     def with_unique_key(self, unique_key: str | None) -> Self:
         """This job with another unique key, or with none."""
@@ -193,6 +198,18 @@ class Job(msgspec.Struct, frozen=True):
         """This job, never retried after these exceptions."""
         return replace(self, give_up_on=exceptions)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Every field by its name, as what JSON has: for a web endpoint, `json.dumps`, or a log.
+
+        Raises:
+            InvalidJob: `kwargs` or `meta` are not JSON.
+        """
+        return as_dict(self)
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text."""
+        return as_json(self)
+
     def retries(self, error: BaseException) -> bool:
         """Whether an attempt that raised `error` is to be followed by another, attempts permitting."""
         if not self.retry_on and not self.give_up_on:
@@ -206,9 +223,30 @@ class Job(msgspec.Struct, frozen=True):
 def _copied_limits(value: object) -> list[Limit]:
     if not value and (value is None or isinstance(value, list | tuple)):
         return []
-    if not isinstance(value, list | tuple) or not all(isinstance(item, Limit) for item in value):
-        raise InvalidJob(f"limits is {shown(value)}: give a list of Limit(Limit.Type.…, value).")
+    if not isinstance(value, list | tuple) or not all(isinstance(item, Limit | Mapping) for item in value):
+        raise InvalidJob(
+            f"limits is {shown(value)}: give a list of Limit(Limit.Type.…, value), or of "
+            '{"type": "memory" or "time", "value": number}.'
+        )
+    value = [item if isinstance(item, Limit) else _limit(place, item) for place, item in enumerate(value)]
     kinds = [limit.type_ for limit in value]
     if len(kinds) != len(set(kinds)):
         raise InvalidJob(f"limits has two of the same type: {shown(value)}. Keep one of each.")
-    return list(value)
+    return value
+
+
+def _limit(place: int, given: Mapping[Any, Any]) -> Limit:
+    """The limit in a dict, as configuration files and JSON have it; `type_` is the field's name in Python."""
+    where = f"limits[{place}]"
+    for key in given:
+        if key not in _LIMIT_KEYS:
+            raise InvalidJob(f"{where}.{key} is unknown.{nearest(str(key), _LIMIT_KEYS[:2])}")
+    kinds = [given[key] for key in ("type", "type_") if key in given]
+    if len(kinds) != 1 or "value" not in given:
+        raise InvalidJob(
+            f"{where} is {shown(dict(given))}: give its type, 'memory' or 'time', and its value, in bytes or seconds."
+        )
+    try:
+        return Limit(kinds[0], given["value"])
+    except InvalidJob as error:
+        raise InvalidJob(f"{where}: {error}") from None

@@ -13,6 +13,7 @@ from msgspec.structs import force_setattr
 from chancy_core.errors import InvalidJob, InvalidQueue
 from chancy_core.values.fields import moment_problem, shown
 from chancy_core.values.jsonvalue import encode_checked
+from chancy_core.values.plainly import as_dict
 from chancy_core.values.ranges import (
     CONCURRENCY,
     GLOBAL_CONCURRENCY,
@@ -185,6 +186,10 @@ class Queue(msgspec.Struct, frozen=True):
             encode_checked(value, field)
         except InvalidJob as error:
             raise InvalidQueue(f"Queue {self.name!r}: {error}") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field by its name, as what JSON has: for a web endpoint, `json.dumps`, or a log."""
+        return as_dict(self)
 
     def serves(self, worker_tags: set[str]) -> bool:
         """Whether a worker with these tags takes jobs from this queue.

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Final, TypeAlias
 
 import msgspec
+from msgspec.structs import asdict
 
 from chancy_core.values.job import Job
+from chancy_core.values.plainly import as_dict
 
 
 class State(StrEnum):
@@ -63,12 +66,49 @@ class JobError(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     worker: str
 
+    # It reads as a mapping, too, as errors do elsewhere.
+
     def __getitem__(self, field: str) -> Any:
         """The field by name, as in `error["traceback"]`."""
-        try:
-            return getattr(self, field)
-        except AttributeError:
-            raise KeyError(field) from None
+        if field not in self.__struct_fields__:
+            raise KeyError(field)
+        return getattr(self, field)
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the fields."""
+        return iter(self.__struct_fields__)
+
+    def __len__(self) -> int:
+        """How many fields there are."""
+        return len(self.__struct_fields__)
+
+    def __contains__(self, field: object) -> bool:
+        """Whether there is a field of that name."""
+        return field in self.__struct_fields__
+
+    def get(self, field: str, default: Any = None) -> Any:
+        """The field by name, or `default` if there is none of that name."""
+        return getattr(self, field) if field in self.__struct_fields__ else default
+
+    def keys(self) -> KeysView[str]:
+        """The names of the fields."""
+        return asdict(self).keys()
+
+    def values(self) -> ValuesView[Any]:
+        """What the fields hold."""
+        return asdict(self).values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """The names of the fields, with what they hold."""
+        return asdict(self).items()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field by its name, as what JSON has."""
+        return as_dict(self)
+
+
+# For `isinstance`, and for those who ask before they read.
+Mapping.register(JobError)
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -94,11 +134,12 @@ class QueuedJob(Job, frozen=True, kw_only=True, gc=False):
         created_at: when it was pushed, by the database's clock.
         started_at: when its latest attempt was claimed.
         completed_at: when it finished.
-        errors: one entry for each failed attempt, the oldest first.
+        errors: one entry for each failed attempt, the oldest first; each reads as an object and as a mapping.
         result: what the function returned, if it was kept.
         worker: the worker of the latest attempt.
         note: what there is to say about the outcome, such as why a result was not kept.
-        progress: how far the run is, or was, as the job said last.
+        progress: how far the run is, or was, as the job said last. A job that has succeeded is complete, whatever it
+            had said, and is so without having said anything.
         run_s: how long the latest run took, in seconds, once the job has finished.
         peak_bytes: the most memory that run held, where its executor can tell.
         cancel_requested: whether it runs although somebody asked for its cancellation.

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
+
+from chancy_core.values.plainly import as_dict
 
 
 class PluginStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +60,10 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     seen_s_ago: float
     alive: bool
     status: WorkerStatus | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field by its name, as what JSON has: for a web endpoint, `json.dumps`, or a log."""
+        return as_dict(self)
 
 
 def aged(status: WorkerStatus, seconds: float) -> WorkerStatus:

@@ -255,6 +255,6 @@ async def test_references_are_no_more_than_their_ids(chancy):
     references = [await chancy.push(ECHO), *(await chancy.push_many([ECHO] * 3)), await chancy.push(ECHO)]
     assert [reference.identifier.version for reference in references] == [7] * 5
     assert sorted(references, key=lambda reference: reference.identifier) == references
-    assert references[0] != str(references[0])
+    assert str(references[0]) == references[0] == references[0].identifier
     with pytest.raises(AttributeError):
         references[0].other = 1

@@ -131,8 +131,26 @@ async def test_progress_is_seen_while_it_runs_and_kept(new_chancy, notifications
         told_jobs.go_on.set()
         job = await reference.wait(timeout=WITHIN_S)
         assert job.state == "succeeded"
-        assert job.progress is not None
+        # It had said 1 at its end, or that was lost.
+        assert job.progress.fraction == 1
         assert job.run_s > 0
+
+
+@pytest.mark.parametrize(("stored", "note"), [('{"fraction": 0.4, "note": "parsed"}', "parsed"), (None, None)])
+async def test_the_progress_of_a_succeeded_job_is_complete(chancy, query, stored, note):
+    """Whatever it had said, and without having said anything: a bar that stops at 40 % looks like a job that hangs."""
+    job = await run(chancy, "logs")
+    query("UPDATE {s}.finished_jobs SET progress = %s::json", stored)
+    job = await chancy.get_job(chancy.reference(str(job.id)))
+    assert (job.state, job.progress.fraction, job.progress.note) == ("succeeded", 1, note)
+
+
+async def test_the_progress_of_a_failed_job_is_what_it_said(chancy, query):
+    """It got as far as that."""
+    job = await run(chancy, "progresses_wrongly")
+    query("""UPDATE {s}.finished_jobs SET progress = '{"fraction": 0.4, "note": "parsed"}'""")
+    job = await chancy.get_job(chancy.reference(str(job.id)))
+    assert (job.state, job.progress.fraction) == ("failed", 0.4)
 
 
 async def test_progress_out_of_range_is_an_error_of_the_job(chancy):

@@ -22,6 +22,7 @@ import msgspec
 import psycopg
 import pytest
 
+from chancy import Chancy
 from chancy_core import config
 from chancy_core.cli.group import chancy as command
 from chancy_core.config.settings import NAMES, TYPES, Settings, WorkerSettings
@@ -194,6 +195,22 @@ def test_the_demo_ends_cleanly_on_ctrl_c(environment: dict[str, str]) -> None:
         assert demo.returncode == 130, rest
         assert "Traceback" not in rest
         assert rest.count("Stopped.") == 1
+
+
+async def test_the_endpoints_answer_in_json(dsn: str, schema: str) -> None:
+    """What the documentation shows for FastAPI pushes a job and tells of it, every field as JSON."""
+    pytest.importorskip("fastapi", reason="needs fastapi")
+    client = pytest.importorskip("httpx", reason="needs httpx")
+    ((code,),) = (block.values for block in blocks("python", "fastapi"))
+    names: dict[str, Any] = {}
+    exec(code, names)
+    async with Chancy(dsn, schema=schema, discover=False) as chancy:
+        app = client.ASGITransport(app=names["endpoints"](chancy))
+        async with client.AsyncClient(transport=app, base_url="http://test") as web:
+            id_ = (await web.post("/reports", params={"customer": 5})).json()["id"]
+            told = (await web.get(f"/reports/{id_}")).json()
+            assert (await web.get("/reports/01939f3c-7b1e-7c3a-8000-0123456789ab")).status_code == 404
+    assert (told["id"], told["state"], told["kwargs"]) == (id_, "pending", {"customer": 5})
 
 
 @pytest.mark.parametrize("code", blocks("python", "django"))

@@ -34,7 +34,8 @@ def test_three_lines_are_enough():
 
 def test_every_field_of_a_job_can_be_given():
     """As a table."""
-    job = {"func": "a.b", "kwargs": {"x": 1}, "priority": -1, "limits": [{"type_": "time", "value": 5}],
+    limits = [{"type": "time", "value": 5}, {"type_": "memory", "value": 9}]
+    job = {"func": "a.b", "kwargs": {"x": 1}, "priority": -1, "limits": limits,
            "backoff": {"base_s": 2}, "queue": "mail"}  # fmt: skip
     (schedule,) = from_toml({"schedules": [{**GOOD, "job": job}]}).schedules
     assert (schedule.job.limits[0].value, schedule.job.backoff.base_s, schedule.queue) == (5, 2, "mail")
@@ -63,6 +64,10 @@ def test_every_field_of_a_job_can_be_given():
         (
             {"schedules": [{**GOOD, "job": {"func": "a.b", "limits": [{"type_": "time", "valeu": 2}]}}]},
             "job.limits[0].valeu is unknown. Did you mean 'value'?",
+        ),
+        (
+            {"schedules": [{**GOOD, "job": {"func": "a.b", "limits": [{"type": "disk", "value": 2}]}}]},
+            "job.limits[0]: Limit type 'disk' is unknown",
         ),
         ({"schedules": [{**GOOD, "job": {"kwargs": {}}}]}, "job.func is missing"),
         ({"schedules": [{**GOOD, "job": {"func": "a b"}}]}, "func is 'a b'"),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from chancy import Backoff, Job, Limit
+from chancy import Backoff, Job
 from chancy_core.errors import nearest
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.schedule import Schedule
@@ -59,14 +59,17 @@ def _job(value: Any) -> Job:
         raise InvalidSchedule("job.func is missing: give the importable name of a function.")
     if isinstance(value.get("backoff"), Mapping):
         _check_keys("job.backoff.", value["backoff"], Backoff.__struct_fields__)
-    limits = value.get("limits")
-    for place, limit in enumerate(limits if isinstance(limits, list) else []):
-        _check_keys(f"job.limits[{place}].", limit, Limit.__struct_fields__)
+    # The other fields are converted; limits are read by the job itself, from dicts as from objects.
+    limits = value.get("limits", [])
     try:
-        return msgspec.convert(value, Job)
+        job = msgspec.convert({key: given for key, given in value.items() if key != "limits"}, Job)
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `$")
         raise InvalidSchedule(f"job{path.rstrip('`')}: {text.removesuffix('.')}.") from None
+    try:
+        return job.with_limits(limits)
+    except ValueError as error:
+        raise InvalidSchedule(f"job.{error}") from None
 
 
 def _check_keys(prefix: str, table: Any, known: Iterable[str]) -> None:

@@ -121,6 +121,11 @@ class StoredSchedule(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None
     source: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """Every field by its name, as what JSON has: for a web endpoint, `json.dumps`, or a log."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found | {"job": self.job.to_dict()}
+
 
 def default_name(job: Job) -> str:
     """What a schedule of this job is known by if it was given no name."""
