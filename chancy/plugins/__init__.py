@@ -44,9 +44,12 @@ class _Finder(MetaPathFinder):
             return None
         for point in importlib_metadata.entry_points(group="chancy", name=name):
             return ModuleSpec(fullname, _Alias(point.module))
-        raise ModuleNotFoundError(
-            f"There is no plugin {name!r} installed. To install it: pip install chancy-{name}", name=fullname
-        )
+        # Only who asks for what is not there needs it.
+        from chancy_core.plugins.known import advice  # noqa: PLC0415
+
+        there = {point.name for point in importlib_metadata.entry_points(group="chancy")}
+        raise ModuleNotFoundError(f"There is no plugin {name!r} installed.{advice(name, there)}", name=fullname)
 
 
-sys.meta_path.append(_Finder())
+# Before the finder of folders: where the distribution of Chancy 0 lies beneath, it would find that one's plugins.
+sys.meta_path.insert(0, _Finder())

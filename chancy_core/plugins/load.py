@@ -11,6 +11,7 @@ from chancy_core.config.offers import offers
 from chancy_core.errors import ConfigError, PluginError, nearest
 from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.check import problems
+from chancy_core.plugins.known import advice
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
@@ -71,7 +72,7 @@ def load(
     _check_twice([loaded.name for loaded in found], wrong)
     for name in order:
         if name not in {loaded.name for loaded in found} | set(points):
-            raise ConfigError(f"{source}: plugin_order names {name!r}, which is no plugin.{nearest(name, points)}")
+            raise ConfigError(f"{source}: plugin_order names {name!r}, which is no plugin.{advice(name, points)}")
     if wrong:
         raise PluginError("Plugins that cannot be used:\n" + "\n".join(f"  {line}" for line in wrong))
     ranks = {name: rank for rank, name in enumerate(order)}
@@ -96,10 +97,7 @@ def _origin(point: EntryPoint) -> str:
 def _check_tables(tables: Mapping[str, Any], known: Sequence[str], source: str) -> None:
     for name in tables:
         if name not in known:
-            raise ConfigError(
-                f"{source}: [plugins.{name}] is for a plugin that is not installed.{nearest(name, known)} "
-                f"To install it: pip install chancy-{name}."
-            )
+            raise ConfigError(f"{source}: [plugins.{name}] is for a plugin that is not installed.{advice(name, known)}")
 
 
 def _installed(name: str, point: EntryPoint, table: dict[str, Any], source: str, wrong: list[str]) -> Loaded | None:
