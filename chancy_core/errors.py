@@ -71,7 +71,11 @@ class PluginError(ChancyError, RuntimeError):
 
 
 class CannotRun(ChancyError, RuntimeError):  # noqa: N818
-    """A job that no retry can help: its function is missing, or does not take these arguments."""
+    """A job that no retry can help, whichever worker tries: its function does not take these arguments, say."""
+
+
+class CannotRunHere(ChancyError, RuntimeError):  # noqa: N818
+    """A job that this worker cannot run, and another one may: its function does not import here, say."""
 
 
 class LimitNotEnforced(CannotRun):
@@ -90,8 +94,8 @@ class ChildProcessDied(ChancyError, RuntimeError):  # noqa: N818
     """The child process that ran a job ended before the job did: with which code, or by which signal."""
 
 
-class InvalidOutcome(ChancyError, RuntimeError):  # noqa: N818
-    """An executor returned what cannot be recorded: names the executor, the field and the value."""
+class InvalidReport(ChancyError, RuntimeError):  # noqa: N818
+    """An executor reported of a run what cannot be recorded: names the executor, the field and the value."""
 
 
 class JobStopped(BaseException):

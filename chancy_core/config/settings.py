@@ -16,6 +16,7 @@ from chancy_core.values.ranges import (
     POOL_SIZE,
     TAG_MAX_LENGTH,
     TAGS_MAX,
+    UNRUNNABLE_FOR_S,
     VALUE_BYTES,
     WORKER_NAME_MAX_LENGTH,
     Range,
@@ -48,6 +49,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         concurrency: jobs at a time, for queues that do not say.
         lease_s: seconds after which a worker that gives no sign of life counts as lost; 1 to 3600.
         grace_s: seconds that running jobs may take to end at shutdown.
+        unrunnable_for_s: seconds after which a job fails that no worker which claimed it could run.
     """
 
     name: Annotated[
@@ -66,6 +68,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     lease_s: Annotated[float, _in(LEASE_S)] = 15.0
     # What stops a process kills it in the end: Kubernetes after 30 seconds, in which jobs must also be handed back.
     grace_s: Annotated[float, _in(GRACE_S)] = 20.0
+    unrunnable_for_s: Annotated[float, _in(UNRUNNABLE_FOR_S)] = 86_400.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

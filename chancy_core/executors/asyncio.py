@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from chancy_core.errors import CannotRun
 from chancy_core.executors.base import Executor
 from chancy_core.executors.functions import Function
-from chancy_core.executors.outcomes import succeeded
+from chancy_core.executors.report import Report
 from chancy_core.values.job import Limit
-from chancy_core.values.queuedjob import Outcome, QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 
 
 class AsyncExecutor(Executor):
@@ -23,7 +23,7 @@ class AsyncExecutor(Executor):
 
     enforces: ClassVar[frozenset[Any]] = frozenset({Limit.Type.TIME})
 
-    async def run(self, job: QueuedJob) -> Outcome:
+    async def run(self, job: QueuedJob) -> Report:
         """Run one job. See `Executor.run`."""
         try:
             function = self.find(job)
@@ -33,17 +33,21 @@ class AsyncExecutor(Executor):
                     "it `async def`, or use a queue with Chancy.Executor.Auto or Threaded."
                 )
         except BaseException as error:  # noqa: BLE001 -- an import may raise anything
-            return self.stopped(job) or self.failed(job, error, 0.0)
+            return Report.not_begun(error)
         return await self.run_function(job, function)
 
-    async def run_function(self, job: QueuedJob, function: Function) -> Outcome:
+    async def run_function(self, job: QueuedJob, function: Function) -> Report:
         """Run a coroutine function that has been found already. Never raises."""
         if job.limits or function.context or self.runner.around.plugins:
-            return await self.runner.run_async(job, function, self.control(job), self.stopped)
+            return await self.runner.run_async(job, function, self.control(job))
         # The same without what such a job has no use for: short jobs are made of this.
         start = time.perf_counter()
         try:
             value = await function.call(**job.kwargs)
         except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
-            return self.stopped(job) or self.failed(job, error, time.perf_counter() - start)
-        return succeeded(job, value, limit_bytes=self.settings.result_limit_bytes, run_s=time.perf_counter() - start)
+            return Report.raised(error, run_s=time.perf_counter() - start)
+        run_s = time.perf_counter() - start
+        if value is None:
+            return Report(run_s=run_s)
+        limit_bytes = self.settings.result_limit_bytes
+        return Report.returned(value, run_s=run_s, keep=job.keep_result, limit_bytes=limit_bytes)

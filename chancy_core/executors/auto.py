@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from chancy_core.executors.asyncio import AsyncExecutor
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
-from chancy_core.executors.shortage import is_shortage
+from chancy_core.executors.report import Report
 from chancy_core.executors.thread import ThreadExecutor
 from chancy_core.values.job import Limit
-from chancy_core.values.queuedjob import Outcome, QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 
 if TYPE_CHECKING:
     from chancy_core.executors.process import ProcessExecutor
@@ -48,28 +48,26 @@ class AutoExecutor(Executor):
         for executor in self._all():
             await executor.close()
 
-    async def run(self, job: QueuedJob) -> Outcome:
+    async def run(self, job: QueuedJob) -> Report:
         """Run one job. See `Executor.run`."""
         if job.limits:
             return await self._run_limited(job)
         try:
             function = self.settings.functions.find(job)
         except BaseException as error:  # noqa: BLE001 -- an import may raise anything
-            return self.stopped(job) or self.failed(job, error, 0.0)
+            return Report.not_begun(error)
         return await (self._async if function.is_async else self._thread).run_function(job, function)
 
     def stop(self, job: QueuedJob, task: asyncio.Task[Any], reason: StopReason) -> None:
         """Stop a running job the way the executor does that runs it."""
         self._home(job).stop(job, task, reason)
 
-    async def _run_limited(self, job: QueuedJob) -> Outcome:
+    async def _run_limited(self, job: QueuedJob) -> Report:
         if self._process is None and self._suited(job) is None:
             try:
                 self._process = self._processes({})
             except BaseException as error:  # noqa: BLE001 -- nothing can be opened any more, say
-                if is_shortage(error):
-                    return self.stopped(job) or self.not_begun(job, f"{type(error).__name__}: {error}")
-                return self.stopped(job) or self.failed(job, error, 0.0)
+                return Report.not_begun(error)
         return await self._home(job).run(job)
 
     def _processes(self, options: dict[str, Any]) -> ProcessExecutor:

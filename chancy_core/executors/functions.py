@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, get_args
 
-from chancy_core.errors import CannotRun, nearest
+from chancy_core.errors import CannotRun, CannotRunHere, nearest
 from chancy_core.values.job import Job
 from chancy_core.values.queuedjob import QueuedJob
 
@@ -58,7 +58,8 @@ class Functions:
         """The function of `job`, which takes the job's arguments.
 
         Raises:
-            CannotRun: it may not be run, does not import, is not callable, or does not take them.
+            CannotRunHere: it may not be run here, does not import, or is not callable.
+            CannotRun: it does not take them.
         """
         function = self._found.get(job.func)
         if function is None:
@@ -74,10 +75,12 @@ class Functions:
 
     def _load(self, path: str) -> Function:
         if self._allowed is not None and not any(pattern.fullmatch(path) for pattern in self._allowed):
-            raise CannotRun(f"{path} may not be run: it matches none of the patterns in `functions`.")
+            raise CannotRunHere(f"{path} may not be run: it matches none of the patterns in `functions`.")
+        # A module that was missing may have been deployed since.
+        importlib.invalidate_caches()
         call = load(path)
         if not callable(call):
-            raise CannotRun(f"{path} is not callable: it is a {type(call).__name__}.")
+            raise CannotRunHere(f"{path} is not callable: it is a {type(call).__name__}.")
         return _described(path, call)
 
 
@@ -85,7 +88,8 @@ def load(path: str) -> Any:
     """The object with an importable name, `package.module.Class.method` included.
 
     Raises:
-        CannotRun: it does not import; says which part, and why.
+        CannotRunHere: it does not import; says which part, and why.
+        CannotRun: it names no module.
     """
     module_name, _, rest = path.replace(":", ".").rpartition(".")
     names = [rest]
@@ -95,7 +99,7 @@ def load(path: str) -> Any:
         except ModuleNotFoundError as error:
             # Only if it is this very module that is missing may the last part be a class in its parent.
             if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
-                raise CannotRun(
+                raise CannotRunHere(
                     f"{path} does not import: {module_name} needs {error.name!r}, which is missing."
                 ) from error
             module_name, _, name = module_name.rpartition(".")
@@ -104,18 +108,20 @@ def load(path: str) -> Any:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            raise CannotRun(f"{path} does not import: {module_name} raised {type(error).__name__}: {error}") from error
+            raise CannotRunHere(
+                f"{path} does not import: {module_name} raised {type(error).__name__}: {error}"
+            ) from error
         return _attribute(path, found, names)
-    raise CannotRun(_no_module(path))
+    raise _no_module(path)
 
 
-def _no_module(path: str) -> str:
+def _no_module(path: str) -> CannotRun | CannotRunHere:
     module = path.replace(":", ".").rpartition(".")[0]
     if not module:
-        return f"{path!r} names no module: the name of a function is 'package.module.function'."
+        return CannotRun(f"{path!r} names no module: the name of a function is 'package.module.function'.")
     if module == "__main__":
-        return f"{path} is in the script that pushed it, which this worker is not: move it to a module."
-    return f"{path} does not import: there is no module {module!r} in this worker's environment."
+        return CannotRunHere(f"{path} is in the script that pushed it, which this worker is not: move it to a module.")
+    return CannotRunHere(f"{path} does not import: there is no module {module!r} in this worker's environment.")
 
 
 def _attribute(path: str, module: Any, names: list[str]) -> Any:
@@ -125,11 +131,11 @@ def _attribute(path: str, module: Any, names: list[str]) -> Any:
             found = getattr(found, name)
         except AttributeError:
             if module is sys.modules.get("__main__"):
-                raise CannotRun(
+                raise CannotRunHere(
                     f"{path} is in the script that pushed it, which this worker is not: move it to a module."
                 ) from None
             where = getattr(found, "__name__", path)
-            raise CannotRun(
+            raise CannotRunHere(
                 f"{path} does not import: {where} has no {name!r}.{nearest(name, _public(found))}"
             ) from None
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chancy_core.config.offers import offers
-from chancy_core.errors import CannotRun, InvalidQueue, nearest
+from chancy_core.errors import CannotRun, CannotRunHere, InvalidQueue, nearest
 from chancy_core.executors.base import Executor, ExecutorSettings
 from chancy_core.executors.functions import load
 from chancy_core.values.queue import EXECUTOR_GROUP, NOT_BUILT, Queue, executor_words
@@ -21,7 +21,7 @@ def load_executor(queue: Queue, settings: ExecutorSettings) -> Executor:
     """
     try:
         found = _found(str(queue.executor))
-    except CannotRun as error:
+    except (CannotRun, CannotRunHere) as error:
         raise InvalidQueue(f"Queue {queue.name!r}: its executor cannot be used: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Executor)):
         raise InvalidQueue(
@@ -42,18 +42,18 @@ def load_executor(queue: Queue, settings: ExecutorSettings) -> Executor:
 def _found(name: str) -> Any:
     """What goes by this name: a path's object, or what an installed package offers by a name of its own."""
     if name == Executors.SubInterpreter:
-        raise CannotRun(NOT_BUILT)
+        raise CannotRunHere(NOT_BUILT)
     if "." in name or ":" in name:
         return load(name)
     offered = offers(EXECUTOR_GROUP)
     if name not in offered.names:
-        raise CannotRun(
+        raise CannotRunHere(
             f"No installed package offers an executor {name!r} (entry-point group {EXECUTOR_GROUP})."
             + nearest(name, [*executor_words(), *offered.names])
         )
     try:
         return offered[name].load()
     except Exception as error:
-        raise CannotRun(
+        raise CannotRunHere(
             f"The executor {name!r} ({offered[name].value}) does not load: {type(error).__name__}: {error}"
         ) from error

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 from msgspec.structs import replace
 
 from chancy_core.errors import (
+    CannotRunHere,
     InvalidQueue,
     LimitNotEnforced,
     MemoryLimitExceeded,
@@ -31,16 +32,17 @@ from chancy_core.executors.processes.handle import Child, Death, Terms
 from chancy_core.executors.processes.mainscript import main_script
 from chancy_core.executors.processes.nurse import Nurse, sys_path
 from chancy_core.executors.processes.nursery import FORK, SPAWN
-from chancy_core.executors.shortage import is_shortage
+from chancy_core.executors.report import Report
 from chancy_core.log import log
 from chancy_core.values.job import Limit
-from chancy_core.values.queuedjob import Outcome, QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 
 START_METHODS: Final = (FORK, SPAWN)
 # A job with a memory limit gets no child that has grown by more than this part of the limit since it was set up.
 GROWN: Final = 0.25
 # A run that waits for a child looks so often whether there are descriptors for a new one, which nobody would tell.
 LOOK_S: Final = 1.0
+NO_CHILD: Final = "No child process could be made ready for it"
 
 
 class ProcessExecutor(Executor):
@@ -139,18 +141,16 @@ class ProcessExecutor(Executor):
 
     # -- one run ---------------------------------------------------------------------------
 
-    async def run(self, job: QueuedJob) -> Outcome:
+    async def run(self, job: QueuedJob) -> Report:
         """Run one job. See `Executor.run`."""
         try:
             terms = self._terms(job)
             payload = pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
             child = await self._child(terms)
         except OSError as error:
-            if not is_shortage(error):
-                return self.stopped(job) or self.failed(job, error, 0.0)
-            return self.stopped(job) or self.not_begun(job, f"no child process could be started: {error}")
+            return Report.not_begun(CannotRunHere(f"{NO_CHILD}: {error}"))
         except BaseException as error:  # noqa: BLE001 -- arguments that a plugin put there may raise anything
-            return self.stopped(job) or self.failed(job, error, 0.0)
+            return Report.not_begun(error)
         key = (job.id, job.claims)
         self._busy[key] = child
         try:
@@ -183,23 +183,21 @@ class ProcessExecutor(Executor):
         self.check_limits(job)
         return Terms(time_limit_s(job), _memory_limit(job), self._grace_s, self._start_within_s)
 
-    def _ended(self, job: QueuedJob, terms: Terms, outcome: Outcome) -> Outcome:
+    def _ended(self, job: QueuedJob, terms: Terms, report: Report) -> Report:
         # A child may be made to say anything by the job that runs in it.
-        outcome = checked(job, outcome, self)
-        peak = outcome.peak_bytes or 0
+        report = checked(job.func, report, self)
+        peak = report.peak_bytes or 0
         if terms.memory_bytes is None or peak <= terms.memory_bytes:
-            return outcome
+            return report
         # It was too quick to be caught in the act; over its limit is over its limit.
         over = MemoryLimitExceeded(f"{job.func} held {mib(peak)}: its memory limit is {mib(terms.memory_bytes)}.")
-        return replace(self.failed(job, over, outcome.run_s), peak_bytes=peak, meta=outcome.meta)
+        return replace(Report.raised(over, run_s=report.run_s), peak_bytes=peak, meta=report.meta)
 
-    def _died(self, job: QueuedJob, terms: Terms, child: Child, death: Death) -> Outcome:
-        outcome = self.stopped(job)
-        if outcome is None and death.short:
-            return self.not_begun(job, f"no child process could be started: {death.problem}")
-        if outcome is None:
-            outcome = self.failed(job, error_of(job, terms, child, death), death.used_s)
-        return replace(outcome, peak_bytes=death.peak_bytes or None)
+    def _died(self, job: QueuedJob, terms: Terms, child: Child, death: Death) -> Report:
+        if not death.begun:
+            return Report.not_begun(CannotRunHere(f"{NO_CHILD}: {death.problem}"))
+        report = Report.raised(error_of(job, terms, child, death), run_s=death.used_s)
+        return replace(report, peak_bytes=death.peak_bytes or None)
 
     # -- children --------------------------------------------------------------------------
 
@@ -239,7 +237,7 @@ class ProcessExecutor(Executor):
         if self._nurse is None:
             self._nurse = Nurse(self._method, self._preload, self._heard, self._lost)
         self._serial += 1
-        child = Child(self._serial, self._guard, self._nurse.kill, self.settings.report)
+        child = Child(self._serial, self._guard, self._nurse.kill, self.settings.progressed)
         child.connect(Channel(self._nurse.bear(self._serial), child.heard, child.hung_up))
         self._children[self._serial] = child
         if self._method == SPAWN:
@@ -289,11 +287,10 @@ class ProcessExecutor(Executor):
             return
         match message:
             case Born(_, pid):
-                self.begun()
                 child.born(pid)
-            case Gone(_, code, problem, short):
+            case Gone(_, code, problem):
                 del self._children[message.serial]
-                child.died(code, problem, short=short)
+                child.died(code, problem, begun=problem is None)
                 self._freed.set()
 
     def _lost(self) -> None:
@@ -320,7 +317,6 @@ class ProcessExecutor(Executor):
                         f"{type(self).__name__} needs: {type(error).__name__}: {error}"
                     ) from error
             settings = ChildSettings(
-                self.settings.worker,
                 self.settings.result_limit_bytes,
                 self.settings.meta_limit_bytes,
                 self.settings.functions.allowed,

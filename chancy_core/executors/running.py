@@ -1,9 +1,9 @@
-"""Call a job's function, and make an outcome of whatever it does: the same in a loop, a thread and a child process."""
+"""Call a job's function, and report whatever it does: the same in a loop, a thread and a child process."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
@@ -12,12 +12,11 @@ from chancy_core.errors import InvalidJob, TimeLimitExceeded
 from chancy_core.executors.context import context_of
 from chancy_core.executors.control import Control
 from chancy_core.executors.functions import Function
-from chancy_core.executors.outcomes import failed, noted, succeeded
+from chancy_core.executors.report import Report
 from chancy_core.plugins import Around
 from chancy_core.values.jsonvalue import encode_checked
-from chancy_core.values.queuedjob import Outcome, QueuedJob
-
-Stopped = Callable[[QueuedJob], Outcome | None]
+from chancy_core.values.queuedjob import QueuedJob
+from chancy_core.values.storable import noted
 
 # How often a coroutine that goes on although it was cancelled is cancelled again.
 CANCEL_AGAIN_S: Final = 5.0
@@ -27,25 +26,22 @@ class Runner(NamedTuple):
     """What has to be known to run functions.
 
     Attributes:
-        worker: the worker's name, for the record of an error.
         result_limit_bytes: the largest result that is kept.
         meta_limit_bytes: the largest meta that is kept, if the run changed it.
         around: what plugins put round each run.
     """
 
-    worker: str
     result_limit_bytes: int
     meta_limit_bytes: int
     around: Around
 
-    def run_sync(self, job: QueuedJob, function: Function, control: Control, stopped: Stopped) -> Outcome:
+    def run_sync(self, job: QueuedJob, function: Function, control: Control) -> Report:
         """Run a plain function, in the thread that calls this. Never raises.
 
         Args:
             job: the run.
             function: its function, found and checked.
             control: the run's line.
-            stopped: the outcome, if the run was told to stop; asked when it raised.
         """
         control.begin()
         run = _Run(self, job, function, control)
@@ -53,10 +49,10 @@ class Runner(NamedTuple):
             with self.around.entered(run.job):
                 value = function.call(**run.kwargs)
         except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
-            return run.raised(error, stopped)
+            return run.raised(error)
         return run.returned(value)
 
-    async def run_async(self, job: QueuedJob, function: Function, control: Control, stopped: Stopped) -> Outcome:
+    async def run_async(self, job: QueuedJob, function: Function, control: Control) -> Report:
         """Run a coroutine function, in the task that awaits this. Never raises; see `run_sync`."""
         control.begin()
         run = _Run(self, job, function, control)
@@ -67,7 +63,7 @@ class Runner(NamedTuple):
                 else:
                     value = await run.within(control.limit_s, function.call(**run.kwargs))
         except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
-            return run.raised(error, stopped)
+            return run.raised(error)
         return run.returned(value)
 
 
@@ -98,27 +94,25 @@ class _Run:
         except _OverTime:
             raise over_time(self._claimed, self._control.used_s, limit_s) from None
 
-    def returned(self, value: Any) -> Outcome:
-        """The outcome of a run that returned."""
+    def returned(self, value: Any) -> Report:
+        """The report of a run that returned."""
         run_s = self._control.used_s
         limit_s = self._control.limit_s
         if limit_s is not None and run_s > limit_s:
             # It swallowed its cancellation, or had no checkpoint in time: over its limit is over its limit.
-            return self._kept(self._failed(over_time(self._claimed, run_s, limit_s)))
-        outcome = succeeded(self._claimed, value, limit_bytes=self._runner.result_limit_bytes, run_s=run_s)
-        return self._kept(outcome)
+            return self._kept(Report.raised(over_time(self._claimed, run_s, limit_s), run_s=run_s))
+        limit_bytes = self._runner.result_limit_bytes
+        keep = self._claimed.keep_result
+        return self._kept(Report.returned(value, run_s=run_s, keep=keep, limit_bytes=limit_bytes))
 
-    def raised(self, error: BaseException, stopped: Stopped) -> Outcome:
-        """The outcome of a run that raised `error`."""
-        return self._kept(stopped(self._claimed) or self._failed(error))
+    def raised(self, error: BaseException) -> Report:
+        """The report of a run that raised `error`."""
+        return self._kept(Report.raised(error, run_s=self._control.used_s))
 
-    def _failed(self, error: BaseException) -> Outcome:
-        return failed(self._claimed, error, worker=self._runner.worker, run_s=self._control.used_s)
-
-    def _kept(self, outcome: Outcome) -> Outcome:
-        """The outcome with what the run put into the job's meta."""
+    def _kept(self, report: Report) -> Report:
+        """The report with what the run put into the job's meta."""
         if self._meta is None:
-            return outcome
+            return report
         try:
             meta = self._changed_meta()
         except InvalidJob as error:
@@ -126,9 +120,9 @@ class _Run:
         except Exception as error:  # noqa: BLE001 -- a job that is done must not fail for the repr of what it put there
             problem = f"{type(error).__name__}."
         else:
-            return outcome if meta is None else replace(outcome, meta=meta)
+            return report if meta is None else replace(report, meta=meta)
         return replace(
-            outcome, note=outcome.note or noted(f"What the run put into the job's meta was not kept: {problem}")
+            report, note=report.note or noted(f"What the run put into the job's meta was not kept: {problem}")
         )
 
     def _changed_meta(self) -> bytes | None:

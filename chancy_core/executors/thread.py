@@ -10,9 +10,10 @@ from chancy_core.errors import CannotRun, LimitNotEnforced
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
 from chancy_core.executors.daemons import DaemonThreads
 from chancy_core.executors.functions import Function
+from chancy_core.executors.report import Report
 from chancy_core.executors.shortage import NoThread
 from chancy_core.values.job import Limit
-from chancy_core.values.queuedjob import Outcome, QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 
 
 class ThreadExecutor(Executor):
@@ -47,7 +48,7 @@ class ThreadExecutor(Executor):
         except BaseException:  # noqa: BLE001 -- it has not come to run
             return False
 
-    async def run(self, job: QueuedJob) -> Outcome:
+    async def run(self, job: QueuedJob) -> Report:
         """Run one job. See `Executor.run`."""
         try:
             # Importing the module may block as well.
@@ -58,27 +59,20 @@ class ThreadExecutor(Executor):
                     "a queue with Chancy.Executor.Auto or Async."
                 )
             self._check(job, function)
-        except NoThread as error:
-            return self.not_begun(job, str(error))
         except BaseException as error:  # noqa: BLE001 -- an import may raise anything
-            return self.stopped(job) or self.failed(job, error, 0.0)
+            return Report.not_begun(error)
         return await self.run_function(job, function)
 
-    async def run_function(self, job: QueuedJob, function: Function) -> Outcome:
-        """Run a plain function that has been found already. Never raises, unless somebody else cancels its task."""
+    async def run_function(self, job: QueuedJob, function: Function) -> Report:
+        """Run a plain function that has been found already. Never raises."""
         try:
-            outcome: Outcome = await self._in_thread(
-                self.runner.run_sync, job, function, self.control(job), self.stopped
-            )
+            report: Report = await self._in_thread(self.runner.run_sync, job, function, self.control(job))
         except NoThread as error:
-            return self.not_begun(job, str(error))
-        except asyncio.CancelledError:
-            given_up = self.stopped(job)
-            if given_up is None:
-                raise
-            return given_up
-        self.begun()
-        return outcome
+            return Report.not_begun(error)
+        except asyncio.CancelledError as error:
+            # Its thread is given up.
+            return Report.raised(error)
+        return report
 
     def _check(self, job: QueuedJob, function: Function) -> None:
         for limit in job.limits:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from chancy_core.values.backoff import Backoff
+from chancy_core.values.queuedjob import QueuedJob
 
 
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -16,6 +18,16 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     keep_result: bool = True
     retry_on: tuple[str, ...] = ()
     give_up_on: tuple[str, ...] = ()
+    unrunnable_since: datetime | None = None
 
 
 decode_options: Final = msgspec.json.Decoder(Options | None).decode
+
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def encode_options(job: QueuedJob, unrunnable_since: datetime | None) -> str:
+    """The options of a claimed job, with another moment since which it cannot be run."""
+    options = Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on, unrunnable_since)
+    return _encode(options).decode()

@@ -66,6 +66,7 @@ def claimed_job(row: Sequence[Any]) -> QueuedJob:
         errors=(_decode_errors(errors) if errors else None) or [],
         worker=worker,
         note=note,
+        unrunnable_since=more.unrunnable_since,
     )
 
 

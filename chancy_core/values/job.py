@@ -22,13 +22,13 @@ from chancy_core.values.fields import (
     check_queue,
     check_text,
     copied_dict,
-    dotted,
     exception_names,
     plain,
     shown,
 )
 from chancy_core.values.naming import importable_name
 from chancy_core.values.plainly import as_dict, as_json
+from chancy_core.values.raised import Raised, kinds_of
 from chancy_core.values.ranges import LIMIT_VALUE, MAX_ATTEMPTS, PRIORITY
 
 _LIMIT_KEYS: Final = ("type", "value", "type_")
@@ -210,14 +210,14 @@ class Job(msgspec.Struct, frozen=True):
         """`to_dict` as JSON text."""
         return as_json(self)
 
-    def retries(self, error: BaseException) -> bool:
+    def retries(self, error: BaseException | Raised) -> bool:
         """Whether an attempt that raised `error` is to be followed by another, attempts permitting."""
         if not self.retry_on and not self.give_up_on:
             return True
-        names = {name for cls in type(error).__mro__ for name in (cls.__qualname__, dotted(cls))}
-        if not names.isdisjoint(self.give_up_on):
+        kinds = frozenset(error.kinds if isinstance(error, Raised) else kinds_of(type(error)))
+        if not kinds.isdisjoint(self.give_up_on):
             return False
-        return not self.retry_on or not names.isdisjoint(self.retry_on)
+        return not self.retry_on or not kinds.isdisjoint(self.retry_on)
 
 
 def _copied_limits(value: object) -> list[Limit]:

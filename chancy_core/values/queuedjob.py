@@ -143,6 +143,8 @@ class QueuedJob(Job, frozen=True, kw_only=True, gc=False):
         run_s: how long the latest run took, in seconds, once the job has finished.
         peak_bytes: the most memory that run held, where its executor can tell.
         cancel_requested: whether it runs although somebody asked for its cancellation.
+        unrunnable_since: since when the workers that claimed it could not run it, through no fault of its own; None if
+            the last of them could, or none has tried.
     """
 
     State: ClassVar[type[_State]] = State
@@ -162,6 +164,7 @@ class QueuedJob(Job, frozen=True, kw_only=True, gc=False):
     run_s: float | None = None
     peak_bytes: int | None = None
     cancel_requested: bool = False
+    unrunnable_since: datetime | None = None
 
     def __post_init__(self) -> None:
         """Nothing: the database's constraints have checked what comes from it."""
@@ -171,7 +174,7 @@ class QueuedJob(Job, frozen=True, kw_only=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How one run of a job ended, as the executor tells it and the worker records it.
+    """How one run of a job ended, as its worker decided and records it.
 
     Attributes:
         job: the run's job, as it was claimed.
@@ -185,6 +188,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         run_s: how long the function ran, in seconds.
         peak_bytes: the most memory that the run held, where its executor can tell.
         meta: the JSON of the job's meta, if the run changed it.
+        unrunnable: whether the function was not called, because its worker could not run it.
     """
 
     job: QueuedJob
@@ -197,3 +201,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     run_s: float = 0.0
     peak_bytes: int | None = None
     meta: bytes | None = None
+    unrunnable: bool = False

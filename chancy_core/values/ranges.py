@@ -89,6 +89,7 @@ TAG_MAX_LENGTH: Final = 500
 LEASE_S: Final = Range(1, 3600, "seconds")
 # Longer is a slip of the unit.
 GRACE_S: Final = Range(0, _A_YEAR, "seconds", note="a year")
+UNRUNNABLE_FOR_S: Final = Range(0, _A_YEAR, "seconds", note="a year")
 # As long as the name of a machine in DNS; each run adds a suffix of seven characters.
 WORKER_NAME_MAX_LENGTH: Final = 255
 POOL_SIZE: Final = Range(1, 10_000, _WHOLE, whole=True)

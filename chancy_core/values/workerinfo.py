@@ -30,16 +30,34 @@ class PluginStatus(msgspec.Struct, frozen=True, kw_only=True):
     failed_s_ago: float | None = None
 
 
+class UnableStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A function that a worker cannot run, and leaves to others.
+
+    Attributes:
+        queue: whose jobs of that function it leaves alone.
+        func: the function's importable name.
+        problem: why it cannot be run there.
+        since_s_ago: when that was found first, in seconds ago.
+    """
+
+    queue: str
+    func: str
+    problem: str
+    since_s_ago: float
+
+
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker says of itself, every few seconds, when something has changed.
 
     Attributes:
         leads: whether it leads; None: nothing elects a leader.
         plugins: its plugins, in the order in which their hooks are called.
+        unable: the functions that it cannot run for now.
     """
 
     leads: bool | None = None
     plugins: list[PluginStatus] = []
+    unable: list[UnableStatus] = []
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +96,7 @@ def aged(status: WorkerStatus, seconds: float) -> WorkerStatus:
             )
             for plugin in status.plugins
         ],
+        unable=[msgspec.structs.replace(one, since_s_ago=one.since_s_ago + seconds) for one in status.unable],
     )
 
 

@@ -120,6 +120,7 @@ class Auditor:
             errors=[None] * count,
             note=[NOTE] * count,
             meta=None,
+            options=None,
         )
         log.warning("claims_unheard", count=count)
         notices = [Notice.back(queue) for queue in sorted(set(runs.values()))]

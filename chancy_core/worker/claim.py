@@ -16,7 +16,6 @@ from psycopg.rows import TupleRow
 
 from chancy_core.errors import CannotRun
 from chancy_core.executors import StopReason
-from chancy_core.executors.outcomes import failed, handed_back
 from chancy_core.log import log
 from chancy_core.plugins import PluginHost
 from chancy_core.store import Store, run
@@ -26,6 +25,7 @@ from chancy_core.store.session import WorkerConnection
 from chancy_core.store.storedjobs import readable_job
 from chancy_core.store.weather import Fault, fault_of, is_weather
 from chancy_core.values.queuedjob import QueuedJob
+from chancy_core.worker.deciding import handed_back
 from chancy_core.worker.duty import Alarm, jittered
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.floors import Floors, Ranges
@@ -131,6 +131,9 @@ class Claimer:
         self._room_timer: asyncio.TimerHandle | None = None
         #: Since when claims have failed for another reason than weather, by the monotonic clock.
         self.failing_since: float | None = None
+        # The functions that the latest claim left to other workers.
+        self._left_alone: list[str] | None = None
+        lane.unable.changed = self._alarm.ring
         # When it was last known that the queue has nothing more, by the monotonic clock.
         self._looked_at = 0.0
 
@@ -177,6 +180,9 @@ class Claimer:
         if not everywhere:
             # There may be jobs below the floors: look as soon as that may cost something again.
             pause_s = min(pause_s, self._floors.sweep_in_s(time.monotonic()))
+        if self._lane.unable:
+            # Then there may be jobs for it, wherever they lie.
+            pause_s = min(pause_s, self._lane.unable.ends_in_s())
         while (left_s := self._looked_at + pause_s - time.monotonic()) > 0:
             if await self._alarm.sleep(left_s):
                 return
@@ -293,6 +299,10 @@ class Claimer:
     async def _look(self, wanted: int, run_flow: Callable[[Flow[Rows]], Awaitable[Rows]]) -> tuple[Found, bool, bool]:
         """Claim so many at most. Returns the jobs, whether there may be more, and whether it looked everywhere."""
         start = time.monotonic()
+        before, self._left_alone = self._left_alone, self._lane.unable.left_alone()
+        if before and before != self._left_alone:
+            # What was left alone lies below the floors.
+            self._floors.sweep_now()
         ranges = self._floors.ranges(start)
         rows = await run_flow(self._claim_flow(wanted, ranges))
         now = time.monotonic()
@@ -314,12 +324,16 @@ class Claimer:
                 high=plain_array(ranges.high),
                 floor=plain_array(ranges.floor),
                 refused=plain_array(self._refused.ids()),
+                unable=self._left_alone,
             )
         )
 
     def _next_flow(self) -> Flow[list[uuid.UUID]]:
         rows = yield self._store.query(
-            "find_next", queue=self._lane.queue.name, refused=plain_array(self._refused.ids())
+            "find_next",
+            queue=self._lane.queue.name,
+            refused=plain_array(self._refused.ids()),
+            unable=self._left_alone,
         )
         return [id_ for (id_,) in rows]
 
@@ -331,7 +345,7 @@ class Claimer:
                 jobs.append(job)
             else:
                 # A row that somebody wrote by hand must not hold up the queue behind it.
-                self._finisher.put(failed(job, CannotRun(problem), worker=self._worker.name, run_s=0.0))
+                self._lane.refuse(job, CannotRun(problem))
         return jobs
 
 

@@ -8,21 +8,21 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
-from chancy_core.executors import Executor, StopReason
+from chancy_core.errors import CannotRun, CannotRunHere
+from chancy_core.executors import Executor, Report, StopReason
 from chancy_core.executors.door import checked, is_ours
-from chancy_core.executors.outcomes import cancelled, failed, handed_back
 from chancy_core.log import log
 from chancy_core.values.queue import Queue
-from chancy_core.values.queuedjob import Outcome, QueuedJob, State
+from chancy_core.values.queuedjob import QueuedJob
+from chancy_core.worker.deciding import Policy, cancelled, decide, handed_back
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.pace import Pace
+from chancy_core.worker.unable import Unable
 
 # How long a job that was claimed ahead may wait for a slot before others may have it.
 PATIENCE_S: Final = 0.5
 # How long an executor may take to close.
 CLOSED_WITHIN_S: Final = 10.0
-# Looking a member up takes longer than comparing with it.
-_SUCCEEDED: Final = State.SUCCEEDED
 WAITED: Final = "It waited too long for a slot on its worker: it was handed back."
 
 
@@ -40,18 +40,23 @@ class Lane:
     Attributes:
         queue: how the queue is declared now.
         concurrency: how many of its jobs run at a time.
+        unable: the functions of its jobs that this worker cannot run for now.
     """
 
-    def __init__(self, queue: Queue, concurrency: int, executor: Executor, finisher: Finisher) -> None:
+    def __init__(self, queue: Queue, concurrency: int, executor: Executor, finisher: Finisher, policy: Policy) -> None:
         self.queue = queue
         self.concurrency = concurrency
         self._executor = executor
-        # Whether what it returns is looked at even if it is a success.
+        # Whether what it reports is looked at.
         self._checks = not is_ours(executor)
         self._finisher = finisher
+        self._policy = policy
+        self.unable: Final = Unable(queue.name, policy.worker)
         self._loop = asyncio.get_running_loop()
         # By the job's identity in memory: hashing a UUID costs more than everything else that is done with this.
         self._running: dict[int, Run] = {}
+        # Why those of them that were told to stop were.
+        self._told: dict[int, StopReason] = {}
         # Jobs that were claimed ahead, and until when they may wait for a slot.
         self._waiting: deque[tuple[QueuedJob, float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -120,40 +125,45 @@ class Lane:
             self._running[id(job)] = Run(job, task, executor)
 
     async def _run(self, job: QueuedJob, executor: Executor, *, checks: bool) -> None:
+        known = self.unable.problem_of(job.func) if self.unable else None
         try:
-            outcome: Outcome = await executor.run(job)
-            if checks or outcome.state is not _SUCCEEDED:
-                outcome = checked(job, outcome, executor)
+            if known is not None:
+                # Claimed together with the one that found it out: nobody tries an import that takes a while again.
+                report = Report.not_begun(CannotRunHere(known))
+            else:
+                report = await executor.run(job)
+                if checks:
+                    report = checked(job.func, report, executor)
         except BaseException as error:  # noqa: BLE001 -- an executor that breaks its promise loses no job
-            outcome = self._broken(job, executor, error)
+            report = self._broken(job, executor, error)
         try:
             executor.forget(job)
         except BaseException as error:  # noqa: BLE001
             self._complain(job, executor, error)
-        del self._running[id(job)]
+        key = id(job)
+        del self._running[key]
+        outcome = decide(job, report, self._told.pop(key, None), self._policy)
+        if outcome.unrunnable:
+            self.unable.found(job.func, report.error.message if report.error is not None else "")
+        elif self.unable and report.begun:
+            self.unable.runs(job.func)
         self._finisher.put(outcome)
         self._pace.ended(outcome.run_s)
         if self._waiting:
             self._fill()
         self._changed.set()
 
-    def _broken(self, job: QueuedJob, executor: Executor, error: BaseException) -> Outcome:
-        """The outcome of a run whose executor raised, or returned what is none."""
+    def _broken(self, job: QueuedJob, executor: Executor, error: BaseException) -> Report:
+        """The report of a run whose executor raised, or returned what is none."""
         self._complain(job, executor, error)
-        try:
-            stopped = executor.stopped(job)
-            if stopped is not None:
-                return checked(job, stopped, executor)
-        except BaseException as another:  # noqa: BLE001
-            self._complain(job, executor, another)
-        return failed(job, error, worker=self._worker_of(executor), run_s=0.0)
+        return Report.raised(error)
+
+    def refuse(self, job: QueuedJob, error: CannotRun) -> None:
+        """Fail a job that was claimed and cannot be run, without trying."""
+        self._finisher.put(decide(job, Report.not_begun(error), None, self._policy))
 
     def _complain(self, job: QueuedJob, executor: Executor, error: BaseException) -> None:
         log.error("executor_failed", executor=type(executor).__name__, job=str(job.id), exc_info=error)
-
-    def _worker_of(self, executor: Executor) -> str:
-        settings = getattr(executor, "settings", None)
-        return str(getattr(settings, "worker", self.queue.name))
 
     def stop(self, reason: StopReason) -> int:
         """Stop everything that runs, and start nothing that waits. Returns how many jobs that were."""
@@ -207,6 +217,7 @@ class Lane:
 
     def _stop(self, run: Run, reason: StopReason) -> None:
         if self._running.get(id(run.job)) is run:
+            self._told[id(run.job)] = reason
             try:
                 run.executor.stop(run.job, run.task, reason)
             except BaseException as error:  # noqa: BLE001 -- it is stopped all the same

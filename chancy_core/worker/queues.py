@@ -17,7 +17,9 @@ from chancy_core.store import Store
 from chancy_core.store.queues import look_at_queues
 from chancy_core.store.session import WorkerConnection
 from chancy_core.values.queue import Queue, QueueState
+from chancy_core.values.workerinfo import UnableStatus
 from chancy_core.worker.claim import Claimer
+from chancy_core.worker.deciding import Policy
 from chancy_core.worker.duty import Alarm, keep
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.lane import Lane
@@ -37,6 +39,7 @@ class Lanes:
         tags: the worker's tags; a queue is served if one of its patterns matches one of them.
         concurrency: for queues that do not say.
         finisher: takes the outcomes.
+        policy: by which it is decided what becomes of their jobs.
         executor_settings: makes the settings of a lane's executor.
         claimer: makes the claimer of a lane.
         enforced: the limits that plugins enforce here; queues with other ones are not served.
@@ -50,6 +53,7 @@ class Lanes:
         tags: set[str],
         concurrency: int,
         finisher: Finisher,
+        policy: Policy,
         executor_settings: Callable[[int], ExecutorSettings],
         claimer: Callable[[Lane], Claimer],
         enforced: frozenset[str],
@@ -59,6 +63,7 @@ class Lanes:
         self._tags = tags
         self._concurrency = concurrency
         self._finisher = finisher
+        self._policy = policy
         self._claimer = claimer
         self._enforced = enforced
         #: The queues, served here or not, that have a `global_concurrency`.
@@ -97,6 +102,10 @@ class Lanes:
     def cancel(self, id_: uuid.UUID, claims: int) -> bool:
         """Cancel one run, if it is here; whether it is."""
         return any(lane.cancel((id_, claims)) for lane in self._lanes.values())
+
+    def unable(self) -> list[UnableStatus]:
+        """The functions that this worker cannot run for now."""
+        return [one for lane in self._lanes.values() if lane.unable for one in lane.unable.status()]
 
     @property
     def claimed_from(self) -> list[str]:
@@ -199,7 +208,7 @@ class Lanes:
         if lane is None:
             if executor is None:
                 return
-            lane = self._lanes[queue.name] = Lane(queue, concurrency, executor, self._finisher)
+            lane = self._lanes[queue.name] = Lane(queue, concurrency, executor, self._finisher, self._policy)
         elif executor is not None:
             lane.reshape(queue, concurrency, executor)
             log.info("queue_changed", queue=queue.name, concurrency=concurrency)

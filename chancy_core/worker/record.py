@@ -10,6 +10,7 @@ from chancy_core.plugins import HookAbandoned, PluginHost
 from chancy_core.store import Flow, Store, run
 from chancy_core.store.arrays import plain_array, sparse_array
 from chancy_core.store.flow import AsyncConnection
+from chancy_core.store.options import encode_options
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.storedjobs import encode_errors
 from chancy_core.values.notices import Notice
@@ -194,6 +195,7 @@ class Recorder:
             errors=[_errors(o) for o in outcomes],
             note=[o.note for o in outcomes],
             meta=[o.meta.decode() if o.meta is not None else None for o in outcomes],
+            options=sparse_array([_options(o) for o in outcomes]),
         )
         queues = {o.job.queue for o in outcomes if o.state is State.PENDING}
         if queues:
@@ -231,6 +233,16 @@ def _errors(outcome: Outcome) -> str | None:
     if len(errors) > ERRORS_KEPT:
         errors = [errors[0], *errors[-(ERRORS_KEPT - 1) :]]
     return encode_errors(errors)
+
+
+def _options(outcome: Outcome) -> str | None:
+    """The job's options, if it is to be kept since when nobody could run it, or no longer."""
+    since = outcome.job.unrunnable_since
+    if outcome.unrunnable and since is None:
+        return encode_options(outcome.job, outcome.job.started_at)
+    if outcome.attempt_spent and since is not None:
+        return encode_options(outcome.job, None)
+    return None
 
 
 def size_of(outcome: Outcome) -> int:

@@ -8,10 +8,10 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from chancy_core.executors import StopReason
-from chancy_core.executors.outcomes import handed_back
 from chancy_core.log import log
 from chancy_core.store.weather import text_of
 from chancy_core.store.workers import resign_worker
+from chancy_core.worker.deciding import handed_back
 
 if TYPE_CHECKING:
     from chancy_core.worker.wiring import Parts

@@ -19,6 +19,7 @@ from chancy_core.worker import record
 from chancy_core.worker.audit import Auditor
 from chancy_core.worker.cancel import Canceller
 from chancy_core.worker.claim import Claimer
+from chancy_core.worker.deciding import Policy
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.hearing import Hearing
 from chancy_core.worker.heartbeat import Heartbeat
@@ -94,6 +95,7 @@ class Parts:
             tags=tags,
             concurrency=concurrency,
             finisher=self.finisher,
+            policy=Policy(worker.name, chancy.settings.worker.unrunnable_for_s),
             executor_settings=self._executor_settings,
             claimer=self._claimer,
             enforced=chancy.plugins.enforced,

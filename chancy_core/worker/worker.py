@@ -19,6 +19,7 @@ from chancy_core.store.statements import read_statements
 from chancy_core.store.weather import is_weather, text_of
 from chancy_core.store.workers import register_worker
 from chancy_core.values.queue import Queue
+from chancy_core.values.workerinfo import UnableStatus
 from chancy_core.worker.duty import keep
 from chancy_core.worker.signals import heeded
 from chancy_core.worker.status import StatusTeller
@@ -182,8 +183,7 @@ class Worker:
             "vitals": parts.vitals.run,
         }
         plugins = self._chancy.plugins
-        if plugins.loaded:
-            duties["status"] = StatusTeller(plugins, parts.heartbeat.say).run
+        duties["status"] = StatusTeller(plugins, parts.lanes.unable, parts.heartbeat.say).run
         for plugin in plugins.ticking():
             duties[f"tick {plugin.name}"] = Ticker(self._chancy, plugin, self.name).run
         if parts.listening is not None:
@@ -242,6 +242,14 @@ class Worker:
         if self._parts is None or not self._open or self.stopping:
             return None
         return self._parts.vitals.hindered
+
+    @property
+    def unable(self) -> list[UnableStatus]:
+        """The functions that it cannot run for now, and leaves to other workers: its own fault, and not their jobs'.
+
+        Such a worker is not `hindered`: it does everything else.
+        """
+        return self._parts.lanes.unable() if self._parts and self._open else []
 
     @property
     def stopping(self) -> bool:

@@ -21,7 +21,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from support import WITHIN_S
 
-from chancy import Backoff, Chancy, Job, JobError, Limit, Outcome, Queue, QueuedJob, State, Worker
+from chancy import Backoff, Chancy, Job, Limit, Queue, QueuedJob, Worker
 from chancy_core.errors import (
     ChancyError,
     DatabaseUnavailable,
@@ -31,7 +31,9 @@ from chancy_core.errors import (
     SchemaError,
     UnknownQueue,
 )
+from chancy_core.executors import Report
 from chancy_core.executors.asyncio import AsyncExecutor
+from chancy_core.values.raised import Raised
 
 FORMS = ["push", "push_many", "transaction", "bulk_transaction"]
 
@@ -555,15 +557,16 @@ async def test_a_result_with_bad_text_holds_up_nobody(chancy):
 
 
 class Unspeakable(AsyncExecutor):
-    """An executor of somebody's whose outcomes hold what cannot be stored, or even sent."""
+    """An executor of somebody's whose reports hold what cannot be stored, or even sent."""
 
-    async def run(self, job: QueuedJob) -> Outcome:
-        outcome = await super().run(job)
+    async def run(self, job: QueuedJob) -> Report:
+        report = await super().run(job)
         text = {"nul": "a\x00", "surrogate": "a\ud800"}.get(job.kwargs["value"])
         if text is None:
-            return outcome
-        error = JobError(attempt=1, type="E", message=text, traceback=text, at=datetime.now(UTC), worker="w")
-        return msgspec.structs.replace(outcome, state=State.FAILED, result=None, error=error, note=text)
+            return report
+        return msgspec.structs.replace(
+            report, result=None, error=Raised(type="E", message=text, traceback=text), note=text
+        )
 
 
 async def test_an_executor_with_bad_text_holds_up_nobody(chancy):

@@ -20,7 +20,7 @@ from typing import Any
 import hostile_jobs
 import psycopg
 import pytest
-from msgspec.structs import replace
+from decided import end_of
 from support import IMPORT_PATH, WITHIN_S, until
 
 from chancy_core.errors import InvalidQueue
@@ -31,7 +31,7 @@ from chancy_core.hookspecs import hookimpl
 from chancy_core.plugins import Around, Plugin
 from chancy_core.values.job import Job, Limit
 from chancy_core.values.queue import Executor, Queue
-from chancy_core.values.queuedjob import Outcome, QueuedJob, State
+from chancy_core.values.queuedjob import QueuedJob, State
 from chancy_core.worker import Worker
 
 MIB = 1024 * 1024
@@ -92,12 +92,6 @@ def lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-async def end_of(executor: Any, job: QueuedJob) -> Outcome:
-    outcome = await executor.run(job)
-    executor.forget(job)
-    return outcome
 
 
 async def result_of(executor: Any, func: Callable[..., Any], *limits: Limit, **kwargs: Any) -> Any:
@@ -277,13 +271,13 @@ async def test_the_initializer_runs_once_in_each_child(new_executor):
     assert await result_of(executor, hostile_jobs.was_set_up) == [pid]
 
 
-async def test_an_initializer_that_fails_is_told(new_executor):
-    """The job that was to be the child's first fails with the initializer's error, and can be retried."""
+async def test_an_initializer_that_fails_costs_no_attempt(new_executor):
+    """The job that was to be the child's first goes back with the initializer's error as its note."""
     executor = new_executor(initializer="hostile_jobs.fail_to_initialize")
     job = queued(hostile_jobs.pid)
-    outcome = await end_of(executor, replace(job, max_attempts=2))
-    assert (outcome.state, outcome.error.type) == ("retrying", "ChildProcessDied")
-    assert "the initializer hostile_jobs.fail_to_initialize raised RuntimeError: no such luck" in outcome.error.message
+    outcome = await end_of(executor, job)
+    assert (outcome.state, outcome.attempt_spent, outcome.unrunnable) == ("pending", False, True)
+    assert "the initializer hostile_jobs.fail_to_initialize raised RuntimeError: no such luck" in outcome.note
 
 
 @linux_only
@@ -353,7 +347,7 @@ async def test_children_die_with_their_worker_even_in_c_code(tmp_path):
         stdout=asyncio.subprocess.PIPE,
         env={
             **os.environ,
-            "PYTHONPATH": IMPORT_PATH,
+            "PYTHONPATH": os.pathsep.join([IMPORT_PATH, str(Path(__file__).parent)]),
         },
     )
     pids = [int(pid) for pid in (await process.stdout.readline()).split()]
@@ -658,7 +652,7 @@ async def test_a_stop_that_comes_too_late_stops_nothing(new_executor):
     """A job is told to stop when it has ended: the next one in that child runs as if nothing had been."""
     executor = new_executor(grace_s=0)
     job = queued(hostile_jobs.pid)
-    task = asyncio.create_task(executor.run(job))
+    task = asyncio.create_task(end_of(executor, job))
     outcome = await task
     executor.stop(job, task, StopReason.CANCELLED)
     executor.forget(job)
@@ -711,7 +705,9 @@ async def test_only_allowed_functions_run_in_a_child():
     """The patterns of `functions` hold there too."""
     executor = ProcessExecutor(ExecutorSettings("test", 1, RESULT_LIMIT, Functions(["other.*"])))
     try:
-        assert (await end_of(executor, queued(hostile_jobs.pid))).error.type == "CannotRun"
+        outcome = await end_of(executor, queued(hostile_jobs.pid))
+        assert (outcome.state, outcome.unrunnable) == ("pending", True)
+        assert "matches none of the patterns" in outcome.note
     finally:
         await executor.close()
 

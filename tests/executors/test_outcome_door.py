@@ -1,4 +1,4 @@
-"""What an executor returns is looked at before it is recorded: what is wrong costs that run alone."""
+"""What an executor reports is looked at before it counts: what is wrong costs that run alone."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from chancy import Job, Queue, Worker
 from chancy_core.worker import lane
 
 RETURNING = Queue("odd", executor="row_executors.Returning")
-BAD = ["none", "text", "another", "raises", *row_executors.FIELDS]
+BAD = ["none", "text", "another", "outcome", "raises", *row_executors.FIELDS]
 
 
-async def test_an_outcome_that_cannot_be_recorded_costs_that_run_alone(chancy):
-    """Whatever is wrong with an outcome, its job fails, and the error names the executor; others are recorded."""
+async def test_a_report_that_cannot_be_recorded_costs_that_run_alone(chancy):
+    """Whatever is wrong with a report, its job fails, and the error names the executor; others are recorded."""
     await chancy.declare(RETURNING)
     async with Worker(chancy):
         bad = [await chancy.push(Job("m.f", queue="odd", kwargs={"what": what})) for what in BAD]
@@ -24,12 +24,12 @@ async def test_an_outcome_that_cannot_be_recorded_costs_that_run_alone(chancy):
             found = await reference.wait(timeout=60)
             assert (what, found.state) == (what, "failed")
             if what != "raises":
-                assert found.errors[-1].type == "InvalidOutcome"
+                assert found.errors[-1].type == "InvalidReport"
                 assert "The executor row_executors.Returning returned" in found.errors[-1].message
 
 
-async def test_a_failed_outcome_is_retried_as_any_failure(chancy):
-    """With attempts left, a run whose outcome could not be recorded is tried again."""
+async def test_a_run_without_a_good_report_is_retried_as_any_failure(chancy):
+    """With attempts left, a run whose report could not be recorded is tried again."""
     await chancy.declare(RETURNING)
     job = Job("m.f", queue="odd", kwargs={"what": "none"}, max_attempts=2)
     async with Worker(chancy):
@@ -37,7 +37,7 @@ async def test_a_failed_outcome_is_retried_as_any_failure(chancy):
     assert (found.state, found.attempts, len(found.errors)) == ("failed", 2, 2)
 
 
-async def test_what_can_be_mended_of_an_outcome_is(chancy):
+async def test_what_can_be_mended_of_a_report_is(chancy):
     """Texts that cannot be stored are escaped, and a result that is too long is left out: the run counts."""
     await chancy.declare(RETURNING)
     async with Worker(chancy):
@@ -52,7 +52,7 @@ async def test_what_can_be_mended_of_an_outcome_is(chancy):
 
 
 async def test_an_executor_whose_methods_raise_loses_no_run(chancy, until):
-    """`forget`, `stop`, `stopped`, `failed` and `close` may raise: runs end, are cancelled, and the worker stops."""
+    """`forget`, `stop` and `close` may raise: runs end, are cancelled, and the worker stops."""
     await chancy.declare(Queue("odd", executor="row_executors.Raising"))
     with captured_events() as events:
         async with Worker(chancy) as worker:
@@ -62,8 +62,7 @@ async def test_an_executor_whose_methods_raise_loses_no_run(chancy, until):
             await until(lambda: worker.running == 1, 60)
             await runs.cancel()
             await until(lambda: worker.running == 0, 60)
-            # It could not say that it was stopped.
-            assert (await runs.wait(timeout=60)).state in ("failed", "cancelled")
+            assert (await runs.wait(timeout=60)).state == "cancelled"
     assert {event["event"] for event in events} >= {"executor_failed", "executor_close_failed"}
 
 
@@ -82,4 +81,4 @@ async def test_a_verdict_with_an_impossible_delay_fails_the_run(chancy):
     async with Worker(chancy):
         for delay in ("nan", "inf", "-1", "text"):
             found = await (await chancy.push(Job("hand_jobs.snooze_for", kwargs={"delay": delay}))).wait(timeout=60)
-            assert (found.state, found.errors[0].type) == ("failed", "InvalidOutcome")
+            assert (found.state, found.errors[0].type) == ("failed", "InvalidJob")

@@ -1,4 +1,4 @@
-"""What this machine is short of is the fault of no job: it waits, or comes back, no attempt spent."""
+"""What this machine is short of is the fault of no job: it waits, or goes back, no attempt spent."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 import hostile_jobs
 import pytest
 from children import nursery
+from decided import end_of
 
 from chancy import Job, Queue
 from chancy_core.executors import ExecutorSettings, process
@@ -44,19 +45,16 @@ async def executor() -> AsyncIterator[ProcessExecutor]:
     await made.close()
 
 
-def check_put_off(outcomes: list[Outcome]) -> None:
-    """Each comes back later than the one before, and has its attempt again."""
-    assert {(outcome.state, outcome.attempt_spent, outcome.error) for outcome in outcomes} == {
-        (State.RETRYING, False, None)
-    }
-    delays = [outcome.delay_s for outcome in outcomes]
-    assert delays == sorted(set(delays))
+def check_left(outcome: Outcome) -> None:
+    """Its worker could not run it: it goes back, and has its attempt again."""
+    found = (outcome.state, outcome.attempt_spent, outcome.error, outcome.unrunnable)
+    assert found == (State.PENDING, False, None, True)
 
 
 async def test_without_room_for_more_children_jobs_wait_for_those_there_are(executor, monkeypatch):
     """With room for two children, eight jobs at a time all end, in two processes."""
     monkeypatch.setattr(process, "room_for_child", lambda *, first: len(executor._children) < 2)
-    outcomes = await asyncio.gather(*(executor.run(queued(hostile_jobs.pid)) for _ in range(8)))
+    outcomes = await asyncio.gather(*(end_of(executor, queued(hostile_jobs.pid)) for _ in range(8)))
     assert {outcome.state for outcome in outcomes} == {State.SUCCEEDED}
     assert len({outcome.result for outcome in outcomes}) <= 2
 
@@ -64,10 +62,10 @@ async def test_without_room_for_more_children_jobs_wait_for_those_there_are(exec
 async def test_a_job_that_waits_for_a_child_can_be_stopped(executor, monkeypatch, until):
     """A job that has no child yet is handed back, or cancelled, at once."""
     monkeypatch.setattr(process, "room_for_child", lambda *, first: first)
-    runs = asyncio.create_task(executor.run(queued(hostile_jobs.sleeps, seconds=60)))
+    runs = asyncio.create_task(end_of(executor, queued(hostile_jobs.sleeps, seconds=60)))
     await until(lambda: executor._busy, 60)
     job = queued(hostile_jobs.pid)
-    waits = asyncio.create_task(executor.run(job))
+    waits = asyncio.create_task(end_of(executor, job))
     await asyncio.sleep(0)
     executor.stop(job, waits, process.StopReason.SHUTDOWN)
     assert (await waits).state == State.PENDING
@@ -75,45 +73,43 @@ async def test_a_job_that_waits_for_a_child_can_be_stopped(executor, monkeypatch
     await asyncio.wait([runs])
 
 
-async def test_without_room_for_a_single_child_jobs_are_put_off(executor, monkeypatch):
-    """A job is put off, each time for longer, and no attempt is spent; it is run once there is room."""
+async def test_without_room_for_a_single_child_jobs_are_left_to_others(executor, monkeypatch):
+    """A job goes back, no attempt spent; it is run once there is room."""
     monkeypatch.setattr(process, "room_for_child", lambda *, first: False)
-    check_put_off([await executor.run(queued(hostile_jobs.pid)) for _ in range(4)])
+    check_left(await end_of(executor, queued(hostile_jobs.pid)))
     monkeypatch.setattr(process, "room_for_child", lambda *, first: True)
-    assert (await executor.run(queued(hostile_jobs.pid))).state == State.SUCCEEDED
+    assert (await end_of(executor, queued(hostile_jobs.pid))).state == State.SUCCEEDED
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.EACCES])
 async def test_a_child_that_cannot_be_started_costs_no_attempt(executor, monkeypatch, number):
-    """Out of descriptors, processes or memory, a job is put off; another error of the system is an attempt."""
+    """Out of descriptors, processes or memory, or for want of a program, a job goes back."""
 
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(ProcessExecutor, "_new", fail)
-    check_put_off([await executor.run(queued(hostile_jobs.pid)) for _ in range(2)])
-    number = errno.EACCES
-    assert (await executor.run(queued(hostile_jobs.pid))).state == State.FAILED
+    check_left(await end_of(executor, queued(hostile_jobs.pid)))
 
 
 @linux_only
 async def test_a_nursery_without_descriptors_costs_no_attempt(executor):
-    """Where the process that starts children has none left, a job is put off, and the nursery goes on."""
-    assert (await executor.run(queued(hostile_jobs.pid))).state == State.SUCCEEDED
+    """Where the process that starts children has none left, a job goes back, and the nursery goes on."""
+    assert (await end_of(executor, queued(hostile_jobs.pid))).state == State.SUCCEEDED
     pid = executor._nurse.pid
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    busy = asyncio.create_task(executor.run(queued(hostile_jobs.sleeps, seconds=60)))
+    busy = asyncio.create_task(end_of(executor, queued(hostile_jobs.sleeps, seconds=60)))
     await asyncio.sleep(0)
-    check_put_off([await executor.run(queued(hostile_jobs.pid)) for _ in range(2)])
+    check_left(await end_of(executor, queued(hostile_jobs.pid)))
     resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
-    assert (await executor.run(queued(hostile_jobs.pid))).state == State.SUCCEEDED
+    assert (await end_of(executor, queued(hostile_jobs.pid))).state == State.SUCCEEDED
     assert executor._nurse.pid == pid
     busy.cancel()
     await asyncio.wait([busy])
 
 
 async def test_a_thread_that_cannot_be_started_costs_no_attempt_and_runs_nothing(monkeypatch):
-    """Out of threads, a job is put off; it is not run later by a thread that becomes free."""
+    """Out of threads, a job goes back; it is not run later by a thread that becomes free."""
     executor = ThreadExecutor(settings())
     ran = []
     monkeypatch.setattr(hostile_jobs, "pid", lambda: ran.append(1))
@@ -124,8 +120,8 @@ async def test_a_thread_that_cannot_be_started_costs_no_attempt_and_runs_nothing
 
         patch.setattr(threading.Thread, "start", fail)
         job = QueuedJob(func="hostile_jobs.pid", id=uuid.uuid4(), state=State.RUNNING, attempts=1, claims=1)
-        check_put_off([await executor.run(job) for _ in range(2)])
-    assert (await executor.run(job)).state == State.SUCCEEDED
+        check_left(await end_of(executor, job))
+    assert (await end_of(executor, job)).state == State.SUCCEEDED
     assert ran == [1]
     await executor.close()
 

@@ -15,8 +15,15 @@ from chancy_core.worker import Stopped, Worker
 
 
 async def main(
-    dsn: str, schema: str, *, worker: dict[str, object], plugins: Sequence[str] = (), **settings: object
+    dsn: str,
+    schema: str,
+    *,
+    worker: dict[str, object],
+    plugins: Sequence[str] = (),
+    path: Sequence[str] = (),
+    **settings: object,
 ) -> Stopped:
+    sys.path += path
     made = [pkgutil.resolve_name(name)() for name in plugins]
     chancy = Chancy(dsn, schema=schema, discover=False, plugins=made, **settings)
     async with chancy, Worker(chancy, **worker) as running:

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from chancy_core.executors import ExecutorSettings
+from chancy_core.executors import ExecutorSettings, Report
 from chancy_core.executors.auto import AutoExecutor
-from chancy_core.values.queuedjob import Outcome, QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 
 EXECUTOR = "ledger.LedgerExecutor"
 
@@ -19,7 +19,7 @@ class LedgerExecutor(AutoExecutor):
         # One write of a short line to a file opened so is atomic, whoever else writes to it.
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
-    async def run(self, job: QueuedJob) -> Outcome:
+    async def run(self, job: QueuedJob) -> Report:
         os.write(self._file, f"{job.id} {job.claims} {job.attempts} {self.settings.worker}\n".encode())
         return await super().run(job)
 

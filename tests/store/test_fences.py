@@ -99,6 +99,7 @@ class Database:
             limit=limit,
             bytes=1 << 20,
             refused=[],
+            unable=None,
             low=[PRIORITY_MIN],
             high=[PRIORITY_MAX],
             floor=[LOWEST_ID],
@@ -156,6 +157,7 @@ class Database:
             errors=none,
             note=none,
             meta=None,
+            options=None,
         )
         return [row[0] for row in rows]
 

@@ -21,7 +21,7 @@ from chancy_core.worker.rescue import ERROR, NOTE
 IDS = [str(uuid.UUID(int=n)) for n in range(100)]
 OUTCOMES = {"id": IDS, "claims": [1] * 100, "errors": [None] * 100, "note": [None] * 100, "meta": None}
 ENDED = {"result": [None] * 100, "run_s": [0.1] * 100, "peak": None}
-CLAIM = {"queue": "default", "worker": "w", "limit": 100, "bytes": 1 << 20, "refused": []}
+CLAIM = {"queue": "default", "worker": "w", "limit": 100, "bytes": 1 << 20, "refused": [], "unable": None}
 
 # Each statement with parameters, and the only ways in which it may reach a job.
 STATEMENTS: dict[str, tuple[dict[str, Any], set[str]]] = {
@@ -32,11 +32,11 @@ STATEMENTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "promote_jobs": ({"limit": 100}, {"jobs_due", "place"}),
     "finish_jobs": ({**OUTCOMES, "state": ["succeeded"] * 100, **ENDED}, {"jobs_pkey"}),
     "finish_bare": ({**OUTCOMES, "state": ["succeeded"] * 100, **ENDED}, {"jobs_pkey"}),
-    "find_next": ({"queue": "default", "refused": IDS}, {"jobs_ready"}),
+    "find_next": ({"queue": "default", "refused": IDS, "unable": ["m.g"]}, {"jobs_ready"}),
     "lock_runs": ({"id": IDS}, {"jobs_pkey"}),
     "find_runs": ({"id": IDS}, {"jobs_pkey"}),
     "resign_worker": ({"worker": "w"}, {"jobs_running"}),
-    "release_jobs": ({**OUTCOMES, "delay_s": [None] * 100, "refund": [0] * 100}, {"jobs_pkey"}),
+    "release_jobs": ({**OUTCOMES, "delay_s": [None] * 100, "refund": [0] * 100, "options": None}, {"jobs_pkey"}),
     "rescue_jobs": (
         {"me": "w2", "orphans": True, "limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},
         {"jobs_running", "jobs_pkey"},
@@ -160,7 +160,12 @@ WORK: dict[str, tuple[str, dict[str, Any], int, int]] = {
         0,
         100,
     ),
-    "release": ("release_jobs", {**RUN_OUTCOMES, "delay_s": [1.0] * 100, "refund": [0] * 100}, 100, 100),
+    "release": (
+        "release_jobs",
+        {**RUN_OUTCOMES, "delay_s": [1.0] * 100, "refund": [0] * 100, "options": None},
+        100,
+        100,
+    ),
     "rescue": (
         "rescue_jobs",
         {"me": "w2", "orphans": True, "limit": 100, "only": None, "grace_s": 0.0, "error": ERROR, "note": NOTE},

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import WITHIN_S, captured_events, until
 
-from chancy import Chancy, Job, Outcome, Queue, QueuedJob, State, Worker
+from chancy import Chancy, Job, Queue, QueuedJob, State, Worker
 from chancy_core.errors import InvalidQueue, UnknownQueue
-from chancy_core.executors import ExecutorSettings
+from chancy_core.executors import ExecutorSettings, Report
 from chancy_core.executors.asyncio import AsyncExecutor
 from chancy_core.worker import heartbeat, queues
 
@@ -318,7 +318,7 @@ class Prefixing(AsyncExecutor):
         super().__init__(settings)
         self._prefix = prefix
 
-    async def run(self, job: QueuedJob) -> Outcome:
+    async def run(self, job: QueuedJob) -> Report:
         return msgspec.structs.replace(await super().run(job), note=self._prefix)
 
 

@@ -17,11 +17,12 @@ import msgspec
 import psycopg
 import pytest
 from children import nursery
+from decided import end_of
 from support import WITHIN_S, captured_events, until
 
 from chancy_core.app import Chancy
 from chancy_core.errors import DatabaseUnavailable
-from chancy_core.executors import Executor, ExecutorSettings, StopReason
+from chancy_core.executors import Executor, ExecutorSettings, Report, StopReason
 from chancy_core.executors.asyncio import AsyncExecutor
 from chancy_core.executors.functions import Functions
 from chancy_core.values.backoff import Backoff
@@ -30,6 +31,7 @@ from chancy_core.values.queue import Executor as Executors
 from chancy_core.values.queue import Queue
 from chancy_core.values.queuedjob import QueuedJob, State
 from chancy_core.worker import Stopped, Worker, heartbeat, stopping, watchdog, worker
+from chancy_core.worker.deciding import Policy
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.queues import Lanes
 
@@ -400,10 +402,10 @@ async def test_jobs_stopped_before_they_began_are_handed_back(chancy):
             try:
                 await asyncio.sleep(60)
             except asyncio.CancelledError:
-                return self.stopped(job)
+                return Report.raised(asyncio.CancelledError())
 
     settings = ExecutorSettings("worker", 1, 1000, None)
-    lane = Lane(Queue("q"), 1, Patient(settings), Catcher())
+    lane = Lane(Queue("q"), 1, Patient(settings), Catcher(), Policy("worker"))
     job = QueuedJob("jobs.noop", id=uuid.UUID(int=1), state=State.RUNNING, attempts=1, claims=1)
     lane.start([job])
     lane.stop(StopReason.LEASE_LOST)
@@ -424,10 +426,11 @@ async def test_a_stop_is_for_one_run_of_a_job(chancy):
     await until(lambda: hard_jobs.raised)
     executor.stop(job, first, StopReason.LEASE_LOST)
     await until(lambda: hard_jobs.swallowed)
-    outcome = await executor.run(msgspec.structs.replace(job, claims=2))
+    later = msgspec.structs.replace(job, claims=2)
+    outcome = await end_of(executor, later)
     assert (outcome.state, outcome.error.type) == (State.FAILED, "ValueError")
     hard_jobs.gate.set()
-    assert (await first).state is State.SUCCEEDED
+    assert (await first).error is None
 
 
 async def test_a_thread_that_was_given_up_takes_no_slot(chancy):

@@ -20,10 +20,9 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from chancy_core.executors.base import StopReason, stopped_outcome, time_limit_s
+from chancy_core.executors.base import StopReason, time_limit_s
 from chancy_core.executors.control import Control
 from chancy_core.executors.functions import Function, Functions, load
-from chancy_core.executors.outcomes import failed
 from chancy_core.executors.processes import memory
 from chancy_core.executors.processes.frames import (
     Begin,
@@ -38,16 +37,17 @@ from chancy_core.executors.processes.frames import (
     Told,
     Where,
     decode_to_child,
-    encode_result,
+    encode_report,
     frame,
     read_frame,
 )
 from chancy_core.executors.processes.mainscript import RUN_AS, MainScript
 from chancy_core.executors.processes.whereabouts import whereabouts
+from chancy_core.executors.report import Report
 from chancy_core.executors.running import Runner
 from chancy_core.log import log
 from chancy_core.plugins import Around, Plugin
-from chancy_core.values.queuedjob import Outcome, Progress, QueuedJob
+from chancy_core.values.queuedjob import Progress, QueuedJob
 
 PR_SET_PDEATHSIG: Final = 1
 # Of those that the kernel may kill when memory is short, rather a child than the worker or the database.
@@ -58,7 +58,6 @@ class ChildSettings(NamedTuple):
     """What a child has to know.
 
     Attributes:
-        worker: the worker's name, for the record of an error.
         result_limit_bytes: the largest result that is kept.
         meta_limit_bytes: the largest meta that is kept, if a run changed it.
         allowed: patterns of names that may be run; None: any.
@@ -67,7 +66,6 @@ class ChildSettings(NamedTuple):
         script: the script that the worker runs, for jobs whose function is in it.
     """
 
-    worker: str
     result_limit_bytes: int
     meta_limit_bytes: int
     allowed: tuple[str, ...] | None
@@ -139,10 +137,6 @@ class _Going:
             with suppress(RuntimeError):
                 self.loop.call_soon_threadsafe(self.task.cancel)
 
-    def stopped(self, job: QueuedJob) -> Outcome | None:
-        """The outcome, if it was told to stop."""
-        return None if self.reason is None else stopped_outcome(job, self.reason)
-
 
 class Child:
     """Runs jobs in the main thread; another reads, so that a job can be told to stop."""
@@ -180,9 +174,7 @@ class Child:
             settings: ChildSettings = pickle.loads(begin.settings)  # noqa: S301 -- from the worker itself
             self._settings = settings
             self._functions = Functions(settings.allowed)
-            self._runner = Runner(
-                settings.worker, settings.result_limit_bytes, settings.meta_limit_bytes, Around(settings.around)
-            )
+            self._runner = Runner(settings.result_limit_bytes, settings.meta_limit_bytes, Around(settings.around))
             what = f"the initializer {settings.initializer}"
             if settings.initializer:
                 load(settings.initializer)()
@@ -243,13 +235,13 @@ class Child:
             self._ended = run.number
             return
 
-        def report(progress: Progress) -> None:
+        def progressed(progress: Progress) -> None:
             self._say(Told(run.number, progress.fraction, progress.note))
 
-        going = self._going = _Going(run.number, Control(report, time_limit_s(job) if job.limits else None))
+        going = self._going = _Going(run.number, Control(progressed, time_limit_s(job) if job.limits else None))
         self._heed_stop()
         self._peak.restart()
-        outcome = self._outcome(job, going)
+        report = self._report(job, going)
         if os.getpid() != self._pid:
             # A fork that the job made, and let return.
             os._exit(0)
@@ -257,10 +249,10 @@ class Child:
         if not self._line_holds():
             # The job closed what is not its own. What it came to cannot be told, but that it ended can.
             os._exit(1)
-        outcome = replace(outcome, peak_bytes=self._peak.read())
+        report = replace(report, peak_bytes=self._peak.read())
         self._going = None
         self._ended = run.number
-        self._say(Done(run.number, encode_result(outcome), memory.rss_bytes(self._pid) or 0))
+        self._say(Done(run.number, encode_report(report), memory.rss_bytes(self._pid) or 0))
 
     def _line_holds(self) -> bool:
         """Whether the descriptor is the socket still, and not a file that was opened when it had been closed."""
@@ -269,25 +261,28 @@ class Child:
         except OSError:
             return False
 
-    def _outcome(self, job: QueuedJob, going: _Going) -> Outcome:
+    def _report(self, job: QueuedJob, going: _Going) -> Report:
         try:
             function = self._find(job)
+        except BaseException as error:  # noqa: BLE001 -- an import may raise anything
+            return Report.not_begun(error)
+        try:
             if going.control.limit_s is not None:
                 self._say(Started(going.number, time.monotonic()))
             # What a job puts into context variables is not there for the next one.
             context = contextvars.copy_context()
             if not function.is_async:
-                return context.run(self._runner.run_sync, job, function, going.control, going.stopped)
+                return context.run(self._runner.run_sync, job, function, going.control)
             # One loop for all of them, as on the worker's own, so that connections which a module keeps stay good.
             return self._loop.run(self._run_async(job, function, going), context=context)
         except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
-            return going.stopped(job) or failed(job, error, worker=self._settings.worker, run_s=going.control.used_s)
+            return Report.raised(error, run_s=going.control.used_s)
 
-    async def _run_async(self, job: QueuedJob, function: Function, going: _Going) -> Outcome:
+    async def _run_async(self, job: QueuedJob, function: Function, going: _Going) -> Report:
         going.loop, going.task = asyncio.get_running_loop(), asyncio.current_task()
         if going.reason is not None:
             going.stop(going.reason)
-        return await self._runner.run_async(job, function, going.control, going.stopped)
+        return await self._runner.run_async(job, function, going.control)
 
     def _find(self, job: QueuedJob) -> Function:
         if job.func.startswith("__main__.") and RUN_AS not in sys.modules:

@@ -11,18 +11,10 @@ from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from msgspec.structs import fields
 
-from chancy_core.values.queuedjob import Outcome
+from chancy_core.executors.report import Report, portable
 
 HEADER_BYTES: Final = 4
-# The outcome without its job, which the worker has.
-RunResult: Any = msgspec.defstruct(
-    "RunResult",
-    [(one.name, one.type, one.default) if not one.required else (one.name, one.type) for one in fields(Outcome)
-     if one.name != "job"],
-    kw_only=True,
-)  # fmt: skip
 
 
 # -- worker to child -----------------------------------------------------------------------
@@ -96,10 +88,10 @@ class Here(msgspec.Struct, tag="here"):
 
 
 class Done(msgspec.Struct, tag="done"):
-    """The run has ended: its `RunResult` (msgpack), and how large the child is now."""
+    """The run has ended: its `Report` (msgpack), and how large the child is now."""
 
     number: int
-    result: bytes
+    report: bytes
     rss_bytes: int
 
 
@@ -129,15 +121,11 @@ class Born(msgspec.Struct, tag="born"):
 
 
 class Gone(msgspec.Struct, tag="gone"):
-    """A child has ended: its exit code, or minus the number of the signal; or why it never began.
-
-    `short` says that it never began because something of this machine was used up.
-    """
+    """A child has ended: its exit code, or minus the number of the signal; or why it never began."""
 
     serial: int
     code: int | None
     problem: str | None = None
-    short: bool = False
 
 
 ToNursery: TypeAlias = Bear | Kill
@@ -148,7 +136,7 @@ decode_to_child: Final = msgspec.msgpack.Decoder(ToChild).decode
 decode_from_child: Final = msgspec.msgpack.Decoder(FromChild).decode
 decode_to_nursery: Final = msgspec.msgpack.Decoder(ToNursery).decode
 decode_from_nursery: Final = msgspec.msgpack.Decoder(FromNursery).decode
-_decode_result: Final = msgspec.msgpack.Decoder(RunResult).decode
+decode_report: Final = msgspec.msgpack.Decoder(Report).decode
 
 
 def frame(message: Any) -> bytes:
@@ -161,15 +149,9 @@ def raw_frame(body: bytes) -> bytes:
     return len(body).to_bytes(HEADER_BYTES, "big") + body
 
 
-def encode_result(outcome: Outcome) -> bytes:
-    """An outcome without its job."""
-    return encode(RunResult(**{name: getattr(outcome, name) for name in RunResult.__struct_fields__}))
-
-
-def decode_result(data: bytes, job: Any) -> Outcome:
-    """The outcome of a run of `job`. Raises ValueError (msgspec's) if it is none."""
-    result = _decode_result(data)
-    return Outcome(job=job, **{name: getattr(result, name) for name in RunResult.__struct_fields__})
+def encode_report(report: Report) -> bytes:
+    """A report as the worker's `decode_report` takes it."""
+    return encode(portable(report))
 
 
 class Frames:

@@ -23,10 +23,11 @@ from chancy_core.executors.processes.frames import (
     Told,
     Where,
     decode_from_child,
-    decode_result,
+    decode_report,
 )
 from chancy_core.executors.processes.guard import Guard, Verdict, Watch
-from chancy_core.values.queuedjob import Outcome, Progress, QueuedJob
+from chancy_core.executors.report import Report
+from chancy_core.values.queuedjob import Progress, QueuedJob
 
 # How much later than the end of its line the end of a process may be told.
 TELLS_WITHIN_S: Final = 0.2
@@ -58,7 +59,7 @@ class Death(NamedTuple):
         peak_bytes: the most memory that it was seen to hold.
         problem: what else there is to say.
         stack: where it was when its time was over, if it could tell.
-        short: whether it never began, because something of this machine was used up.
+        begun: whether it may have begun to run the job: not if it could not be started, or set up.
     """
 
     code: int | None
@@ -67,7 +68,7 @@ class Death(NamedTuple):
     peak_bytes: int
     problem: str | None
     stack: str
-    short: bool = False
+    begun: bool = True
 
 
 class _Going:
@@ -78,7 +79,7 @@ class _Going:
         self.watch = watch
         self.began_at = time.monotonic()
         self.stack = ""
-        self.ended: asyncio.Future[Outcome | Death] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[Report | Death] = asyncio.get_running_loop().create_future()
 
 
 class Child:
@@ -117,6 +118,8 @@ class Child:
         self._channel: Channel | None = None
         self._going: _Going | None = None
         self._problem: str | None = None
+        # Whether it said itself that it cannot run jobs.
+        self._broken = False
 
     @property
     def channel(self) -> Channel:
@@ -128,7 +131,7 @@ class Child:
         """Use this line."""
         self._channel = channel
 
-    async def run(self, job: QueuedJob, payload: bytes, terms: Terms) -> Outcome | Death:
+    async def run(self, job: QueuedJob, payload: bytes, terms: Terms) -> Report | Death:
         """Run a job (and the same pickled)."""
         self.runs += 1
         watch = Watch(self.kill, self._ask_soon, self.pid)
@@ -176,7 +179,7 @@ class Child:
         if self._going is not None:
             self._going.watch.pid = pid
 
-    def died(self, code: int | None, problem: str | None, *, short: bool = False) -> None:
+    def died(self, code: int | None, problem: str | None, *, begun: bool = True) -> None:
         """It has ended."""
         # What it said last lies in the socket still.
         self.channel.drain()
@@ -195,7 +198,7 @@ class Child:
                     watch.peak_bytes,
                     problem or self._problem,
                     going.stack,
-                    short,
+                    begun and not self._broken,
                 )
             )
 
@@ -206,7 +209,7 @@ class Child:
             case Ready(rss):
                 self.base_bytes = self.rss_bytes = rss
             case Broken(problem):
-                self._problem = problem
+                self._problem, self._broken = problem, True
                 self.kill()
             case Started(number, at):
                 self._started(number, at)
@@ -262,7 +265,7 @@ class Child:
             # It ended while it was being killed: what it came to counts, but the child is gone.
             self.usable = False
         self.rss_bytes = message.rss_bytes
-        going.ended.set_result(decode_result(message.result, going.job))
+        going.ended.set_result(decode_report(message.report))
 
     def _release(self, going: _Going) -> None:
         self._guard.release(going.watch)

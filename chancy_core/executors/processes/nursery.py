@@ -19,7 +19,6 @@ from typing import Final
 
 from chancy_core.executors.processes import child
 from chancy_core.executors.processes.frames import Bear, Born, Frames, Gone, Kill, decode_to_nursery, frame
-from chancy_core.executors.shortage import is_shortage
 
 # Where modules are found has to be known before the first of them can be imported.
 BOOT: Final = """\
@@ -114,7 +113,7 @@ class Nursery:
                 if self._fds:
                     return self._bear(serial, self._fds.pop(0))
                 # It came with the message, and there was no room for it here.
-                self._say(Gone(serial, None, "OSError: too many open files", short=True))
+                self._say(Gone(serial, None, "OSError: too many open files"))
             case Kill(serial):
                 self._kill(serial)
         return None
@@ -124,7 +123,7 @@ class Nursery:
             pid = os.fork() if self._method == FORK else _spawn(fd)
         except OSError as error:
             os.close(fd)
-            self._say(Gone(serial, None, f"{type(error).__name__}: {error}", short=is_shortage(error)))
+            self._say(Gone(serial, None, f"{type(error).__name__}: {error}"))
             return None
         if pid == 0:
             self._forget()

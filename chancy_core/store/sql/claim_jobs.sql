@@ -5,6 +5,7 @@
 -- limit    integer
 -- bytes    bigint       … and no more, once so many bytes of arguments and the like, as they are stored, are among them
 -- refused  uuid[]       jobs that cannot be claimed for the moment
+-- unable   text[]       functions that this worker cannot run for the moment; NULL for none
 -- low      integer[]    ranges of priorities to look through, in order …
 -- high     integer[]    … both ends included …
 -- floor    uuid[]       … and in each, at its lowest priority, only ids above this
@@ -38,6 +39,9 @@ WITH found AS (
           AND (jobs.expires_at IS NULL OR jobs.expires_at > now() OR jobs.attempts > 0)
           AND jobs.cancel_note IS NULL
           AND jobs.id <> ALL (%(refused)s::uuid[])
+          -- A CASE, because the planner would estimate a plain comparison by how many functions there are: with one
+          -- of them it expects no row, and what reads the whole queue looks as good as its index.
+          AND CASE WHEN jobs.func = ANY (%(unable)b::text[]) THEN false ELSE true END
         ORDER BY jobs.priority, jobs.id
         LIMIT %(limit)s
         FOR UPDATE SKIP LOCKED

@@ -2,6 +2,7 @@
 --
 -- queue    text
 -- refused  uuid[]   as in claim_jobs
+-- unable   text[]   as in claim_jobs
 --
 -- Returns its id. Uses jobs_ready.
 SELECT id
@@ -11,6 +12,7 @@ WHERE queue = %(queue)s
   AND (expires_at IS NULL OR expires_at > now() OR attempts > 0)
   AND cancel_note IS NULL
   AND id <> ALL (%(refused)s::uuid[])
+  AND CASE WHEN func = ANY (%(unable)b::text[]) THEN false ELSE true END
 ORDER BY priority, id
 LIMIT 1
 FOR UPDATE SKIP LOCKED

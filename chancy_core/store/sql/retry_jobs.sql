@@ -20,7 +20,10 @@ back AS (
     SELECT id, queue, func, priority, greatest(max_attempts, 1), claims,
            CASE WHEN created_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00' THEN created_at ELSE now() END,
            CASE WHEN scheduled_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00' THEN scheduled_at END,
-           unique_key, kwargs, meta, limits, options, errors,
+           unique_key, kwargs, meta, limits,
+           -- Whether it can be run now is another question.
+           CASE WHEN options::text LIKE '%%"unrunnable_since"%%' THEN (options::jsonb - 'unrunnable_since')::json ELSE options END,
+           errors,
            CASE WHEN claims = 0 AND scheduled_at > now() AND scheduled_at <= '9999-12-30 00:00+00' THEN 'scheduled' ELSE 'pending' END
     FROM old
     ORDER BY id

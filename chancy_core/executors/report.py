@@ -1,0 +1,85 @@
+"""What an executor says of a run: what it returned or raised, no more. What that means, the worker decides."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from chancy_core.errors import InvalidJob
+from chancy_core.values.jsonvalue import encode_checked
+from chancy_core.values.raised import Raised
+from chancy_core.values.storable import noted
+
+# As large as a result may be, unless that is set otherwise.
+RESULT_LIMIT_BYTES: Final = 262_144
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run came to, as its executor saw it. It decides nothing: see `chancy_core.worker.deciding`.
+
+    Make one with `Report.returned`, `Report.raised` or `Report.not_begun`.
+
+    Attributes:
+        result: the JSON of what the function returned, if it is to be kept.
+        error: what it raised, or what kept it from being begun; None: it returned.
+        begun: whether the function was called. What goes wrong before is the fault of the worker, and costs the job no
+            attempt, unless it is a `CannotRun`: the job's own.
+        run_s: how long the function ran, in seconds.
+        peak_bytes: the most memory that the run held, where its executor can tell.
+        meta: the JSON of the job's meta, if the run changed it.
+        note: what there is to say about it, such as why a result was not kept.
+    """
+
+    result: bytes | None = None
+    error: Raised | None = None
+    begun: bool = True
+    run_s: float = 0.0
+    peak_bytes: int | None = None
+    meta: bytes | None = None
+    note: str | None = None
+
+    @staticmethod
+    def returned(value: Any, *, run_s: float = 0.0, keep: bool = True, limit_bytes: int = RESULT_LIMIT_BYTES) -> Report:
+        """The function returned `value`. A value that is no JSON, or too large, is left out, and the note says so.
+
+        Args:
+            value: what it returned.
+            run_s: how long it ran, in seconds.
+            keep: the job's `keep_result`.
+            limit_bytes: the largest result that is kept; an executor's `settings` have it.
+        """
+        if value is None or not keep:
+            return Report(run_s=run_s)
+        try:
+            result = encode_checked(value, "the result")
+        except InvalidJob as error:
+            return Report(run_s=run_s, note=noted(f"The result was not kept: {error}"))
+        except Exception as error:  # noqa: BLE001 -- a job that is done must not fail for its result's repr
+            return Report(run_s=run_s, note=noted(f"The result was not kept: {type(error).__name__}."))
+        if len(result) > limit_bytes:
+            return Report(run_s=run_s, note=too_large(len(result), limit_bytes))
+        return Report(result=result, run_s=run_s)
+
+    @staticmethod
+    def raised(error: BaseException | Raised, *, run_s: float = 0.0) -> Report:
+        """The function raised `error`, or the run ended so: over its limit, its process killed, cancelled."""
+        return Report(error=error if isinstance(error, Raised) else Raised.of(error), run_s=run_s)
+
+    @staticmethod
+    def not_begun(error: BaseException | Raised) -> Report:
+        """The function was not called, because of `error`. See `begun` for whose fault that is."""
+        return Report(error=error if isinstance(error, Raised) else Raised.of(error), begun=False)
+
+
+def too_large(size: int, limit_bytes: int) -> str:
+    """The note of a result that was too large to be kept."""
+    return f"The result was not kept: it takes {size:,} bytes as JSON, and the limit is {limit_bytes:,}."
+
+
+def portable(report: Report) -> Report:
+    """The report as it may leave the process: without the exception itself."""
+    if report.error is None or report.error.exception is None:
+        return report
+    return replace(report, error=replace(report.error, exception=None))
