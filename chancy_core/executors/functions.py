@@ -89,7 +89,7 @@ def load(path: str) -> Any:
 
     Raises:
         CannotRunHere: it does not import; says which part, and why.
-        CannotRun: it names no module.
+        CannotRun: it names no module, or the script of whoever pushed it.
     """
     module_name, _, rest = path.replace(":", ".").rpartition(".")
     names = [rest]
@@ -120,7 +120,7 @@ def _no_module(path: str) -> CannotRun | CannotRunHere:
     if not module:
         return CannotRun(f"{path!r} names no module: the name of a function is 'package.module.function'.")
     if module == "__main__":
-        return CannotRunHere(f"{path} is in the script that pushed it, which this worker is not: move it to a module.")
+        return CannotRun(f"{path} is in the script that pushed it, which this worker is not: move it to a module.")
     return CannotRunHere(f"{path} does not import: there is no module {module!r} in this worker's environment.")
 
 
@@ -131,7 +131,7 @@ def _attribute(path: str, module: Any, names: list[str]) -> Any:
             found = getattr(found, name)
         except AttributeError:
             if module is sys.modules.get("__main__"):
-                raise CannotRunHere(
+                raise CannotRun(
                     f"{path} is in the script that pushed it, which this worker is not: move it to a module."
                 ) from None
             where = getattr(found, "__name__", path)

@@ -53,6 +53,7 @@ async def test_errors_are_bounded(chancy):
         ("jobs.add", {"a": 1}, "it needs b, which the job's kwargs lack"),
         ("jobs.add", {"a": 1, "b": 2, "c": 3}, "it does not take c (it takes a, b)"),
         ("echo", {}, "names no module"),
+        ("__main__.gone", {}, "is in the script that pushed it"),
     ],
 )
 async def test_what_no_retry_can_help_fails_at_once(chancy, func, kwargs, says):
@@ -286,7 +287,6 @@ async def test_what_is_not_here_says_which_part(chancy, until):
         "nowhere.at.all": "there is no module 'nowhere.at'",
         "jobs.ech": "jobs has no 'ech'. Did you mean 'echo'?",
         "jobs.ran": "jobs.ran is not callable: it is a list",
-        "__main__.gone": "is in the script that pushed it",
         "hard_jobs_broken.f": "there is no module",
         "jobs.not_a_function": "is not callable: it is a int",
         "jobs.Calls.gone": "Calls has no 'gone'",
