@@ -108,10 +108,11 @@ async def test_a_job_that_nobody_can_run_fails_at_last(new_chancy, until):
         await until(lambda: first.unable and not first.unwritten, WITHIN_S)
         await until(lambda: is_told(reference), WITHIN_S)
         since = (await reference.get()).unrunnable_since
-    async with new_chancy(worker_unrunnable_for_s=0.5) as chancy, Worker(chancy) as second:
+    async with new_chancy(worker_unrunnable_for_s=0.5) as chancy:
         found = await chancy.get_job(reference)
         assert (found.state, found.unrunnable_since) == (State.PENDING, since)
-        found = await chancy.wait_for_job(reference, timeout=WITHIN_S)
+        async with Worker(chancy) as second:
+            found = await chancy.wait_for_job(reference, timeout=WITHIN_S)
         assert (found.state, found.worker, found.unrunnable_since) == (State.FAILED, second.name, since)
         assert [error.type for error in found.errors] == ["CannotRunHere"]
         assert "there is no module 'nowhere'" in found.errors[0].message
