@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, get_args
 
 from chancy_core.errors import CannotRun, CannotRunHere, nearest
+from chancy_core.executors.allowed import AllowList
 from chancy_core.values.job import Job
 from chancy_core.values.queuedjob import QueuedJob
 
@@ -39,7 +40,8 @@ class Functions:
     """Finds functions by their importable names, and remembers them.
 
     Args:
-        allowed: patterns of names that may be run, where `*` stands for any characters; None: any.
+        allowed: patterns of names that may be run, where `*` stands for any characters; None: any. What they name has
+            to live where they say, too: see `AllowList`.
 
     Attributes:
         allowed: these patterns.
@@ -47,11 +49,7 @@ class Functions:
 
     def __init__(self, allowed: Sequence[str] | None = None) -> None:
         self.allowed: Final = None if allowed is None else tuple(allowed)
-        self._allowed: Final = (
-            None
-            if allowed is None
-            else [re.compile(".*".join(map(re.escape, pattern.split("*")))) for pattern in allowed]
-        )
+        self._allow_list: Final = None if allowed is None else AllowList(allowed)
         self._found: dict[str, Function] = {}
 
     def find(self, job: Job) -> Function:
@@ -73,29 +71,51 @@ class Functions:
             raise CannotRun(_mismatch(job, function))
         return function
 
+    def at(self, path: str) -> Any:
+        """The object with this importable name, which somebody has written into a job, or the options of a queue.
+
+        Raises:
+            CannotRunHere: it may not be run, or does not import.
+        """
+        return load(path, self._allow_list)
+
+    def check_name(self, path: str) -> None:
+        """Raise CannotRunHere if that name may not be run; whether what it names may is found out when it is imported."""
+        if self._allow_list is not None:
+            self._allow_list.check_name(path)
+
+    def check_module(self, name: str) -> None:
+        """Raise CannotRunHere if nothing in that module may be run, so that it is not to be imported either."""
+        if self._allow_list is not None:
+            self._allow_list.check_module(name)
+
     def _load(self, path: str) -> Function:
-        if self._allowed is not None and not any(pattern.fullmatch(path) for pattern in self._allowed):
-            raise CannotRunHere(f"{path} may not be run: it matches none of the patterns in `functions`.")
         # A module that was missing may have been deployed since.
         importlib.invalidate_caches()
-        call = load(path)
+        call = self.at(path)
         if not callable(call):
             raise CannotRunHere(f"{path} is not callable: it is a {type(call).__name__}.")
         return _described(path, call)
 
 
-def load(path: str) -> Any:
+def load(path: str, allow_list: AllowList | None = None) -> Any:
     """The object with an importable name, `package.module.Class.method` included.
 
+    Args:
+        path: its name.
+        allow_list: what may be named. None: anything, and through any module.
+
     Raises:
-        CannotRunHere: it does not import; says which part, and why.
+        CannotRunHere: it may not be run, or does not import; says which part, and why.
         CannotRun: it names no module, or the script of whoever pushed it.
     """
+    if allow_list is not None:
+        allow_list.check_name(path)
     module_name, _, rest = path.replace(":", ".").rpartition(".")
     names = [rest]
     while module_name:
         try:
-            found = importlib.import_module(module_name)
+            module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             # Only if it is this very module that is missing may the last part be a class in its parent.
             if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
@@ -111,7 +131,10 @@ def load(path: str) -> Any:
             raise CannotRunHere(
                 f"{path} does not import: {module_name} raised {type(error).__name__}: {error}"
             ) from error
-        return _attribute(path, found, names)
+        found = _attribute(path, module, names, allow_list)
+        if allow_list is not None:
+            allow_list.check_home(path, module_name, found)
+        return found
     raise _no_module(path)
 
 
@@ -124,9 +147,11 @@ def _no_module(path: str) -> CannotRun | CannotRunHere:
     return CannotRunHere(f"{path} does not import: there is no module {module!r} in this worker's environment.")
 
 
-def _attribute(path: str, module: Any, names: list[str]) -> Any:
+def _attribute(path: str, module: Any, names: list[str], allow_list: AllowList | None) -> Any:
     found = module
-    for name in names:
+    for number, name in enumerate(names):
+        if allow_list is not None:
+            allow_list.check_step(path, found if number else None, name)
         try:
             found = getattr(found, name)
         except AttributeError:

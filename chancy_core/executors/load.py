@@ -7,8 +7,8 @@ from typing import Any
 from chancy_core.config.offers import offers
 from chancy_core.errors import CannotRun, CannotRunHere, InvalidQueue, nearest
 from chancy_core.executors.base import Executor, ExecutorSettings
-from chancy_core.executors.functions import load
-from chancy_core.values.queue import EXECUTOR_GROUP, NOT_BUILT, Queue, executor_words
+from chancy_core.executors.functions import Functions, load
+from chancy_core.values.queue import EXECUTOR_GROUP, NOT_BUILT, Queue, executor_words, known_executor
 from chancy_core.values.queue import Executor as Executors
 
 
@@ -20,7 +20,7 @@ def load_executor(queue: Queue, settings: ExecutorSettings) -> Executor:
             `executor_options`.
     """
     try:
-        found = _found(str(queue.executor))
+        found = _found(str(queue.executor), settings.functions)
     except (CannotRun, CannotRunHere) as error:
         raise InvalidQueue(f"Queue {queue.name!r}: its executor cannot be used: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Executor)):
@@ -39,12 +39,18 @@ def load_executor(queue: Queue, settings: ExecutorSettings) -> Executor:
         raise InvalidQueue(f"Queue {queue.name!r}, executor_options: {error}") from error
 
 
-def _found(name: str) -> Any:
-    """What goes by this name: a path's object, or what an installed package offers by a name of its own."""
+def _found(name: str, functions: Functions) -> Any:
+    """What goes by this name: a path's object, or what an installed package offers by a name of its own.
+
+    A path stands in a table, so it has to pass the allow-list; what is installed was chosen by whoever installed it.
+    """
     if name == Executors.SubInterpreter:
         raise CannotRunHere(NOT_BUILT)
+    ours = known_executor(name)
+    if ours is not None:
+        return load(ours)
     if "." in name or ":" in name:
-        return load(name)
+        return functions.at(name)
     offered = offers(EXECUTOR_GROUP)
     if name not in offered.names:
         raise CannotRunHere(

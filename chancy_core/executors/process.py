@@ -100,7 +100,8 @@ class ProcessExecutor(Executor):
         self._grace_s = grace_s
         self._start_within_s = start_within_s
         self._initializer = initializer
-        self._preload = list(preload or [])
+        self._preload = preload or []
+        self._check_names()
         self._guard = Guard()
         self._nurse: Nurse | None = None
         self._settings_sent: bytes | None = None
@@ -112,6 +113,22 @@ class ProcessExecutor(Executor):
         self._closing: set[asyncio.Task[None]] = set()
         # Set when a child may have become free, or has gone.
         self._freed = asyncio.Event()
+
+    def _check_names(self) -> None:
+        """What the options name is imported, and called: they stand in a table, as the names of functions do."""
+        if self._initializer is not None and not isinstance(self._initializer, str):
+            raise InvalidQueue(f"initializer is {self._initializer!r}: give the importable name of a function.")
+        if not isinstance(self._preload, list) or not all(isinstance(name, str) for name in self._preload):
+            raise InvalidQueue(f'preload is {self._preload!r}: give a list of modules, such as ["app.models"].')
+        functions = self.settings.functions
+        try:
+            if self._initializer is not None:
+                # Where it lives is looked at in the child, which imports it.
+                functions.check_name(self._initializer)
+            for name in self._preload:
+                functions.check_module(name)
+        except CannotRunHere as error:
+            raise InvalidQueue(str(error)) from error
 
     # -- its life --------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from chancy_core.executors.base import StopReason, time_limit_s
 from chancy_core.executors.control import Control
-from chancy_core.executors.functions import Function, Functions, load
+from chancy_core.executors.functions import Function, Functions
 from chancy_core.executors.processes import memory
 from chancy_core.executors.processes.frames import (
     Begin,
@@ -177,7 +177,7 @@ class Child:
             self._runner = Runner(settings.result_limit_bytes, settings.meta_limit_bytes, Around(settings.around))
             what = f"the initializer {settings.initializer}"
             if settings.initializer:
-                load(settings.initializer)()
+                self._functions.at(settings.initializer)()
         except BaseException as error:  # noqa: BLE001 -- the worker is to know
             log.error("child_not_set_up", pid=self._pid, problem=what, exc_info=error)
             self._say(Broken(f"{what} raised {type(error).__name__}: {error}"))

@@ -1,0 +1,5 @@
+"""A function that the package re-exports."""
+
+
+def send() -> str:
+    return "sent"
