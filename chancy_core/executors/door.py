@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from chancy_core.errors import InvalidReport
 from chancy_core.executors.base import Executor
-from chancy_core.executors.report import Report, portable, too_large
+from chancy_core.executors.report import Report, meta_too_large, portable, too_large
 from chancy_core.store.storedjobs import decode_meta
 from chancy_core.values.jsonvalue import decode
 from chancy_core.values.queuedjob import Outcome
@@ -55,9 +55,11 @@ def checked(func: str, report: object, executor: Executor) -> Report:
         note=None if report.note is None else noted(report.note),
         error=None if report.error is None else _storable(report.error),
     )
-    limit = executor.settings.result_limit_bytes
-    if report.result is not None and len(report.result) > limit:
-        return replace(report, result=None, note=too_large(len(report.result), limit))
+    settings = executor.settings
+    if report.meta is not None and len(report.meta) > settings.meta_limit_bytes:
+        report = replace(report, meta=None, note=meta_too_large(len(report.meta), settings.meta_limit_bytes))
+    if report.result is not None and len(report.result) > settings.result_limit_bytes:
+        return replace(report, result=None, note=too_large(len(report.result), settings.result_limit_bytes))
     return report
 
 

@@ -80,7 +80,7 @@ class Functions:
         return load(path, self._allow_list)
 
     def check_name(self, path: str) -> None:
-        """Raise CannotRunHere if that name may not be run; whether what it names may is found out when it is imported."""
+        """Raise CannotRunHere if that name may not be run. Whether what it names may is seen when it is imported."""
         if self._allow_list is not None:
             self._allow_list.check_name(path)
 

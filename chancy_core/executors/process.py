@@ -26,7 +26,7 @@ from chancy_core.executors.processes.channel import Channel
 from chancy_core.executors.processes.child import ChildSettings
 from chancy_core.executors.processes.deaths import MIB, error_of, mib
 from chancy_core.executors.processes.descriptors import room_for_child
-from chancy_core.executors.processes.frames import Begin, Born, FromNursery, Gone
+from chancy_core.executors.processes.frames import BESIDES_BYTES, Begin, Born, FromNursery, Gone
 from chancy_core.executors.processes.guard import Guard
 from chancy_core.executors.processes.handle import Child, Death, Terms
 from chancy_core.executors.processes.mainscript import main_script
@@ -255,7 +255,8 @@ class ProcessExecutor(Executor):
             self._nurse = Nurse(self._method, self._preload, self._heard, self._lost)
         self._serial += 1
         child = Child(self._serial, self._guard, self._nurse.kill, self.settings.progressed)
-        child.connect(Channel(self._nurse.bear(self._serial), child.heard, child.hung_up))
+        largest = self.settings.result_limit_bytes + self.settings.meta_limit_bytes + BESIDES_BYTES
+        child.connect(Channel(self._nurse.bear(self._serial), child.heard, child.hung_up, largest))
         self._children[self._serial] = child
         if self._method == SPAWN:
             child.channel.send_raw(sys_path())

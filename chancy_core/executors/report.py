@@ -78,6 +78,14 @@ def too_large(size: int, limit_bytes: int) -> str:
     return f"The result was not kept: it takes {size:,} bytes as JSON, and the limit is {limit_bytes:,}."
 
 
+def meta_too_large(size: int, limit_bytes: int) -> str:
+    """The note of a meta that a run made too large to be kept."""
+    return (
+        f"What the run put into the job's meta was not kept: it takes {size:,} bytes as JSON, and the limit is "
+        f"{limit_bytes:,}."
+    )
+
+
 def portable(report: Report) -> Report:
     """The report as it may leave the process: without the exception itself."""
     if report.error is None or report.error.exception is None:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-from chancy_core.executors.processes.frames import Frames, frame
+from chancy_core.executors.processes.frames import Frames, FrameTooLarge, frame
 
 CHUNK_BYTES: Final = 256 * 1024
 
@@ -21,14 +21,22 @@ class Channel:
     Args:
         sock: connected; belongs to the channel from now on.
         heard: called with the body of each frame.
-        ended: called once when the other end is closed (False), or says what nobody understands (True).
+        ended: called once when the other end is closed (None), or with what it did that nobody understands.
+        limit_bytes: the largest frame that may come.
     """
 
-    def __init__(self, sock: socket.socket, heard: Callable[[bytes], None], ended: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        heard: Callable[[bytes], None],
+        ended: Callable[[str | None], None],
+        limit_bytes: int,
+    ) -> None:
         self._sock = sock
         self._heard = heard
         self._ended = ended
-        self._frames = Frames()
+        self._limit = limit_bytes
+        self._frames = Frames(limit_bytes)
         self._unsent = bytearray()
         self._loop = asyncio.get_running_loop()
         self._open = True
@@ -50,9 +58,10 @@ class Channel:
         self._unsent += data
 
     def drain(self) -> None:
-        """Hear what has arrived."""
-        while self._open and self._read():
-            pass
+        """Hear what has arrived; of somebody who goes on sending, no more than one frame's worth."""
+        for _ in range(self._limit // CHUNK_BYTES + 2):
+            if not (self._open and self._read()):
+                break
 
     def close(self) -> None:
         """Hear nothing more, and let the other end know."""
@@ -69,15 +78,17 @@ class Channel:
             return False
         except OSError:
             data = b""
-        nonsense = False
+        nonsense: str | None = None
         try:
             for body in self._frames.feed(data):
                 self._heard(body)
                 if not self._open:
                     return False
-        except ValueError:
-            # A job may write what it likes into the socket; nothing that comes after it can be trusted.
-            nonsense = True
+        except FrameTooLarge as error:
+            nonsense = str(error)
+        except Exception:  # noqa: BLE001 -- a job may write what it likes into the socket
+            # Nothing that comes after it can be trusted.
+            nonsense = "wrote into the line to its worker"
         if nonsense or not data:
             self.close()
             self._ended(nonsense)

@@ -15,6 +15,11 @@ import msgspec
 from chancy_core.executors.report import Report, portable
 
 HEADER_BYTES: Final = 4
+# What a frame of a child may have beside a result and a meta, which have limits of their own: an error with its
+# traceback and a note, whose characters may take six bytes each.
+BESIDES_BYTES: Final = 1 << 20
+# The nursery tells numbers, and why a child could not be started.
+NURSERY_MAX_BYTES: Final = 1 << 16
 
 
 # -- worker to child -----------------------------------------------------------------------
@@ -154,17 +159,36 @@ def encode_report(report: Report) -> bytes:
     return encode(portable(report))
 
 
-class Frames:
-    """Puts together the frames of a stream."""
+class FrameTooLarge(ValueError):  # noqa: N818 -- reads as what it is
+    """Somebody announces more than a frame may hold: it is not received at all, so that it takes no memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"sent a message of {size:,} bytes, where {limit:,} are allowed")
+
+
+class Frames:
+    """Puts together the frames of a stream.
+
+    Args:
+        limit_bytes: the largest body; whoever announces a larger one is not listened to.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The bodies of the frames that `data` completes."""
+        """The bodies of the frames that `data` completes.
+
+        Raises:
+            FrameTooLarge: the next one is said to be larger than allowed. What comes after it cannot be told apart.
+        """
         self._buffer += data
         while len(self._buffer) >= HEADER_BYTES:
-            end = HEADER_BYTES + int.from_bytes(self._buffer[:HEADER_BYTES], "big")
+            size = int.from_bytes(self._buffer[:HEADER_BYTES], "big")
+            if size > self._limit:
+                raise FrameTooLarge(size, self._limit)
+            end = HEADER_BYTES + size
             if len(self._buffer) < end:
                 return
             body = bytes(self._buffer[HEADER_BYTES:end])

@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final, NamedTuple
 
 import msgspec
 
 from chancy_core.executors.base import StopReason
+from chancy_core.executors.control import Control
 from chancy_core.executors.processes.channel import Channel
 from chancy_core.executors.processes.frames import (
     Broken,
@@ -216,18 +218,19 @@ class Child:
             case Told(number, fraction, note):
                 going = self._going
                 if going is not None and going.number == number:
-                    self._report(going.job, Progress(fraction, note))
+                    # Looked at as in the child, which the job may have talked into anything.
+                    Control(partial(self._report, going.job)).progress(fraction, note)
             case Here(number, stack):
                 if self._going is not None and self._going.number == number:
                     self._going.stack = stack
             case Done():
                 self._done(message)
 
-    def hung_up(self, nonsense: bool) -> None:
+    def hung_up(self, nonsense: str | None) -> None:
         """Its end of the line is closed, or what it says makes no sense: it has ended, or is of no use any more."""
         self.usable = False
-        if nonsense:
-            self._useless("wrote into the line to its worker")
+        if nonsense is not None:
+            self._useless(nonsense)
         else:
             # That it has ended is told by the nursery, and how.
             asyncio.get_running_loop().call_later(TELLS_WITHIN_S, self._useless, "cut the line to its worker")

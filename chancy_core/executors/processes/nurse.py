@@ -15,6 +15,7 @@ from typing import Final
 
 from chancy_core.executors.processes import nursery
 from chancy_core.executors.processes.frames import (
+    NURSERY_MAX_BYTES,
     Bear,
     Frames,
     FromNursery,
@@ -45,7 +46,7 @@ class Nurse:
     ) -> None:
         self._heard = heard
         self._lost = lost
-        self._frames = Frames()
+        self._frames = Frames(NURSERY_MAX_BYTES)
         self._sending = threading.Lock()
         self._loop = asyncio.get_running_loop()
         self._control, its_end = socket.socketpair()
@@ -114,8 +115,13 @@ class Nurse:
             return
         except OSError:
             data = b""
-        for body in self._frames.feed(data):
-            self._heard(decode_from_nursery(body))
+        try:
+            for body in self._frames.feed(data):
+                self._heard(decode_from_nursery(body))
+        except ValueError:
+            # A module that it preloaded has written there: nothing that it says can be trusted, so it is given up.
+            self._process.kill()
+            data = b""
         if not data and not self.closed:
             self.closed = True
             self._loop.remove_reader(self._control)

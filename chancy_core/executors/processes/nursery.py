@@ -18,7 +18,16 @@ from contextlib import suppress
 from typing import Final
 
 from chancy_core.executors.processes import child
-from chancy_core.executors.processes.frames import Bear, Born, Frames, Gone, Kill, decode_to_nursery, frame
+from chancy_core.executors.processes.frames import (
+    NURSERY_MAX_BYTES,
+    Bear,
+    Born,
+    Frames,
+    Gone,
+    Kill,
+    decode_to_nursery,
+    frame,
+)
 
 # Where modules are found has to be known before the first of them can be imported.
 BOOT: Final = """\
@@ -71,7 +80,7 @@ class Nursery:
         self._pids: dict[int, int] = {}
         self._serials: dict[int, int] = {}
         self._fds: list[int] = []
-        self._frames = Frames()
+        self._frames = Frames(NURSERY_MAX_BYTES)
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
