@@ -1,46 +1,53 @@
 """Structured events, through the standard library's logging: an application decides where they go, as for any library.
 
 An event is named in the past tense and has fields. In the text of its record it reads `jobs_rescued failed=0
-runnable_again=3`; the record's attribute `fields` has them as a dict, for JSON formatters.
+runnable_again=3`; the record's attribute `fields` has them as a dict, for JSON formatters. The record's file and line
+are those of whoever wrote the event.
+
+Jobs share the process of a worker, and do to logging what they like. Events survive it: see `Log` and `keep`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
+import sys
+import traceback
+from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    import structlog
+from types import FrameType, TracebackType
+from typing import Any, Final, NamedTuple, TypeAlias
 
 NAME: Final = "chancy"
 _logger: Final = logging.getLogger(NAME)
-# Not `logging.getLevelName`: an application may have other names for the levels, with colours for instance.
-_METHODS: Final = {
-    logging.DEBUG: "debug",
-    logging.INFO: "info",
-    logging.WARNING: "warning",
-    logging.ERROR: "error",
-}
+# From the frame that asks for its caller's to whoever wrote the event: `_record`, `_write`, `Log.info`, and the writer.
+_DEPTH: Final = 3
+_Raised: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 class Log:
-    """Writes events, with their fields; those that the level of the logger `chancy` lets pass."""
+    """Writes events, with their fields; those that the level of the logger `chancy` lets pass.
 
-    def debug(self, event: str, **fields: Any) -> None:
+    Writing never raises. The logger's `disabled` is not heeded: `dictConfig` and `fileConfig` set it by default, in
+    whatever library or job they are called. To hear nothing, set a level.
+
+    These fields are not shown as such: `exc_info` (an exception, or True for the one that is being handled) adds a
+    traceback; `exc_text` is its text, if somebody has it already; `stacklevel`, counted from one, names a caller
+    further up; `stack_info=True` adds the stack.
+    """
+
+    def debug(self, event: str, /, **fields: Any) -> None:
         """What happened to one job, or costs nothing to leave out."""
         _write(logging.DEBUG, event, fields)
 
-    def info(self, event: str, **fields: Any) -> None:
+    def info(self, event: str, /, **fields: Any) -> None:
         """What happened to a batch, or to the worker."""
         _write(logging.INFO, event, fields)
 
-    def warning(self, event: str, **fields: Any) -> None:
+    def warning(self, event: str, /, **fields: Any) -> None:
         """What somebody may have to look after."""
         _write(logging.WARNING, event, fields)
 
-    def error(self, event: str, **fields: Any) -> None:
+    def error(self, event: str, /, **fields: Any) -> None:
         """What somebody has to look after. `exc_info` adds a traceback."""
         _write(logging.ERROR, event, fields)
 
@@ -48,37 +55,103 @@ class Log:
 log: Final = Log()
 
 
+class _Kept(NamedTuple):
+    """A handler that gets events, whatever becomes of the logger; and from which level on."""
+
+    handler: logging.Handler
+    level: int
+
+
+_kept: _Kept | None = None
+
+
+def keep(handler: logging.Handler | None, level: int = logging.INFO) -> None:
+    """Give each event to this handler, too, whatever anybody does to logging; None: to none any more.
+
+    For a process that is a worker and nothing else. A job's `dictConfig` replaces the handlers of the root logger,
+    `logging.disable` silences all of them, and a level may be set by anyone. The records it gets have the attribute
+    `kept`, so that another handler for the same place can leave them out.
+    """
+    global _kept  # noqa: PLW0603 -- one process, one log
+    _kept = None if handler is None else _Kept(handler, level)
+
+
+def is_kept() -> bool:
+    """Whether a handler is kept: this process is a worker and nothing else."""
+    return _kept is not None
+
+
 def _write(level: int, event: str, fields: dict[str, Any]) -> None:
-    if not _logger.isEnabledFor(level):
+    if _logger.disabled:
+        _logger.disabled = False
+    kept = _kept is not None and level >= _kept.level
+    heard = _logger.isEnabledFor(level)
+    if not (kept or heard):
         return
+    record = _record(level, event, fields)
+    if kept and _kept is not None:
+        record.kept = True
+        with suppress(Exception):
+            _kept.handler.handle(record)
+    if heard:
+        # A filter, or a handler of somebody's own, may raise: that is no reason to stop working.
+        with suppress(Exception):
+            _logger.handle(record)
+
+
+def _record(level: int, event: str, fields: dict[str, Any]) -> logging.LogRecord:
+    raised = _raised(fields.pop("exc_info", None))
+    raised_text = fields.pop("exc_text", None)
+    frame = _writer(fields.pop("stacklevel", 1))
+    stack = "".join(traceback.format_stack(frame)).rstrip() if fields.pop("stack_info", False) else None
     try:
-        write = getattr(_events(), _METHODS[level])
+        text, fields = _rendered(event, fields)
     except Exception:  # noqa: BLE001 -- no file can be opened any more, say, which is what the event is about
-        plain = {"exc_info": fields.pop("exc_info", None), "extra": {"event": event, "fields": fields}}
-        _logger.log(level, "%s %s", event, fields, **plain)
-    else:
-        write(event, **fields)
+        text = f"{event} {_shown(fields)}"
+    code = frame.f_code
+    # Not made by the factory, which a job may have replaced. The text is an argument: it may contain a %.
+    record = logging.LogRecord(
+        NAME, level, code.co_filename, frame.f_lineno, "%s", (text,), raised, code.co_name, stack
+    )
+    record.exc_text = raised_text if raised else None
+    record.event, record.fields = event, fields
+    return record
+
+
+def _writer(stacklevel: int) -> FrameType:
+    """The frame of whoever wrote the event."""
+    frame: FrameType = sys._getframe(_DEPTH + 1)  # noqa: SLF001 -- as the standard library's findCaller does
+    while stacklevel > 1 and frame.f_back is not None:
+        frame = frame.f_back
+        stacklevel -= 1
+    return frame
+
+
+def _raised(exc_info: Any) -> _Raised | None:
+    error = sys.exc_info()[1] if exc_info is True else exc_info
+    if isinstance(error, tuple):
+        error = error[1] if len(error) > 1 else None
+    return (type(error), error, error.__traceback__) if isinstance(error, BaseException) else None
+
+
+def _shown(fields: dict[str, Any]) -> str:
+    try:
+        return repr(fields)
+    except Exception as error:  # noqa: BLE001 -- a value's repr may raise
+        return f"(its fields could not be shown: {type(error).__name__})"
+
+
+def _rendered(event: str, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The text of an event, and its fields with those that are bound to the context."""
+    merge, render = _structlog()
+    fields = dict(merge(None, "", fields))
+    return f"{event} {render(None, '', fields)}" if fields else event, fields
 
 
 @cache
-def _events() -> structlog.stdlib.BoundLogger:
+def _structlog() -> tuple[Any, Any]:
     # With the first event that is written, and not before: with structlog comes rich, where that is installed, and most
     # processes that push have nothing to say. Together they are a fifth of what importing all of Chancy takes.
     import structlog  # noqa: PLC0415
 
-    render = structlog.processors.KeyValueRenderer(sort_keys=True)
-
-    def to_record(logger: Any, method: str, event: MutableMapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        name = event.pop("event")
-        passed = {key: event.pop(key) for key in ("exc_info", "stack_info", "stacklevel") if key in event}
-        text = f"{name} {render(logger, method, dict(event))}" if event else str(name)
-        extra = {"event": name, "fields": dict(event)}
-        # The text is an argument, not the format: it may contain a %.
-        return ("%s", text), {**passed, "extra": extra}
-
-    found: structlog.stdlib.BoundLogger = structlog.wrap_logger(
-        _logger,
-        processors=[structlog.contextvars.merge_contextvars, to_record],
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-    return found
+    return structlog.contextvars.merge_contextvars, structlog.processors.KeyValueRenderer(sort_keys=True)

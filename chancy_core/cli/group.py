@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import Any, Final
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
 from chancy_core.app import Chancy
-from chancy_core.cli import jobs, migrate, plugins, queues, settings, worker
+from chancy_core.cli import jobs, logs, migrate, plugins, queues, settings, worker
 from chancy_core.errors import ChancyError
 
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -39,7 +36,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except ChancyError as error:
-            Console(stderr=True, soft_wrap=True).print(f"[red]{type(error).__name__}:[/red] {escape(str(error))}")
+            logs.tell(error)
             ctx.exit(1)
 
 
@@ -48,16 +45,24 @@ class Group(click.Group):
 @click.option("--schema", help="The schema that holds Chancy's tables.")
 @click.option("--config", type=click.Path(dir_okay=False), help="The configuration file.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
+@click.option("--log-format", type=click.Choice(logs.FORMATS), help=logs.FORMAT_HELP)
 @click.version_option(package_name="chancy-core")
 @click.pass_context
-def chancy(ctx: click.Context, dsn: str | None, schema: str | None, config: str | None, log_level: str) -> None:
+def chancy(
+    ctx: click.Context, dsn: str | None, schema: str | None, config: str | None, log_level: str, log_format: str | None
+) -> None:
     """A job queue on PostgreSQL."""
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s", level=logging.WARNING)
-    logging.getLogger("chancy").setLevel(log_level.upper())
+    logs.set_up(log_level, log_format)
     # Functions are found as `python -m` would find them: from here.
     if os.getcwd() not in sys.path:  # noqa: PTH109 -- sys.path holds strings
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
-    ctx.obj = lambda **settings: Chancy(dsn, schema=schema, config=config, **settings)
+
+    def new_chancy(**settings: Any) -> Chancy:
+        made = Chancy(dsn, schema=schema, config=config, **{"log_format": log_format, **settings})
+        logs.use(made.settings.log_format)
+        return made
+
+    ctx.obj = new_chancy
 
 
 for command in (worker.worker, migrate.migrate, queues.queue, jobs.job, jobs.push, settings.config, plugins.plugins):

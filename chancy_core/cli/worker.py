@@ -17,6 +17,7 @@ from typing import Final
 import click
 
 from chancy_core.app import Chancy
+from chancy_core.cli import logs
 from chancy_core.cli.garbage import keep_all
 from chancy_core.cli.ranged import Ranged
 from chancy_core.log import log
@@ -38,13 +39,15 @@ SECOND_ENDS_WITHIN_S: Final = 0.9
 @click.option("--tag", "tags", multiple=True, help="A tag that queues may ask for; may be repeated.")
 @click.option("--concurrency", type=Ranged(CONCURRENCY), help="Jobs at a time, for queues that do not say.")
 @click.option("--grace", "grace_s", type=Ranged(GRACE_S), help="Seconds that running jobs may take to end at shutdown.")
+@click.option("--log-format", type=click.Choice(logs.FORMATS), help=logs.FORMAT_HELP)
 @click.pass_obj
 def worker(
-    new_chancy: Callable[[], Chancy],
+    new_chancy: Callable[..., Chancy],
     name: str | None,
     tags: tuple[str, ...],
     concurrency: int | None,
     grace_s: float | None,
+    log_format: str | None,
 ) -> None:
     """Run jobs until told to stop.
 
@@ -53,9 +56,12 @@ def worker(
     outcomes could not be written, 6 it could do nothing any more and should be started again.
     """
     raise_descriptor_limit()
+    if log_format is not None:
+        logs.use(log_format)
+    logs.keep()
 
     async def work() -> Stopped:
-        chancy = new_chancy()
+        chancy = new_chancy() if log_format is None else new_chancy(log_format=log_format)
         running = Worker(chancy, name=name, tags=tags or None, concurrency=concurrency, grace_s=grace_s)
         with _heeded(running) as told:
             return await _serve(chancy, running, told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta, field
@@ -91,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         pool_max_size: how many connections the pool opens at most.
         discover: whether to look for installed plugins.
         plugin_order: names of plugins whose hooks run first, in this order.
+        log_format: how the `chancy` command writes events to standard error: `json`, `console`, or `auto`: JSON
+            unless it is a terminal.
         worker: the table `[worker]`.
         queues: name to the fields of a `Queue` that were given; each has been checked.
         plugins: name to the plugin's table as it was written; the plugin host checks it.
@@ -121,6 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     plugin_order: Annotated[list[Text], Meta(description='a list of names of plugins, such as ["cron"]')] = field(
         default_factory=list
     )
+    log_format: Annotated[Literal["auto", "json", "console"], Meta(description='"auto", "json" or "console"')] = "auto"
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     queues: dict[str, dict[str, Any]] = field(default_factory=dict)
     plugins: dict[str, dict[str, Any]] = field(default_factory=dict)

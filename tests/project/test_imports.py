@@ -120,7 +120,7 @@ def test_an_event_is_told_even_if_structlog_cannot_be_loaded(monkeypatch, caplog
     def none_left() -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(log_module, "_events", none_left)
+    monkeypatch.setattr(log_module, "_structlog", none_left)
     log.error("connection_lost", error="Too many open files", exc_info=ValueError("x"))
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
@@ -150,7 +150,7 @@ def test_an_event_is_the_same_if_the_application_renames_the_levels(monkeypatch,
 
 def test_an_event_below_the_level_costs_nothing(monkeypatch, caplog) -> None:
     """Nothing is loaded or rendered for an event that nobody wants."""
-    monkeypatch.setattr(log_module, "_events", lambda: pytest.fail("it was rendered"))
+    monkeypatch.setattr(log_module, "_structlog", lambda: pytest.fail("it was rendered"))
     with caplog.at_level(logging.WARNING, logger="chancy"):
         log.info("jobs_done", count=3)
     assert not caplog.records
