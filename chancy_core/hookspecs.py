@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -21,6 +22,8 @@ import pluggy
 from chancy_core.values.job import Job
 from chancy_core.values.queue import Queue
 from chancy_core.values.queuedjob import Outcome, QueuedJob
+from chancy_core.values.raised import Raised
+from chancy_core.values.verdicts import Verdict
 
 if TYPE_CHECKING:
     import click
@@ -107,6 +110,30 @@ async def claim_budget(queue: Queue, wanted: int, connection: psycopg.AsyncConne
 
     If it raises, takes too long or returns anything else, that is logged and counted, and counts as 0: a limit that
     cannot be checked must not be exceeded. So does, for the whole claim, a `Budget.taken` that fails.
+    """
+
+
+@hookspec(firstresult=True)
+def on_failure(job: QueuedJob, error: Raised) -> float | timedelta | Verdict | None:
+    """When a run has failed, before it is decided what becomes of its job.
+
+    Called once a failed run, on the worker's loop, in plugin order, until one answers. A run that its worker stopped,
+    or could not begin, has not failed; one that raised a verdict has said itself what is to become of it; and a
+    `CannotRun` no retry can help: for those it is not called.
+
+    Args:
+        job: the run's job, as it was claimed; `job.attempts` is the attempt that failed.
+        error: what the run raised. `error.exception` is the exception itself where it was raised in this process, and
+            None for runs in child processes; `error.is_a(ConnectionError)` and the texts are there in any case.
+
+    Returns:
+        Seconds, or a timedelta, to wait that long instead of the job's backoff, if it is tried again: its attempts,
+        `retry_on` and `give_up_on` say whether it is. Or a verdict, as if the job had raised it: `Retry` tries again
+        whatever these two say, while attempts are left; `Snooze` gives the attempt back; `Cancel` ends the job. What
+        the run raised is recorded among the job's errors, unless the attempt is given back. None is no opinion.
+
+    If it raises, or returns anything else, that is logged and counted, and counts as no opinion. Without one, the job's
+    own policy decides.
     """
 
 

@@ -39,6 +39,8 @@ def plugins(new_chancy: Callable[..., Chancy]) -> None:
         console.print(f"How they do in running workers is not known: {escape(str(error))}")
         return
     console.print(_running(workers) if workers else "No worker runs.")
+    for line in _unable(workers):
+        console.print(line)
 
 
 def _installed(chancy: Chancy) -> Table:
@@ -65,6 +67,17 @@ def _running(workers: list[WorkerInfo]) -> Table:
         for plugin in worker.status.plugins:
             table.add_row(name, leads, *_cells(plugin))
     return table
+
+
+def _unable(workers: list[WorkerInfo]) -> list[str]:
+    """What workers cannot run, a line each."""
+    return [
+        f"\n{escape(worker.name)} cannot run {escape(one.func)}, as it found {_ago(one.since_s_ago)}, and leaves its "
+        f"jobs in the queue {escape(one.queue)} to other workers: {escape(one.problem)}"
+        for worker in workers
+        if worker.status is not None
+        for one in worker.status.unable
+    ]
 
 
 def _leads(worker: WorkerInfo) -> str:

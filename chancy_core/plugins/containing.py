@@ -13,6 +13,7 @@ from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.calling import HookAbandoned, within
 from chancy_core.plugins.weather import LostInHook, is_outage
 from chancy_core.store.weather import text_of
+from chancy_core.values.storable import one_line
 from chancy_core.values.workerinfo import PluginStatus
 
 # How much of an error is shown in a plugin's status; the log has all of it.
@@ -65,7 +66,7 @@ class Containment:
             ticks=self.ticks[name],
             ticked_s_ago=age_s(self._ticked_at.get(name)),
             failures=sum(count for (one, _), count in dict(self.failures).items() if one == name),
-            error=None if error is None else _printable(error),
+            error=None if error is None else one_line(error, ERROR_SHOWN),
             failed_s_ago=failed_s_ago,
         )
 
@@ -212,8 +213,3 @@ def told(error: BaseException) -> str:
 def age_s(moment: float | None) -> float | None:
     """Seconds since a moment of the monotonic clock."""
     return None if moment is None else time.monotonic() - moment
-
-
-def _printable(text: str) -> str:
-    """One line that any terminal and any database takes."""
-    return "".join(char if char.isprintable() else " " for char in text[:ERROR_SHOWN])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 import pluggy
@@ -32,6 +33,9 @@ from chancy_core.store import Migration
 from chancy_core.store.weather import text_of
 from chancy_core.values.job import Job
 from chancy_core.values.queuedjob import Outcome, QueuedJob
+from chancy_core.values.raised import NO_ADVICE, Advice, Raised
+from chancy_core.values.ranges import DELAY_S
+from chancy_core.values.verdicts import Verdict
 from chancy_core.values.workerinfo import WorkerStatus
 
 T = TypeVar("T")
@@ -144,6 +148,17 @@ class PluginHost(Budgets):
                 self._timed(one, "on_recorded", outcomes=outcomes, worker=worker)
             except BaseException as error:  # noqa: BLE001 -- the outcomes are recorded, and others want to know too
                 self._failed(one.plugin, "on_recorded", error)
+
+    def on_failure(self, job: QueuedJob, error: Raised) -> Advice:
+        """What the plugins want to become of a run that failed: the first that has an opinion."""
+        for one in self._hooks["on_failure"]:
+            try:
+                answer = self._timed(one, "on_failure", job=job, error=error)
+                if answer is not None:
+                    return _advice(answer)
+            except BaseException as broken:  # noqa: BLE001 -- others may know, and at last the job's own policy does
+                self._failed(one.plugin, "on_failure", broken)
+        return NO_ADVICE
 
     # -- the application's life, and the worker's ------------------------------------------
 
@@ -268,6 +283,19 @@ def _ordered(manager: pluggy.PluginManager, hook: str) -> list[Implementation]:
         Implementation(found.plugin_name, found.function, tuple(found.argnames))
         for found in reversed(caller.get_hookimpls())
     ]
+
+
+def _advice(answer: Any) -> Advice:
+    if isinstance(answer, Verdict):
+        told = Raised.of(answer)
+        if told.wish is None:
+            raise TypeError(told.message)
+        return told.advice
+    delay_s = answer.total_seconds() if isinstance(answer, timedelta) else answer
+    if not DELAY_S.holds(delay_s):
+        allowed = f"None, seconds from 0 to {DELAY_S.high:,}, or a Retry, Snooze or Cancel"
+        raise TypeError(f"it must return {allowed}, not {answer!r:.200}")
+    return Advice(delay_s=float(delay_s))
 
 
 def _same_length(changed: Any, jobs: list[Job]) -> list[Job]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -23,9 +23,24 @@ class Wish(StrEnum):
     CANCEL = "cancel"
 
 
+class Advice(NamedTuple):
+    """What is to become of a run that failed, if somebody has a say in it: the job by a verdict, or a plugin.
+
+    Attributes:
+        wish: a verdict's; None: whether it is tried again is for the job's own policy to say.
+        delay_s: seconds until it is; None: as the job's backoff says.
+        reason: a verdict's, in its own words.
+    """
+
+    wish: Wish | None = None
+    delay_s: float | None = None
+    reason: str = ""
+
+
 _WISHES: Final[dict[type[Verdict], Wish]] = {Snooze: Wish.SNOOZE, Retry: Wish.RETRY, Cancel: Wish.CANCEL}
 
 
+NO_ADVICE: Final = Advice()
 # A class of exceptions, or the name of one.
 Kind: TypeAlias = type[BaseException] | str
 
@@ -50,6 +65,11 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True):
     wish: Wish | None = None
     delay_s: float | None = None
     exception: BaseException | None = None
+
+    @property
+    def advice(self) -> Advice:
+        """What the job itself wants to become of it: as its verdict says, if it is one."""
+        return Advice(self.wish, self.delay_s, self.message) if self.wish is not None else NO_ADVICE
 
     def is_a(self, *kinds: Kind) -> bool:
         """Whether it is one of these exceptions, or inherits from one: classes, or their names."""

@@ -1,4 +1,4 @@
-"""Texts as they can be stored: without what PostgreSQL refuses, and no longer than is good."""
+"""Texts as they can be stored, or shown: without what PostgreSQL refuses, and no longer than is good."""
 
 from __future__ import annotations
 
@@ -19,3 +19,8 @@ def clean(text: str, limit: int, *, keep_end: bool) -> str:
         text = f"… {text[-limit + 2 :]}" if keep_end else f"{text[: limit - 2]} …"
     # What PostgreSQL cannot store is written as an escape, so that the record is kept all the same.
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def one_line(text: str, limit: int) -> str:
+    """One line that any terminal and any database takes."""
+    return "".join(char if char.isprintable() else " " for char in text[:limit])

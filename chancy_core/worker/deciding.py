@@ -10,7 +10,7 @@ from chancy_core.errors import CannotRun
 from chancy_core.executors import Report, StopReason
 from chancy_core.values.backoff import DEFAULT_BACKOFF
 from chancy_core.values.queuedjob import JobError, Outcome, QueuedJob, State
-from chancy_core.values.raised import Raised, Wish
+from chancy_core.values.raised import NO_ADVICE, Advice, Raised, Wish
 from chancy_core.values.storable import noted
 
 NO_RETRY_HELPS: Final = "Not retried: no retry could help."
@@ -26,12 +26,14 @@ class Policy(NamedTuple):
     Attributes:
         worker: the worker's name, for the record of an error.
         unrunnable_for_s: for so many seconds a job that workers cannot run goes back to be tried by others.
+        advise: asked of a run that failed, unless the job itself has said what is to become of it: the plugins' say.
         tell: called with each outcome that records an error, and with what was raised, once it is decided. The
             exception itself is let go then: with it goes whatever the frames of its traceback hold.
     """
 
     worker: str
     unrunnable_for_s: float = 86_400.0
+    advise: Callable[[QueuedJob, Raised], Advice] = lambda _job, _raised: NO_ADVICE
     tell: Callable[[Outcome, Raised], None] = _unheard
 
 
@@ -81,29 +83,31 @@ def cancelled(job: QueuedJob, note: str) -> Outcome:
 
 
 def _of_raised(job: QueuedJob, raised: Raised, report: Report, policy: Policy) -> Outcome:
-    if not report.begun and not raised.is_a(CannotRun):
+    hopeless = raised.is_a(CannotRun)
+    if not report.begun and not hopeless:
         return _unrunnable(job, raised, report, policy)
-    if raised.wish is Wish.SNOOZE:
-        return _ended(job, report, State.RETRYING, delay_s=raised.delay_s, spent=False, note=raised.message)
+    advice = raised.advice if raised.wish is not None or hopeless else policy.advise(job, raised)
+    if advice.wish is Wish.SNOOZE:
+        return _ended(job, report, State.RETRYING, delay_s=advice.delay_s, spent=False, note=advice.reason)
     if raised.wish is Wish.CANCEL:
-        return _ended(job, report, State.CANCELLED, note=raised.message)
+        return _ended(job, report, State.CANCELLED, note=advice.reason)
     error = _recorded(job, raised, policy)
-    problem = _why_no_retry(job, raised)
+    if advice.wish is Wish.CANCEL:
+        return _ended(job, report, State.CANCELLED, error=error, note=advice.reason)
+    problem = NO_RETRY_HELPS if hopeless else _why_no_retry(job, raised, advice)
     if problem is not None:
         return _ended(job, report, State.FAILED, error=error, note=problem)
-    delay_s = raised.delay_s
+    delay_s = advice.delay_s
     if delay_s is None:
         delay_s = (job.backoff or DEFAULT_BACKOFF).delay_s(job.attempts)
     return _ended(job, report, State.RETRYING, error=error, delay_s=delay_s)
 
 
-def _why_no_retry(job: QueuedJob, raised: Raised) -> str | None:
+def _why_no_retry(job: QueuedJob, raised: Raised, advice: Advice) -> str | None:
     """Why no other attempt follows, which may need no words; None: one does."""
-    if raised.is_a(CannotRun):
-        return NO_RETRY_HELPS
     if job.attempts >= job.max_attempts:
         return ""
-    if raised.wish is None and not job.retries(raised):
+    if advice.wish is not Wish.RETRY and not job.retries(raised):
         return f"Not retried: the job gives up on {raised.type}."
     return None
 

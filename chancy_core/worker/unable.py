@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from chancy_core.log import log
+from chancy_core.values.storable import one_line
 from chancy_core.values.workerinfo import UnableStatus
 
 # How long a function is left alone, first and at most.
@@ -20,6 +21,8 @@ LONGEST_S: Final = 60.0
 # How soon it is told again that a function still cannot be run, first and at most; doubled each time.
 TELL_AGAIN_S: Final = 60.0
 TELL_AGAIN_MAX_S: Final = 3600.0
+# How much of a problem is shown in the worker's status; the log has all of it.
+SHOWN: Final = 300
 HINT: Final = (
     "Its jobs go to other workers, no attempt spent. Mend it here (deploy the module, install what it needs, allow it "
     "in `functions`, raise the limits of this process), and restart the worker."
@@ -107,7 +110,12 @@ class Unable:
         """What there is to say of them, for people to look at."""
         now = time.monotonic()
         return [
-            UnableStatus(queue=self._queue, func=func, problem=fault.problem, since_s_ago=now - fault.found_at)
+            UnableStatus(
+                queue=self._queue,
+                func=one_line(func, SHOWN),
+                problem=one_line(fault.problem, SHOWN),
+                since_s_ago=now - fault.found_at,
+            )
             for func, fault in self._faults.items()
         ]
 

@@ -95,7 +95,7 @@ class Parts:
             tags=tags,
             concurrency=concurrency,
             finisher=self.finisher,
-            policy=Policy(worker.name, chancy.settings.worker.unrunnable_for_s),
+            policy=Policy(worker.name, chancy.settings.worker.unrunnable_for_s, chancy.plugins.on_failure),
             executor_settings=self._executor_settings,
             claimer=self._claimer,
             enforced=chancy.plugins.enforced,

@@ -116,7 +116,6 @@ async def test_a_worker_without_plugins_says_nothing(chancy, query):
         await until(lambda: query("SELECT 1 FROM {s}.workers WHERE seen_at > started_at"))
         (found,) = await chancy.get_workers()
         assert (found.name, found.status) == (worker.name, None)
-        assert not [task for task in worker._duties if task.get_name() == "status"]
 
 
 # -- chancy plugins ----------------------------------------------------------------------------
@@ -194,3 +193,14 @@ def test_the_command_is_there(schema, dsn, query):
     assert query("SELECT to_regclass('{s}.jobs')") == [(None,)]
     CliRunner().invoke(command, ["migrate"], env=environment)
     assert "No worker runs." in CliRunner().invoke(command, ["plugins"], env=environment).output
+
+
+async def test_the_command_names_what_workers_cannot_run(new_chancy, shown):
+    """A function that a worker leaves to others stands below the table, with the queue and the reason, in one line."""
+    async with new_chancy() as chancy, Worker(chancy) as worker:
+        await chancy.push(Job(func="nowhere.f"))
+        await told(chancy, lambda status: status.unable)
+        lines = await asyncio.to_thread(shown)
+    (line,) = [line for line in map(" ".join, lines) if "cannot run" in line]
+    assert line.startswith(f"{worker.name} cannot run nowhere.f, as it found ")
+    assert "leaves its jobs in the queue default to other workers: nowhere.f does not import" in line

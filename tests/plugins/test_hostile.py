@@ -34,6 +34,7 @@ NOT_OF_A_WORKER = {"on_push", "migrations", "commands", "on_open", "on_close"}
 WORKS = {
     "on_claim": True,
     "around_job": True,
+    "on_failure": True,
     "on_complete": True,
     "on_recorded": True,
     "on_tick": True,

@@ -85,6 +85,10 @@ class Hostile(Plugin):
         return self.rarely.plain()
 
     @hookimpl
+    def on_failure(self) -> Any:
+        return self.dice.plain()
+
+    @hookimpl
     async def on_complete(self, connection: Any) -> Any:
         if random.random() < 0.1:
             await connection.execute(random.choice(SPOILING))
