@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from chancy_core.app.reading import Pushable
-from chancy_core.app.reference import Reference
+from chancy_core.app.reference import Reference, References
 from chancy_core.errors import InvalidJob
+from chancy_core.store import Flow
 from chancy_core.store.ids import new_id
 from chancy_core.store.jobrows import JobRow, job_row
 from chancy_core.store.lines import Lines
 from chancy_core.store.notices import notice_of
+from chancy_core.store.pushes import insert_many
 from chancy_core.values.decorating import as_job
 from chancy_core.values.job import Job
 from chancy_core.values.notices import Notice
 
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
+
+Many: TypeAlias = Pushable | Iterable[Pushable] | AsyncIterable[Pushable]
 
 
 def row_of(chancy: Chancy, queue: str | Pushable | None, job: Pushable | None) -> JobRow:
@@ -31,19 +35,6 @@ def row_of(chancy: Chancy, queue: str | Pushable | None, job: Pushable | None) -
     if chancy.plugins.has("on_push"):
         (job,) = chancy.plugins.on_push([job])
     return job_row(job, job.queue, new_id(), chancy.settings.payload_limit_bytes)
-
-
-def lines_of(chancy: Chancy, queue: str | None) -> Lines:
-    """What makes the lines of a bulk push, once plugins have seen the jobs."""
-    chancy.check_schema()
-    limit = chancy.settings.payload_limit_bytes
-    if not chancy.plugins.has("on_push"):
-        return Lines(queue, limit)
-
-    def prepare(jobs: list[Job]) -> list[Job]:
-        return chancy.plugins.on_push([job.with_queue(queue) for job in jobs] if queue else jobs)
-
-    return Lines(None, limit, prepare)
 
 
 def notices_for(chancy: Chancy, row: JobRow) -> list[Notice]:
@@ -69,7 +60,54 @@ def _named(queue: str | Pushable | None, job: Pushable | None) -> tuple[str | No
     return queue, job
 
 
-def spread(
+class Bulk:
+    """One bulk push: its jobs as they come in, and what is known of those that were sent.
+
+    Args:
+        chancy: who pushes.
+        given: what `push_many` was given.
+        patience_ms: how long to wait for a transaction that is about to take a unique key; None: as the session does.
+
+    Attributes:
+        jobs: the jobs.
+    """
+
+    def __init__(self, chancy: Chancy, given: Sequence[str | Many], *, patience_ms: int | None) -> None:
+        queue, self.jobs = _spread(given)
+        self._chancy = chancy
+        self._patience_ms = patience_ms
+        self._lines = _lines(chancy, queue)
+        self._declared: set[str] = set()
+        self._taken: dict[str, uuid.UUID] = {}
+
+    def insert(self, chunks: Iterator[list[Pushable]]) -> Flow[None]:
+        """Send some of them."""
+        store, lines = self._chancy.store, self._lines
+        return insert_many(store, lines, chunks, self._declared, self._taken, patience_ms=self._patience_ms)
+
+    def notify(self) -> Flow[None]:
+        """Tell the workers, after the last."""
+        return self._chancy.store.notify(sorted(self._lines.notices))
+
+    def references(self) -> References:
+        """The handles, in the order of the jobs."""
+        return References(self._chancy, self._lines.runs, self._taken)
+
+
+def _lines(chancy: Chancy, queue: str | None) -> Lines:
+    """What makes the lines of a bulk push, once plugins have seen the jobs."""
+    chancy.check_schema()
+    limit = chancy.settings.payload_limit_bytes
+    if not chancy.plugins.has("on_push"):
+        return Lines(queue, limit)
+
+    def prepare(jobs: list[Job]) -> list[Job]:
+        return chancy.plugins.on_push([job.with_queue(queue) for job in jobs] if queue else jobs)
+
+    return Lines(None, limit, prepare)
+
+
+def _spread(
     jobs: Sequence[str | Pushable | Iterable[Pushable] | AsyncIterable[Pushable]],
 ) -> tuple[str | None, Iterable[Pushable] | AsyncIterable[Pushable]]:
     """The queue's name, if it comes first, and the jobs, given one by one or as one iterable."""

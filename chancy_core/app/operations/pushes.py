@@ -16,13 +16,13 @@ import psycopg
 
 from chancy_core.app.callers import run_on, run_on_sync, savepoint, savepoint_sync, sync_connection
 from chancy_core.app.held import key_is_held
-from chancy_core.app.preparing import lines_of, notices_for, reference_of, row_of, spread
+from chancy_core.app.preparing import Bulk, notices_for, reference_of, row_of
 from chancy_core.app.reading import OneAtATime, Pushable, groups, groups_sync
 from chancy_core.app.reference import Reference, References
 from chancy_core.errors import ChancyError, DatabaseUnavailable
 from chancy_core.store.connect import where
 from chancy_core.store.jobrows import JobRow
-from chancy_core.store.pushes import holders, insert_again, insert_jobs, insert_many
+from chancy_core.store.pushes import holders, insert_again, insert_jobs
 from chancy_core.store.weather import Fault, fault_of, text_of
 from chancy_core.values.notices import Notice
 
@@ -133,35 +133,26 @@ async def push_many(
         InvalidJob: as `push`; the message says which of the jobs.
         UnknownQueue: as `push`.
     """
-    queue, given = spread(jobs)
-    lines = lines_of(self, queue)
-    declared: set[str] = set()
-    taken: dict[str, uuid.UUID] = {}
-    patience_ms = MANY_PATIENCE_MS if connection is None else None
+    bulk = Bulk(self, jobs, patience_ms=MANY_PATIENCE_MS if connection is None else None)
     async with _transaction(self, connection) as own:
         async with OneAtATime() as writing:
-            async for chunks in groups(given):
-                flow = insert_many(self.store, lines, chunks, declared, taken, patience_ms=patience_ms)
+            async for chunks in groups(bulk.jobs):
                 # While the server takes these jobs, the next ones are read.
-                await writing.next(run_on(own, flow))
-        await run_on(own, self.store.notify(sorted(lines.notices)))
-    return References(self, lines.runs, taken)
+                await writing.next(run_on(own, bulk.insert(chunks)))
+        await run_on(own, bulk.notify())
+    return bulk.references()
 
 
 def sync_push_many(self: Chancy, *jobs: str | Pushable | Iterable[Pushable], connection: Any = None) -> References:
     """As `push_many`, for code without asyncio. `connection` must be a sync one."""
-    queue, given = spread(jobs)
-    if isinstance(given, AsyncIterable):
+    bulk = Bulk(self, jobs, patience_ms=MANY_PATIENCE_MS if connection is None else None)
+    if isinstance(bulk.jobs, AsyncIterable):
         raise TypeError("sync_push_many cannot read an async iterable: give a plain one, or use push_many.")
-    lines = lines_of(self, queue)
-    declared: set[str] = set()
-    taken: dict[str, uuid.UUID] = {}
-    patience_ms = MANY_PATIENCE_MS if connection is None else None
     with _transaction_sync(self, connection) as own:
-        for chunks in groups_sync(given):
-            run_on_sync(own, insert_many(self.store, lines, chunks, declared, taken, patience_ms=patience_ms))
-        run_on_sync(own, self.store.notify(sorted(lines.notices)))
-    return References(self, lines.runs, taken)
+        for chunks in groups_sync(bulk.jobs):
+            run_on_sync(own, bulk.insert(chunks))
+        run_on_sync(own, bulk.notify())
+    return bulk.references()
 
 
 @asynccontextmanager
