@@ -104,15 +104,13 @@ def _record(level: int, event: str, fields: dict[str, Any]) -> logging.LogRecord
     raised_text = fields.pop("exc_text", None)
     frame = _writer(fields.pop("stacklevel", 1))
     stack = "".join(traceback.format_stack(frame)).rstrip() if fields.pop("stack_info", False) else None
-    try:
-        text, fields = _rendered(event, fields)
-    except Exception:  # noqa: BLE001 -- no file can be opened any more, say, which is what the event is about
-        text = f"{event} {_shown(fields)}"
+    with suppress(Exception):
+        # What is bound to the context. Perhaps no file can be opened any more, which is what the event is about.
+        fields = dict(_structlog()[0](None, "", fields))
     code = frame.f_code
     # Not made by the factory, which a job may have replaced. The text is an argument: it may contain a %.
-    record = logging.LogRecord(
-        NAME, level, code.co_filename, frame.f_lineno, "%s", (text,), raised, code.co_name, stack
-    )
+    text = (_Text(event, fields),)
+    record = logging.LogRecord(NAME, level, code.co_filename, frame.f_lineno, "%s", text, raised, code.co_name, stack)
     record.exc_text = raised_text if raised else None
     record.event, record.fields = event, fields
     return record
@@ -134,18 +132,31 @@ def _raised(exc_info: Any) -> _Raised | None:
     return (type(error), error, error.__traceback__) if isinstance(error, BaseException) else None
 
 
-def _shown(fields: dict[str, Any]) -> str:
-    try:
-        return repr(fields)
-    except Exception as error:  # noqa: BLE001 -- a value's repr may raise
-        return f"(its fields could not be shown: {type(error).__name__})"
+class _Text:
+    """The text of an event, made when somebody wants it: lines of JSON have no use for it."""
 
+    __slots__ = ("_event", "_fields")
 
-def _rendered(event: str, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The text of an event, and its fields with those that are bound to the context."""
-    merge, render = _structlog()
-    fields = dict(merge(None, "", fields))
-    return f"{event} {render(None, '', fields)}" if fields else event, fields
+    def __init__(self, event: str, fields: dict[str, Any]) -> None:
+        self._event = event
+        self._fields = fields
+
+    def __str__(self) -> str:
+        if not self._fields:
+            return self._event
+        try:
+            return f"{self._event} {self._shown()}"
+        except Exception as error:  # noqa: BLE001 -- a value's repr may raise
+            return f"{self._event} (its fields could not be shown: {type(error).__name__})"
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def _shown(self) -> str:
+        try:
+            return str(_structlog()[1](None, "", dict(self._fields)))
+        except OSError:
+            return repr(self._fields)
 
 
 @cache

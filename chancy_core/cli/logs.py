@@ -9,6 +9,7 @@ import math
 import os
 import re
 import sys
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
@@ -25,6 +26,9 @@ CONSOLE: Final = "console"
 VARIABLE: Final = "CHANCY_LOG_FORMAT"
 FORMATS: Final = (AUTO, JSON, CONSOLE)
 FORMAT_HELP: Final = "How events are written. Default: the setting log_format, or else JSON unless it is a terminal."
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+# What is the same in JSON; looked at by its very class, because most values are one of these.
+_PLAIN: Final = frozenset({bool, int, type(None)})
 # Not the records' own: an application may have other names for the levels, with colours for instance.
 _LEVELS: Final = {
     logging.DEBUG: "debug",
@@ -78,7 +82,7 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = exception
         if record.stack_info:
             line["stack"] = record.stack_info
-        return json.dumps(_jsonable(line, DEPTH_MAX), separators=(",", ":"))
+        return _encode({key: _jsonable(value, DEPTH_MAX) for key, value in line.items()})
 
     def _exception(self, record: logging.LogRecord) -> str | None:
         if not record.exc_text and record.exc_info:
@@ -88,14 +92,21 @@ class JsonFormatter(logging.Formatter):
 
 def _jsonable(value: Any, depth: int) -> Any:
     """A value as JSON has it; what JSON does not have, as text."""
+    kind = type(value)
+    if kind is str:
+        return without_passwords(_cut(value))
+    if kind in _PLAIN:
+        return value
+    return _made_jsonable(value, depth)
+
+
+def _made_jsonable(value: Any, depth: int) -> Any:
     if isinstance(value, Enum):
         value = value.value
     if depth > 0 and isinstance(value, Mapping):
         return {_text(key): _jsonable(item, depth - 1) for key, item in list(value.items())[:ITEMS_MAX]}
     if depth > 0 and isinstance(value, list | tuple | set | frozenset):
         return [_jsonable(item, depth - 1) for item in list(value)[:ITEMS_MAX]]
-    if value is None or isinstance(value, bool):
-        return value
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float) and math.isfinite(value):
@@ -193,6 +204,15 @@ def keep() -> None:
         handler.setStream(open(descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1))  # noqa: SIM115, PTH123
     log.keep(handler, logging.getLogger(log.NAME).level)
     logging.captureWarnings(True)
+    threading.excepthook = lambda told: _not_caught(told.exc_value, thread=getattr(told.thread, "name", None))
+    sys.excepthook = lambda _type, error, _traceback: _not_caught(error)
+    sys.unraisablehook = lambda told: _not_caught(told.exc_value, raised_in=_text(told.object))
+
+
+def _not_caught(error: BaseException | None, **where: str | None) -> None:
+    """What a thread of a job has raised, say: an event as well, because several lines are none in JSON."""
+    if not isinstance(error, SystemExit):
+        log.log.error("exception_not_caught", exc_info=error, **where)
 
 
 def tell(error: BaseException) -> None:

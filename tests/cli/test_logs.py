@@ -28,7 +28,7 @@ from chancy_core.cli.group import chancy as command
 from chancy_core.cli.logs import ConsoleFormatter, JsonFormatter, without_passwords
 from chancy_core.log import log
 
-RUDE = ("configures", "configures_root", "forces", "disables", "breaks", "takes_stderr")
+RUDE = ("raises_beside", "configures", "configures_root", "forces", "disables", "breaks", "takes_stderr")
 NOWHERE = "postgresql://ann:hunter2@127.0.0.1:1/app?connect_timeout=2"
 
 
@@ -349,6 +349,9 @@ async def test_no_job_silences_the_worker(chancy, dsn, schema, tmp_path):
     finally:
         worker.kill()
         worker.wait()
+    (thread, unraisable) = events("exception_not_caught")
+    assert (thread["thread"], "ValueError: in a thread" in thread["exception"]) == ("beside", True)
+    assert "__del__" in unraisable["raised_in"]
     assert len(events("worker_started")) == len(events("worker_stopping")) == len(events("worker_stopped")) == 1
 
 

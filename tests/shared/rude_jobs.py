@@ -8,7 +8,21 @@ import logging
 import logging.config
 import os
 import sys
+import threading
 from typing import Any
+
+
+def raises_beside() -> None:
+    """In a thread, and where nobody can catch it."""
+
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError("in __del__")
+
+    thread = threading.Thread(target=fails, kwargs={"message": "in a thread"}, name="beside")
+    thread.start()
+    thread.join()
+    Broken()
 
 
 def configures() -> None:
