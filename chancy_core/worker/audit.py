@@ -17,6 +17,7 @@ from chancy_core.store import Store
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
 from chancy_core.values.notices import Notice
+from chancy_core.worker.reporting import IDS_MAX
 
 RunKey: TypeAlias = tuple[uuid.UUID, int]
 
@@ -122,7 +123,7 @@ class Auditor:
             meta=None,
             options=None,
         )
-        log.warning("claims_unheard", count=count)
+        log.warning("claims_unheard", count=count, jobs=[str(id_) for id_, _ in keys[:IDS_MAX]])
         notices = [Notice.back(queue) for queue in sorted(set(runs.values()))]
         yield from self._store.notify(notices)
         for notice in notices:

@@ -15,6 +15,7 @@ from chancy_core.store.session import WorkerConnection
 from chancy_core.values.notices import Notice
 from chancy_core.worker.duty import Alarm
 from chancy_core.worker.moving import Mover, Statements
+from chancy_core.worker.reporting import parts
 
 # All workers sleep until the same moment; a little spread lets the first of them do it for all.
 SPREAD_S: Final = 0.02
@@ -122,8 +123,9 @@ class Promoter:
     def _promote_these(self, ids: Sequence[uuid.UUID]) -> Flow[list[uuid.UUID]]:
         rows = yield self._store.query("promote_these", ids=list(ids))
         failed = [id_ for _, runnable, id_ in rows if not runnable]
-        if failed:
-            log.warning("jobs_used_up", count=len(failed), hint="Somebody else wrote them: attempts = max_attempts.")
+        for part in parts([str(id_) for id_ in failed]):
+            hint = "Somebody else wrote them: attempts = max_attempts."
+            log.warning("jobs_used_up", count=len(part), jobs=part, hint=hint)
         yield from self._promoted({queue for queue, runnable, _ in rows if runnable}, len(rows) - len(failed))
         return [id_ for _, _, id_ in rows]
 
@@ -150,9 +152,10 @@ class Promoter:
         return [row[0] for row in rows]
 
     def _swept(self, rows: Sequence[Sequence[Any]]) -> int:
-        if rows:
-            expired = sum(1 for _, _, expired in rows if expired)
-            log.info("jobs_swept", expired=expired, cancelled=len(rows) - expired)
+        for part in parts(rows):
+            expired = sum(1 for _, _, expired in part if expired)
+            jobs = [str(id_) for id_, *_ in part]
+            log.info("jobs_swept", expired=expired, cancelled=len(part) - expired, jobs=jobs)
         return len(rows)
 
     def _find_over(self, limit: int, tried: Sequence[uuid.UUID]) -> Flow[list[tuple[uuid.UUID, str]]]:

@@ -26,6 +26,7 @@ from chancy_core.store.weather import is_weather, text_of
 from chancy_core.values.notices import Notice
 from chancy_core.worker.duty import Alarm
 from chancy_core.worker.lease import Lease
+from chancy_core.worker.reporting import parts
 
 BATCH: Final = 500
 # How often somebody looks, on the average, for runs of workers that nobody knows any more; all workers share that.
@@ -209,8 +210,7 @@ class Rescuer:
         )
         if rows:
             self.rescued.update(queue for _, queue, _ in rows)
-            states = Counter(state for _, _, state in rows)
-            log.warning("jobs_rescued", runnable_again=states["pending"], failed=states["failed"])
+            self._report_rescued([(str(id_), state) for id_, _, state in rows])
             queues = sorted({queue for _, queue, state in rows if state == "pending"})
             yield from self._store.notify([Notice.back(queue) for queue in queues])
             for queue in queues:
@@ -218,6 +218,14 @@ class Rescuer:
             # One of them may have been cancelled meanwhile, and waits to be swept.
             self._hear(Notice.due())
         return len(rows)
+
+    def _report_rescued(self, rows: list[tuple[str, str]]) -> None:
+        for part in parts(rows):
+            failed = [id_ for id_, state in part if state == "failed"]
+            jobs = [id_ for id_, _ in part]
+            log.warning("jobs_rescued", runnable_again=len(part) - len(failed), failed=len(failed), jobs=jobs)
+            if failed:
+                log.error("jobs_failed", count=len(failed), jobs=failed, error=WorkerLost.__name__, note=NOTE)
 
     def _find_lost(self, tried: list[uuid.UUID]) -> Flow[list[tuple[uuid.UUID, str, bool]]]:
         rows = yield self._store.query(

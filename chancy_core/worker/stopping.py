@@ -122,7 +122,7 @@ class Stopping:
         how = Stopped.DRAINED
         if not idle.done():
             how = Stopped.AT_ONCE if told_twice.done() else Stopped.HANDED_BACK
-            log.warning("jobs_handed_back", count=lanes.stop_jobs(StopReason.SHUTDOWN))
+            log.warning("jobs_stopped", count=lanes.stop_jobs(StopReason.SHUTDOWN), reason="The grace time is over.")
             await self._within(STOP_JOBS_WITHIN_S, lanes.idle(), HURRIED_JOBS_S)
             self._hand_back_the_deaf()
         for waiting in (idle, told_twice):

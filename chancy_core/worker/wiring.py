@@ -28,6 +28,7 @@ from chancy_core.worker.lease import Lease
 from chancy_core.worker.progress import ProgressWriter
 from chancy_core.worker.promote import Promoter
 from chancy_core.worker.queues import Lanes
+from chancy_core.worker.reporting import report_failure, report_recorded
 from chancy_core.worker.rescue import Rescuer
 from chancy_core.worker.room import Room
 from chancy_core.worker.standby import Standby
@@ -95,7 +96,9 @@ class Parts:
             tags=tags,
             concurrency=concurrency,
             finisher=self.finisher,
-            policy=Policy(worker.name, chancy.settings.worker.unrunnable_for_s, chancy.plugins.on_failure),
+            policy=Policy(
+                worker.name, chancy.settings.worker.unrunnable_for_s, chancy.plugins.on_failure, tell=report_failure
+            ),
             executor_settings=self._executor_settings,
             claimer=self._claimer,
             enforced=chancy.plugins.enforced,
@@ -157,6 +160,7 @@ class Parts:
 
     def _written(self, outcomes: Sequence[Outcome]) -> None:
         self.room.ended(outcomes)
+        report_recorded(outcomes)
 
     def _connection(self, application_name: str, settings: Mapping[str, str] | None = None) -> WorkerConnection:
         connection = WorkerConnection(
