@@ -30,6 +30,7 @@ check: $(READY)  ## Format, lint, strict types, import rules
 	$(BIN)/mypy
 	@set -e; for plugin in $(PLUGINS) $(TEMPLATE); do $(BIN)/mypy --strict $$plugin/src; done
 	$(BIN)/lint-imports
+	PYTHONPATH=$(TEMPLATE)/src $(BIN)/lint-imports --config plugins/imports.toml
 
 format: $(READY) ## Rewrite the code the way `make check` wants it
 	$(BIN)/ruff format .

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from chancy_core.embedded import watcher
 from chancy_core.embedded.accounts import Account
@@ -21,6 +21,8 @@ from chancy_core.embedded.refusal import unavailable
 # because it changes what the server does, and all else because the environment of root's server,
 # with whatever secrets are in it, can be read by the user that runs it.
 _KEPT_VARIABLES = ("LD_", "DYLD_", "NSS_WRAPPER_")
+# What tests add to the environment of the servers that they start.
+ADDED_VARIABLES: Final[dict[str, str]] = {}
 # Python starts in 20 ms; a machine that needs seconds for it is overloaded, not broken.
 _WATCHER_TIMEOUT_S = 30.0
 _POLL_S = 0.005
@@ -125,7 +127,7 @@ def _options(account: Account, lock: FileLock, log: int) -> dict[str, Any]:
 
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name.startswith(_KEPT_VARIABLES)}
-    return kept | {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    return kept | {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"} | ADDED_VARIABLES
 
 
 def tail(log: Path, *, since: int) -> str:

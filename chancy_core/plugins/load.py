@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
 
 GROUP: Final = "chancy"
+P = TypeVar("P", bound=Plugin)
 
 
 class Loaded(NamedTuple):
@@ -118,7 +119,21 @@ def _installed(name: str, point: EntryPoint, table: dict[str, Any], source: str,
     return Loaded(name, _configured(cls, table, f"{source}: plugins.{name}"), _origin(point))
 
 
-def _configured(cls: type[Plugin], table: dict[str, Any], where: str) -> Plugin:
+def configure(cls: type[P], table: Mapping[str, Any], source: str) -> P:
+    """One plugin, made from its table and checked, whatever is installed.
+
+    Raises:
+        ConfigError: a setting that is unknown, or wrong.
+        PluginError: a plugin that cannot be used; every problem.
+    """
+    plugin = _configured(cls, dict(table), f"{source}: plugins.{cls.name}")
+    wrong = [f"{cls.name}: {problem}" for problem in problems(plugin)]
+    if wrong:
+        raise PluginError("\n".join(wrong))
+    return plugin
+
+
+def _configured(cls: type[P], table: dict[str, Any], where: str) -> P:
     fields = {field.encode_name for field in msgspec.structs.fields(cls)}
     for key in table:
         if key not in fields:

@@ -9,7 +9,7 @@ from typing import Final
 
 from psycopg.sql import Identifier
 
-from chancy_core.errors import ConfigError
+from chancy_core.errors import ConfigError, PluginError, nearest
 
 # PostgreSQL cuts identifiers at 63 bytes without a word; the NOTIFY channel carries the schema's name after a prefix.
 SCHEMA_PATTERN: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
@@ -32,10 +32,22 @@ def check_schema(schema: str) -> str:
 
 @cache
 def _text(package: str, name: str) -> str:
-    source = files(package).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    try:
+        source = files(package).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    except (FileNotFoundError, ModuleNotFoundError):
+        raise PluginError(f"There is no statement {name!r} in {package}.{_advice(name, package)}") from None
     # Comments explain the file to its reader; the server need not parse them at every call.
     lines = (line.split("--", 1)[0].rstrip() for line in source.splitlines())
     return "\n".join(line for line in lines if line).strip().removesuffix(";")
+
+
+def _advice(name: str, package: str) -> str:
+    """What to do about a statement that is not there."""
+    try:
+        known = [file.name.removesuffix(".sql") for file in files(package).iterdir() if file.name.endswith(".sql")]
+    except (FileNotFoundError, ModuleNotFoundError):
+        return f" There is no such folder: is {package} written as it is imported, and part of the distribution?"
+    return nearest(name, known)
 
 
 def read_statements(schema: str, package: str = "chancy_core.store.sql") -> None:

@@ -6,13 +6,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from chancy_core import embedded
-from chancy_core.embedded import watcher
+from chancy_core.embedded import processes, watcher
 
 STOPS_WITHIN_S: Final = 30
 
@@ -53,4 +53,17 @@ def throwaway_server(variable: str, prefix: str) -> Iterator[str]:
         with server_in(folder) as running:
             yield running.dsn
     finally:
+        remove_folder(folder)
+
+
+@contextmanager
+def own_server(folder: Path, variables: Mapping[str, str]) -> Iterator[str]:
+    """The DSN of a server in a folder, with variables of its own in its environment; both go with the block."""
+    processes.ADDED_VARIABLES.update(variables)
+    try:
+        with server_in(folder) as running:
+            yield running.dsn
+    finally:
+        for name in variables:
+            processes.ADDED_VARIABLES.pop(name, None)
         remove_folder(folder)

@@ -39,5 +39,5 @@ async def test_what_is_not_json_is_left_for_chancy_to_refuse(new_chancy):
 
 def test_a_limit_below_one_byte_is_refused_where_it_is_set():
     """With the value, and what to give."""
-    with pytest.raises(ValueError, match="limit_bytes is 0: give at least 1"):
+    with pytest.raises(ValueError, match="limit_bytes is 0: give a whole number from 1"):
         SizeLimit(limit_bytes=0)

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
+from chancy_core.errors import ConfigError
+from chancy_core.plugins.load import load
 from cron_jobs import block, note
 
 from chancy import Job, Worker
-from chancy_core.errors import ConfigError
-from chancy_core.plugins.load import load
 from chancy_cron import Cron, InvalidSchedule, Schedule
 
 REGIONS = ("eu", "us", "asia")

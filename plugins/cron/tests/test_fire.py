@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from chancy import Job, Queue, Worker
-from chancy_core.errors import PluginError
+from chancy.errors import PluginError
 from chancy_cron import Cron
 from chancy_cron.fire import fire_due
 

@@ -11,8 +11,7 @@ import pytest
 from chancy import Chancy, Job, Queue, Worker
 from chancy.plugins.leadership import Leadership
 from chancy.plugins.limits import Limits
-from chancy_core.embedded import processes
-from chancy_core.testing.server import new_folder, remove_folder, server_in
+from chancy.testing import new_folder, own_server
 from chancy_cron import Cron
 
 HOUR = 3600
@@ -40,13 +39,12 @@ class Clock:
 
 
 @pytest.fixture
-def clock_and_dsn(monkeypatch):
+def clock_and_dsn():
     """A server of the test's own, and its clock."""
     if not LIBRARIES:
         pytest.skip("libfaketime is not installed; on Debian: apt-get install faketime")
     folder = new_folder("chancy-clock-")
     clock = Clock(folder / "offset")
-    environment = processes._environment
     faked = {
         "LD_PRELOAD": str(LIBRARIES[0]),
         "FAKETIME_TIMESTAMP_FILE": str(folder / "offset"),
@@ -54,12 +52,8 @@ def clock_and_dsn(monkeypatch):
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_DONT_RESET": "1",
     }
-    monkeypatch.setattr(processes, "_environment", lambda: environment() | faked)
-    try:
-        with server_in(folder) as server:
-            yield clock, server.dsn
-    finally:
-        remove_folder(folder)
+    with own_server(folder, faked) as dsn:
+        yield clock, dsn
 
 
 async def test_everything_goes_on_when_the_clock_of_the_database_is_set_back(clock_and_dsn, until):

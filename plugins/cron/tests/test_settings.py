@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import importlib_metadata
 import pytest
 
 from chancy import Job
-from chancy_core.errors import ConfigError
-from chancy_core.plugins.load import load
+from chancy.errors import ConfigError
+from chancy.testing import configured
 from chancy_cron import Cron, Missed
 
 GOOD = {"name": "s", "cron": "0 3 * * *", "job": {"func": "app.jobs.report", "kwargs": {"full": True}}}
 
 
-@pytest.fixture(autouse=True)
-def only_cron(monkeypatch):
-    """Whatever else is installed."""
-    points = list(importlib_metadata.entry_points(group="chancy", name="cron"))
-    monkeypatch.setattr(importlib_metadata, "entry_points", lambda **_: points)
-
-
 def from_toml(table) -> Cron:
-    (loaded,) = load({"cron": table}, [], [], discover=True, source="chancy.toml")
-    return loaded.plugin
+    return configured(Cron, table)
 
 
 def test_three_lines_are_enough():

@@ -1,4 +1,4 @@
-"""What these tests share, beyond `chancy_core.testing.fixtures`."""
+"""What these tests share, beyond `chancy.testing`."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from chancy import Chancy, Job, Queue, QueuedJob, State, Worker
-from chancy_core.testing.fixtures import WITHIN_S
+from chancy.testing import WITHIN_S
 
 
 def nap(seconds: float) -> Job:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chancy import Backoff, Chancy, Job, Queue, State, Worker
-from chancy_core.testing.fixtures import WITHIN_S
+from chancy.testing import WITHIN_S
 
 NAP = Job(func="limited_jobs.nap")
 

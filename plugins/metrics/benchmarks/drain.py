@@ -23,7 +23,7 @@ import psycopg
 
 from chancy import Chancy, Job, Outcome, QueuedJob, State, Worker
 from chancy.plugins.metrics import Metrics
-from chancy_core.testing.server import throwaway_server
+from chancy.testing import throwaway_server
 from chancy_metrics.database import Reader
 
 SCHEMA = "bench_metrics"

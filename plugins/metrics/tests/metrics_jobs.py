@@ -2,7 +2,7 @@
 
 import asyncio
 
-from chancy_core.testing.fixtures import WITHIN_S
+from chancy.testing import WITHIN_S
 
 gate = asyncio.Event()
 

@@ -9,7 +9,7 @@ from prometheus_client import Histogram
 
 from chancy import Backoff, Chancy, Job, Plugin, Queue, Worker, hookimpl
 from chancy.plugins.metrics import Metrics
-from chancy_core.testing.fixtures import WITHIN_S
+from chancy.testing import WITHIN_S
 from chancy_metrics.families import Spread
 
 NOTHING = Job.from_func(metrics_jobs.nothing)

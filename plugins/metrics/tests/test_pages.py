@@ -9,9 +9,9 @@ import pytest
 from metrics_jobs import fetch, send
 
 from chancy import Chancy, Job, Worker
+from chancy.errors import PluginError
 from chancy.plugins.metrics import Metrics
-from chancy_core.errors import PluginError
-from chancy_core.testing.fixtures import WITHIN_S
+from chancy.testing import WITHIN_S
 from chancy_metrics import health, server
 
 

@@ -18,7 +18,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from chancy import Chancy, Job, Worker
-from chancy_core.testing.server import throwaway_server
+from chancy.testing import throwaway_server
 from chancy_otel import Otel
 
 SCHEMA = "bench_otel"

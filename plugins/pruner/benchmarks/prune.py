@@ -18,7 +18,7 @@ import psycopg
 
 from chancy import Chancy
 from chancy.plugins.pruner import Pruner
-from chancy_core.testing.server import throwaway_server
+from chancy.testing import throwaway_server
 from chancy_pruner.store import PrunerStore
 
 SCHEMA = "bench_pruner"

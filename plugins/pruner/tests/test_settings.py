@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import importlib_metadata
 import pytest
 
-from chancy_core.errors import ConfigError
-from chancy_core.plugins.load import load
+from chancy.errors import ConfigError
+from chancy.testing import configured
 from chancy_pruner import Pruner
 
 HOUR, DAY = 3600, 86_400
 
 
-@pytest.fixture(autouse=True)
-def only_pruner(monkeypatch):
-    """Whatever else is installed."""
-    points = list(importlib_metadata.entry_points(group="chancy", name="pruner"))
-    monkeypatch.setattr(importlib_metadata, "entry_points", lambda **_: points)
-
-
 def from_toml(table) -> Pruner:
-    (loaded,) = load({"pruner": table}, [], [], discover=True, source="chancy.toml")
-    return loaded.plugin
+    return configured(Pruner, table)
 
 
 def test_nothing_has_to_be_said():

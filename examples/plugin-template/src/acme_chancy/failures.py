@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import psycopg
-from chancy import Migration, Outcome, Plugin, State, Worker, hookimpl, read_migrations, statement
+from chancy import Outcome, State, Worker
+from chancy.plugin import Migration, Plugin, Statements, hookimpl, read_migrations
+
+SQL = Statements("acme_chancy.sql")
 
 
 class Failures(Plugin):
@@ -43,7 +46,7 @@ class Failures(Plugin):
         """Write the rows of a batch, with one statement."""
         failed = [outcome for outcome in outcomes if outcome.state is State.FAILED and self._wants(outcome)]
         if failed:
-            await connection.execute(statement("insert_failures", self._schema, "acme_chancy.sql"), _columns(failed))
+            await SQL.rows(connection, self._schema, "insert_failures", **_columns(failed))
 
     def _wants(self, outcome: Outcome) -> bool:
         return self.queues is None or outcome.job.queue in self.queues

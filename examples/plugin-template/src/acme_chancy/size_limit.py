@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
-from chancy import Job, Plugin, hookimpl
+from chancy import Job
+from chancy.plugin import Plugin, check_whole, hookimpl
+
+LIMIT_MAX_BYTES: Final = 1_000_000_000
 
 
 class SizeLimit(Plugin):
@@ -20,8 +23,7 @@ class SizeLimit(Plugin):
     limit_bytes: int = 10_000
 
     def __post_init__(self) -> None:
-        if self.limit_bytes < 1:
-            raise ValueError(f"limit_bytes is {self.limit_bytes}: give at least 1.")
+        check_whole("limit_bytes", self.limit_bytes, 1, LIMIT_MAX_BYTES)
 
     @hookimpl
     def on_push(self, jobs: list[Job]) -> None:

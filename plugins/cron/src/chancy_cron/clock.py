@@ -18,8 +18,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Final, NamedTuple
 
-from chancy import Tick
-from chancy_core.log import log
+from chancy.plugin import Tick, log
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.expression import Expression, parse
 from chancy_cron.store import Connection, CronStore, Row, utc

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chancy import Chancy, ChancyError
-from chancy_core.log import log
-from chancy_core.plugins.again import with_connection
+from chancy.plugin import log, with_connection
 from chancy_cron.errors import InvalidSchedule, ScheduleNotFound
 from chancy_cron.expression import parse
 from chancy_cron.loaded import check

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from chancy import Backoff, Job
-from chancy_core.errors import nearest
+from chancy.plugin import nearest
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.schedule import Schedule
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from cronsim import CronSim, CronSimError
 
-from chancy_core.errors import nearest
+from chancy.plugin import nearest
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.turning import written_out
 

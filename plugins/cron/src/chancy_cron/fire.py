@@ -10,10 +10,8 @@ from typing import Any, Final
 
 import psycopg
 
-from chancy import Job, Reference, Tick
-from chancy_core.log import log
-from chancy_core.plugins.weather import is_outage
-from chancy_core.store.weather import text_of
+from chancy import Job, Reference
+from chancy.plugin import Tick, is_outage, log, text_of
 from chancy_cron.clock import after_fired
 from chancy_cron.expression import parse
 from chancy_cron.missed import to_fire

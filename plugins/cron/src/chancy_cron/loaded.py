@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from chancy import Chancy, Plugin
-from chancy_core.errors import PluginError
+from chancy import Chancy
+from chancy.errors import PluginError
+from chancy.plugin import Plugin
 
 
 def check(chancy: Chancy) -> Plugin:

@@ -10,8 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from chancy import Chancy, Reference
-from chancy_core.log import log
-from chancy_core.plugins.again import with_connection
+from chancy.plugin import log, with_connection
 from chancy_cron.declare import next_time
 from chancy_cron.errors import ScheduleNotFound
 from chancy_cron.expression import parse

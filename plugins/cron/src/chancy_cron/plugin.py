@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, overload
 import msgspec
 import psycopg
 
-from chancy import Chancy, Migration, Plugin, Reference, Tick, Worker, hookimpl, read_migrations
-from chancy_core.log import log
-from chancy_core.plugins.weather import is_outage
-from chancy_core.store.weather import text_of
+from chancy import Chancy, Reference, Worker
+from chancy.plugin import (
+    Migration,
+    Plugin,
+    Tick,
+    check_seconds,
+    check_whole,
+    hookimpl,
+    is_outage,
+    log,
+    read_migrations,
+    text_of,
+)
 from chancy_cron import declared, manage
 from chancy_cron.clock import ClockWatch
 from chancy_cron.declare import declare, declare_settings
@@ -63,12 +72,9 @@ class Cron(Plugin):
     strict: bool = False
 
     def __post_init__(self) -> None:
-        if self.interval is None or not 0 < self.interval <= INTERVAL_MAX_S:
-            raise InvalidSchedule(f"interval is {self.interval!r}: give seconds above 0, at most {INTERVAL_MAX_S:g}.")
-        if not 1 <= self.late_s <= LATE_MAX_S:
-            raise InvalidSchedule(f"late_s is {self.late_s!r}: give seconds from 1 to {LATE_MAX_S:g}.")
-        if not 1 <= self.keep_fires <= KEEP_FIRES_MAX:
-            raise InvalidSchedule(f"keep_fires is {self.keep_fires!r}: give a whole number from 1 to {KEEP_FIRES_MAX}.")
+        check_seconds("interval", self.interval, 0, INTERVAL_MAX_S, above=True)
+        check_seconds("late_s", self.late_s, 1, LATE_MAX_S)
+        check_whole("keep_fires", self.keep_fires, 1, KEEP_FIRES_MAX)
         self.schedules = declared.schedules(self.schedules)
         self._clock = ClockWatch()
         self._away = False

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from chancy import Chancy, ChancyError
-from chancy_core.log import log
+from chancy.plugin import log
 from chancy_cron.errors import InvalidSchedule
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ async def _problems(schedules: Sequence[Schedule], allowed: Sequence[str] | None
 
     def look() -> None:
         # Executors are not needed before that.
-        from chancy_core.executors.functions import Functions  # noqa: PLC0415
+        from chancy.executors import Functions  # noqa: PLC0415
 
         functions = Functions(allowed)
         for schedule in schedules:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from chancy import Job
+from chancy.plugin import check_json, check_seconds, check_text, check_whole
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.expression import parse
 from chancy_cron.times import zone, zone_name
@@ -66,7 +66,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         _check_job(self.job)
         if self.name is None:
             msgspec.structs.force_setattr(self, "name", default_name(self.job))
-        _check_name(self.name)
+        check_text("name", self.name, most=NAME_LENGTH_MAX, error=InvalidSchedule)
         parse(self.cron)
         zone(self.timezone)
         msgspec.structs.force_setattr(self, "timezone", zone_name(self.timezone))
@@ -82,14 +82,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "queue", self.job.queue)
 
     def _check_numbers(self) -> None:
-        number = isinstance(self.jitter_s, int | float) and not isinstance(self.jitter_s, bool)
-        if not number or not 0 <= self.jitter_s <= JITTER_MAX_S:
-            raise InvalidSchedule(f"jitter_s is {self.jitter_s!r}: give seconds from 0 to {JITTER_MAX_S} (a day).")
-        whole = isinstance(self.missed_max, int) and not isinstance(self.missed_max, bool)
-        if not whole or not 1 <= self.missed_max <= MISSED_MAX_LIMIT:
-            raise InvalidSchedule(
-                f"missed_max is {self.missed_max!r}: give a whole number from 1 to {MISSED_MAX_LIMIT}."
-            )
+        check_seconds("jitter_s", self.jitter_s, 0, JITTER_MAX_S, error=InvalidSchedule)
+        check_whole("missed_max", self.missed_max, 1, MISSED_MAX_LIMIT, error=InvalidSchedule)
 
 
 class StoredSchedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,29 +134,11 @@ def job_of(value: Any) -> Job:
     raise InvalidSchedule(f"job is {value!r:.80}: give a Job, or a function decorated with @job().")
 
 
-def _check_name(name: Any) -> None:
-    if not isinstance(name, str) or not name.strip() or len(name) > NAME_LENGTH_MAX or not name.isprintable():
-        raise InvalidSchedule(f"name is {name!r:.80}: give it one of 1 to {NAME_LENGTH_MAX} printable characters.")
-
-
 def _check_job(job: Any) -> None:
     if not isinstance(job, Job):
         raise InvalidSchedule(f"job is {job!r:.80}: give a Job.")
     if job.scheduled_at is not None:
         raise InvalidSchedule(f"job.scheduled_at is {job.scheduled_at}: it is the schedule that says when.")
+    # Now rather than at the first fire.
     for field in ("kwargs", "meta"):
-        _check_json(f"job.{field}", getattr(job, field))
-
-
-def _check_json(path: str, value: Any) -> None:
-    """Now rather than at the first fire."""
-    try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        text.encode()
-    except UnicodeEncodeError:
-        raise InvalidSchedule(f"{path} contains a lone surrogate, which is not valid Unicode text.") from None
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidSchedule(f"{path} is not JSON: {error}.") from None
-    # Without the backslashes that are themselves escaped, what is left is an escape.
-    if "\\u0000" in text.replace("\\\\", ""):
-        raise InvalidSchedule(f"{path} contains a NUL character, which PostgreSQL cannot store.")
+        check_json(f"job.{field}", getattr(job, field), error=InvalidSchedule)

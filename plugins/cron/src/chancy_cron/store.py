@@ -9,14 +9,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import psycopg
-from psycopg.rows import dict_row
 
-from chancy import Job, statement
-from chancy_core.errors import nearest
+from chancy import Job
+from chancy.plugin import Statements, nearest
 from chancy_cron.errors import InvalidSchedule, ScheduleNotFound
 from chancy_cron.schedule import Missed, Schedule, StoredSchedule
 
-PACKAGE: Final = "chancy_cron.sql"
+SQL: Final = Statements("chancy_cron.sql")
 Row = dict[str, Any]
 Connection = psycopg.AsyncConnection[Any]
 
@@ -162,9 +161,7 @@ class CronStore:
         return ScheduleNotFound(f"There is no schedule {name!r} in schema {self._schema!r}.{nearest(name, known)}")
 
     async def _rows(self, query: str, /, **params: Any) -> list[Row]:
-        async with psycopg.AsyncCursor(self._connection, row_factory=dict_row) as cursor:
-            await cursor.execute(statement(query, self._schema, PACKAGE), params or None)
-            return await cursor.fetchall() if cursor.description else []
+        return await SQL.dicts(self._connection, self._schema, query, **params)
 
 
 def stored(row: Row) -> StoredSchedule:

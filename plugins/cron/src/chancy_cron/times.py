@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from chancy_core.errors import nearest
+from chancy.plugin import nearest
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.expression import Expression, local_times
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import psycopg
 
 from chancy import Chancy, ChancyError
-from chancy_core.errors import NotOpen
-from chancy_core.log import log
-from chancy_core.plugins.weather import is_outage
-from chancy_core.store.bounded import BoundedAsyncConnection
-from chancy_core.store.weather import text_of
+from chancy.errors import NotOpen
+from chancy.plugin import answering_within, is_outage, log, text_of
 from chancy_leadership.candidate import Candidate
 from chancy_leadership.errors import TermsLost
-from chancy_leadership.store import channel, listen, only, rows
+from chancy_leadership.store import SQL, channel, listen, only
 
 # How long a worker's start waits for the first answer, so that a worker that is alone leads from its first tick on.
 FIRST_ANSWER_S: Final = 3.0
@@ -136,7 +133,7 @@ class Elector:
                 await self._resign(connection)
             return interval_s
         request = candidate.ask()
-        answer = await rows(connection, self._schema, request.statement, request.params)
+        answer = await SQL.rows(connection, self._schema, request.statement, **request.params)
         if request.statement == "elect":
             only(answer, self._schema)
         elif request.statement == "shorten":
@@ -162,7 +159,7 @@ class Elector:
             await asyncio.sleep(within_s)
             return False
         # Nothing to hear is no sign of a lost connection.
-        with self._deadline(connection, none=True):
+        with answering_within(connection, None):
             return bool([one async for one in connection.notifies(timeout=within_s, stop_after=1)])
 
     @asynccontextmanager
@@ -173,30 +170,19 @@ class Elector:
                 # A statement that waits for somebody's lock ends in the server too: those that were given up would
                 # pile up there. (Behind a pooler the setting would be that of others as well.)
                 lock_ms = f"{max(self._answer_s * 1000 * LOCK_SHARE, 1):.0f}"
-                await rows(connection, self._schema, "set_lock_timeout", {"lock_ms": lock_ms})
+                await SQL.rows(connection, self._schema, "set_lock_timeout", lock_ms=lock_ms)
             self._current = connection
-            with self._deadline(connection):
+            # A third of the lease, so that there is time for another connection.
+            with answering_within(connection, self._answer_s):
                 yield connection
-
-    @contextmanager
-    def _deadline(self, connection: psycopg.AsyncConnection[Any], *, none: bool = False) -> Iterator[None]:
-        """How long the database may be silent: a third of the lease, so that there is time for another connection."""
-        if not isinstance(connection, BoundedAsyncConnection):
-            yield
-            return
-        before, connection.deadline_s = connection.deadline_s, None if none else self._answer_s
-        try:
-            yield
-        finally:
-            connection.deadline_s = before
 
     async def _resign(self, connection: psycopg.AsyncConnection[Any]) -> None:
         tell = channel(self._schema) if self._notifications else None
         try:
-            await rows(connection, self._schema, "resign", {"holder": self.candidate.holder, "channel": tell})
+            await SQL.rows(connection, self._schema, "resign", holder=self.candidate.holder, channel=tell)
         except psycopg.errors.ProgramLimitExceeded:
             # The queue of notifications is full. Others look by themselves.
-            await rows(connection, self._schema, "resign", {"holder": self.candidate.holder, "channel": None})
+            await SQL.rows(connection, self._schema, "resign", holder=self.candidate.holder, channel=None)
         self.candidate.resigned()
 
     # -- what it says ----------------------------------------------------------------------

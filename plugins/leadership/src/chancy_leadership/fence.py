@@ -8,7 +8,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from chancy_leadership.errors import NotLeader
-from chancy_leadership.store import rows
+from chancy_leadership.store import SQL
 
 
 async def fence(connection: psycopg.AsyncConnection[Any], schema: str, holder: str, term: int) -> None:
@@ -23,5 +23,5 @@ async def fence(connection: psycopg.AsyncConnection[Any], schema: str, holder: s
             "fence() outside a transaction would hold for no time: "
             "call it inside `async with connection.transaction():`."
         )
-    if not await rows(connection, schema, "fence", {"holder": holder, "term": term}):
+    if not await SQL.rows(connection, schema, "fence", holder=holder, term=term):
         raise NotLeader(f"{holder} does not lead schema {schema!r} in term {term} any more: somebody else was elected.")

@@ -7,8 +7,8 @@ from datetime import datetime
 import msgspec
 
 from chancy import Chancy
-from chancy_core.plugins.again import with_connection
-from chancy_leadership.store import only, rows
+from chancy.plugin import with_connection
+from chancy_leadership.store import SQL, only
 
 
 class Leader(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ async def get_leader(chancy: Chancy) -> Leader | None:
     """
     chancy.check_schema()
     found = await with_connection(
-        chancy.pool, lambda connection: rows(connection, chancy.settings.schema, "get_leader")
+        chancy.pool, lambda connection: SQL.rows(connection, chancy.settings.schema, "get_leader")
     )
     holder, term, elected_at, lease_until, left_s = only(found, chancy.settings.schema)
     if not term:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import psycopg
 
-from chancy import Chancy, Migration, Plugin, Worker, hookimpl, read_migrations
+from chancy import Chancy, Worker
+from chancy.plugin import Migration, Plugin, check_seconds, hookimpl, read_migrations
 from chancy_leadership import clock
 from chancy_leadership.candidate import Candidate
 from chancy_leadership.elector import Elector
@@ -42,11 +42,10 @@ class Leadership(Plugin):
     lease_s: float = 15.0
 
     def __post_init__(self) -> None:
-        if not _is_number(self.lease_s) or not LEASE_MIN_S <= self.lease_s <= LEASE_MAX_S:
-            raise ValueError(f"lease_s is {self.lease_s!r}: give seconds from {LEASE_MIN_S:g} to {LEASE_MAX_S:g}.")
+        check_seconds("lease_s", self.lease_s, LEASE_MIN_S, LEASE_MAX_S)
         if self.interval is None:
             self.interval = self.lease_s / RENEWALS_PER_LEASE
-        if not _is_number(self.interval) or not 0 < self.interval <= self.lease_s / 2:
+        if not 0 < self.interval <= self.lease_s / 2:
             raise ValueError(
                 f"interval is {self.interval!r}: give seconds above 0, at most half of lease_s, which is "
                 f"{self.lease_s:g}; or leave it out, for a third."
@@ -165,7 +164,3 @@ class Leadership(Plugin):
 
     def _stands(self) -> bool:
         return any(not worker.stopping for worker in self._workers)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import psycopg
-from psycopg.rows import tuple_row
-from psycopg.sql import SQL, Identifier
+from psycopg import sql
 
-from chancy import statement
+from chancy.plugin import Statements
 from chancy_leadership.errors import TermsLost
 
-PACKAGE: Final = "chancy_leadership.sql"
+SQL: Final = Statements("chancy_leadership.sql")
 
 
 def channel(schema: str) -> str:
@@ -21,7 +20,7 @@ def channel(schema: str) -> str:
 
 async def listen(connection: psycopg.AsyncConnection[Any], schema: str) -> None:
     """Be told of resignations on this connection."""
-    await connection.execute(SQL("LISTEN {}").format(Identifier(channel(schema))))
+    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel(schema))))
 
 
 def only(found: list[tuple[Any, ...]], schema: str) -> tuple[Any, ...]:
@@ -32,12 +31,3 @@ def only(found: list[tuple[Any, ...]], schema: str) -> tuple[Any, ...]:
             f'term no smaller than any before: INSERT INTO "{schema}".leadership (term, elected_at) VALUES (…, now()).'
         )
     return found[0]
-
-
-async def rows(
-    connection: psycopg.AsyncConnection[Any], schema: str, name: str, params: dict[str, Any] | None = None
-) -> list[tuple[Any, ...]]:
-    """Run the statement `name`. Returns its rows, whatever kind of rows the connection makes."""
-    async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
-        await cursor.execute(statement(name, schema, PACKAGE), params)
-        return await cursor.fetchall()

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 
 import psycopg
-from psycopg.rows import tuple_row
 
-from chancy import Budget, Migration, Plugin, Queue, Tick, Worker, hookimpl, read_migrations, statement
-from chancy_core.log import log
+from chancy import Queue, Worker
+from chancy.plugin import Budget, Migration, Plugin, Statements, Tick, check_seconds, hookimpl, log, read_migrations
 from chancy_limits.room import Room
 
 NAME: Final = "limits"
-SQL: Final = "chancy_limits.sql"
+INTERVAL_MIN_S: Final = 0.01
+INTERVAL_MAX_S: Final = 86_400.0
+SQL: Final = Statements("chancy_limits.sql")
 # A claim holds a queue's lock for a few milliseconds. If a worker has waited in vain for much longer, its holder was
 # stopped, or there is a crowd: it lets its other queues have their turn.
 BUSY_PAUSE_S: Final = 0.05
@@ -36,8 +37,7 @@ class Limits(Plugin):
 
     def __post_init__(self) -> None:
         """Check the interval."""
-        if self.interval is None or not self.interval > 0:
-            raise ValueError(f"interval is {self.interval!r}: give seconds above 0.")
+        check_seconds("interval", self.interval, INTERVAL_MIN_S, INTERVAL_MAX_S)
         self._schema = ""
 
     @hookimpl
@@ -72,7 +72,7 @@ class Limits(Plugin):
     async def on_tick(self, tick: Tick) -> None:
         """Forget starts that no longer count."""
         async with tick.connection() as connection:
-            await connection.execute(statement("sweep_starts", tick.schema, SQL))
+            await SQL.rows(connection, tick.schema, "sweep_starts")
 
     @hookimpl
     def migrations(self) -> list[Migration]:
@@ -94,6 +94,4 @@ class Limits(Plugin):
         return Room(*rows[0][:-1]) if rows else None
 
     async def _run(self, connection: psycopg.AsyncConnection[Any], name: str, **params: Any) -> list[tuple[Any, ...]]:
-        async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
-            await cursor.execute(statement(name, self._schema, SQL), params)
-            return await cursor.fetchall() if cursor.description else []
+        return await SQL.rows(connection, self._schema, name, **params)

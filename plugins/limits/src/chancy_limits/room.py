@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from chancy import Budget
+from chancy.plugin import Budget
 
 # A worker asks no more often than so many times in a window …
 ASKS_PER_WINDOW: Final = 50

@@ -9,12 +9,11 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import errors
-from psycopg.rows import tuple_row
 
-from chancy import statement
+from chancy.plugin import Statements
 from chancy_metrics.reading import Reading
 
-PACKAGE: Final = "chancy_metrics.sql"
+SQL: Final = Statements("chancy_metrics.sql")
 # Each statement gives up after this; what it would have said is missing then, and nothing else.
 STATEMENT_MS: Final = 2000
 # Sizes need a lock that waits behind whoever alters or drops a table; others would wait behind us.
@@ -103,16 +102,10 @@ class Reader:
         limits = {"statement_ms": str(STATEMENT_MS), "lock_ms": str(LOCK_MS)}
         try:
             async with connection.transaction():
-                await self._execute(connection, "pin", limits)
-                return await self._execute(connection, name, params)
+                await SQL.rows(connection, self._schema, "pin", **limits)
+                return await SQL.rows(connection, self._schema, name, **params)
         except (errors.QueryCanceled, errors.LockNotAvailable):
             return None
-
-    async def _execute(self, connection: Connection, name: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        text = statement(name, self._schema, PACKAGE)
-        async with psycopg.AsyncCursor(connection, row_factory=tuple_row) as cursor:
-            await cursor.execute(text, params or None)
-            return await cursor.fetchall()
 
 
 def folded(depths: Mapping[tuple[str, str], float], label: Any) -> Depths:

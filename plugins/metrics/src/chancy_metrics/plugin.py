@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import psycopg
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 
-from chancy import Chancy, Job, Outcome, Plugin, QueuedJob, Tick, Worker, hookimpl
-from chancy_core.log import log
-from chancy_core.plugins.weather import is_outage
-from chancy_core.store.weather import text_of
+from chancy import Chancy, Job, Outcome, QueuedJob, Worker
+from chancy.plugin import Plugin, Tick, check_seconds, check_whole, hookimpl, is_outage, log, text_of
 from chancy_metrics.database import Reader
 from chancy_metrics.gauges import Totals, counter, database_gauges, hook_failures, worker_gauges
 from chancy_metrics.health import Health
@@ -66,10 +64,12 @@ class Metrics(Plugin):
 
     def __post_init__(self) -> None:
         """Raise ValueError for a setting out of its range."""
-        _check_range("port", self.port, 0, PORT_MAX)
-        _check_range("interval", self.interval, 1, 3600)
-        _check_range("max_queues", self.max_queues, 1, 1000)
-        _check_range("count_limit", self.count_limit, 100, 1_000_000)
+        if self.port is not None:
+            check_whole("port", self.port, 0, PORT_MAX)
+        if self.interval is not None:
+            check_seconds("interval", self.interval, 1, 3600)
+        check_whole("max_queues", self.max_queues, 1, 1000)
+        check_whole("count_limit", self.count_limit, 100, 1_000_000)
         if not self.host.strip():
             raise ValueError(
                 'host is empty: give an address, such as "127.0.0.1", or "0.0.0.0" for all of this machine.'
@@ -201,8 +201,3 @@ async def _ready_page(health: Health) -> Page:
     problems = await health.problems()
     status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
     return as_json(status, {"ready": not problems, "problems": problems})
-
-
-def _check_range(name: str, value: Any, low: float, high: float) -> None:
-    if value is not None and not low <= value <= high:
-        raise ValueError(f"{name} is {value}: give a number from {low:g} to {high:g}.")

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 from chancy import ChancyError
-from chancy_core.log import log
+from chancy.plugin import log
 
 # A scraper's request is some 300 bytes.
 HEAD_MAX_BYTES: Final = 8192

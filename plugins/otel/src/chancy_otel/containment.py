@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from chancy_core.log import log
+from chancy.plugin import log
 
 T = TypeVar("T")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Literal
 
-from chancy import Job, Plugin, QueuedJob, hookimpl
+from chancy import Job, QueuedJob
+from chancy.plugin import Plugin, hookimpl
 from chancy_otel.containment import contained
 from chancy_otel.push import pushed
 from chancy_otel.run import running

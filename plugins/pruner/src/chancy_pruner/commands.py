@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chancy import Chancy
-from chancy_pruner.durations import shown
+from chancy.plugin import duration_text
 from chancy_pruner.plan import Line, plan
 from chancy_pruner.prune import Pruned
 from chancy_pruner.store import PrunerStore
@@ -62,7 +62,7 @@ def _show_rules(pruner: Pruner) -> None:
     table = Table("outcome", "rule", "kept", "a partition spans", box=None)
     for retention in pruner.retentions:
         for rule in retention.rules:
-            _row(table, retention.state, rule.label, shown(rule.keep_s), shown(retention.width_s))
+            _row(table, retention.state, rule.label, duration_text(rule.keep_s), duration_text(retention.width_s))
     _print(table)
 
 

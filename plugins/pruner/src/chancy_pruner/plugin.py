@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import msgspec
 import psycopg
 
-from chancy import Plugin, Tick, hookimpl
-from chancy_core.log import log
-from chancy_core.plugins.weather import is_outage
-from chancy_core.store.weather import text_of
-from chancy_pruner.errors import InvalidRetention
+from chancy.plugin import Plugin, Tick, check_seconds, check_whole, hookimpl, is_outage, log, text_of
 from chancy_pruner.policy import Retention, read
 from chancy_pruner.prune import Pace, Rounds
 from chancy_pruner.report import Reporter
@@ -23,6 +19,8 @@ if TYPE_CHECKING:
 NAME: Final = "pruner"
 # Partitions are made two minutes ahead at least.
 INTERVAL_MAX_S: Final = 60.0
+# PostgreSQL counts milliseconds.
+WAIT_MIN_S: Final = 0.001
 WAIT_MAX_S: Final = 60.0
 PAUSE_MAX_S: Final = 10.0
 BATCH_MAX: Final = 100_000
@@ -66,15 +64,11 @@ class Pruner(Plugin):
     pause_s: float = 0.01
 
     def __post_init__(self) -> None:
-        if self.interval is None or not 0 < self.interval <= INTERVAL_MAX_S:
-            raise InvalidRetention(f"interval is {self.interval!r}: give seconds above 0, at most {INTERVAL_MAX_S:g}.")
-        for name in ("lock_s", "hold_s"):
-            if not 0.001 <= getattr(self, name) <= WAIT_MAX_S:  # noqa: PLR2004 -- PostgreSQL counts milliseconds
-                raise InvalidRetention(f"{name} is {getattr(self, name)!r}: give seconds from 0.001 to {WAIT_MAX_S:g}.")
-        if not 1 <= self.batch_rows <= BATCH_MAX:
-            raise InvalidRetention(f"batch_rows is {self.batch_rows!r}: give a whole number from 1 to {BATCH_MAX}.")
-        if not 0 <= self.pause_s <= PAUSE_MAX_S:
-            raise InvalidRetention(f"pause_s is {self.pause_s!r}: give seconds from 0 to {PAUSE_MAX_S:g}.")
+        check_seconds("interval", self.interval, 0, INTERVAL_MAX_S, above=True)
+        check_seconds("lock_s", self.lock_s, WAIT_MIN_S, WAIT_MAX_S)
+        check_seconds("hold_s", self.hold_s, WAIT_MIN_S, WAIT_MAX_S)
+        check_whole("batch_rows", self.batch_rows, 1, BATCH_MAX)
+        check_seconds("pause_s", self.pause_s, 0, PAUSE_MAX_S)
         self._retentions = read(self.keep, self.width, self.rules)
         self._rounds = self.rounds()
         self._reporter = Reporter()

@@ -7,8 +7,7 @@ from itertools import product
 from typing import Any, Final, NamedTuple
 
 from chancy import State
-from chancy_core.errors import nearest
-from chancy_pruner.durations import seconds, shown
+from chancy.plugin import duration_s, duration_text, nearest
 from chancy_pruner.errors import InvalidRetention
 
 # The outcomes, listed positively: a state that is not here is none of the pruner's business.
@@ -110,7 +109,7 @@ def _retention(state: State, keep: object, width: object, tables: Sequence[Mappi
         for table in tables
         if state in table["keep"]
     ]
-    rest = Rule(REST, ("%",), ("%",), seconds(keep, f"keep.{state}", least_s=KEEP_LEAST_S))
+    rest = Rule(REST, ("%",), ("%",), _seconds(f"keep.{state}", keep, KEEP_LEAST_S))
     retention = Retention(state, (*rules, rest), 0)
     return retention._replace(width_s=_width(width, f"width.{state}", retention.longest_s))
 
@@ -120,12 +119,12 @@ def _width(width: object, key: str, longest_s: int | None) -> int:
         if longest_s is None:
             return WIDTH_FOREVER_S
         return max((one for one in WIDTHS_S if one * PARTS <= longest_s), default=WIDTH_LEAST_S)
-    found = seconds(width, key, least_s=WIDTH_LEAST_S)
+    found = _seconds(key, width, WIDTH_LEAST_S)
     if found is None:
         raise InvalidRetention(f"{key} is {width!r}: a partition must end some time.")
     if longest_s is not None and longest_s > found * PARTS_MOST:
         raise InvalidRetention(
-            f"{key} is {width!r}: {shown(longest_s)} would be {longest_s // found} partitions. Give at least "
+            f"{key} is {width!r}: {duration_text(longest_s)} would be {longest_s // found} partitions. Give at least "
             f'"{-(-longest_s // PARTS_MOST)}s", so that there are at most {PARTS_MOST}.'
         )
     return found
@@ -150,8 +149,12 @@ def _rule(table: object, key: str) -> dict[str, Any]:
         "label": label,
         "queue": _patterns(table.get("queue", "*"), f"{key}.queue"),
         "func": _patterns(table.get("func", "*"), f"{key}.func"),
-        "keep": {state: seconds(length, f"{key}.keep.{state}", least_s=KEEP_LEAST_S) for state, length in keep.items()},
+        "keep": {state: _seconds(f"{key}.keep.{state}", length, KEEP_LEAST_S) for state, length in keep.items()},
     }
+
+
+def _seconds(key: str, length: object, least_s: int) -> int | None:
+    return duration_s(key, length, least_s=least_s, error=InvalidRetention)
 
 
 def _checked(table: object, key: str) -> Mapping[str, Any]:

@@ -10,9 +10,7 @@ from typing import Final, NamedTuple
 import psycopg
 
 from chancy import State
-from chancy_core.log import log
-from chancy_core.plugins.weather import is_outage
-from chancy_core.store.weather import text_of
+from chancy.plugin import is_outage, log, text_of
 from chancy_pruner.drop import drop, expired
 from chancy_pruner.make import TooLate, coverage, is_short, make
 from chancy_pruner.policy import Retention

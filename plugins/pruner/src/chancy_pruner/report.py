@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chancy_core.log import log
+from chancy.plugin import log
 from chancy_pruner.prune import REPLICA_HINT, Pruned
 
 # A table is often in use for a moment; what was put off so many rounds in a row deserves a word.

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import psycopg
-from psycopg.rows import class_row, tuple_row
 from psycopg.sql import Composable, Identifier, Literal
 
-from chancy import State, statement
+from chancy import State
+from chancy.plugin import Statements
 from chancy_pruner.policy import OUTCOMES, Retention
 
-PACKAGE: Final = "chancy_pruner.sql"
+SQL: Final = Statements("chancy_pruner.sql")
 Connection: TypeAlias = psycopg.AsyncConnection[Any]
 
 
@@ -62,10 +62,10 @@ class PrunerStore:
         """Every partition of the outcomes, in the order of their times, the default ones last."""
         async with self.connection.transaction():
             await self._rows("read_clock")
-            query = statement("list_partitions", self._schema, PACKAGE)
-            async with psycopg.AsyncCursor(self.connection, row_factory=class_row(Partition)) as cursor:
-                await cursor.execute(query, {"schema": self._schema, "states": list(OUTCOMES)})
-                return await cursor.fetchall()
+            rows = await SQL.dicts(
+                self.connection, self._schema, "list_partitions", schema=self._schema, states=list(OUTCOMES)
+            )
+            return [Partition(**row) for row in rows]
 
     async def set_timeouts(self, *, lock_s: float, statement_s: float) -> None:
         """For the transaction: how long to wait for a lock, and how long a statement may take; 0: no end."""
@@ -75,7 +75,7 @@ class PrunerStore:
 
     async def read_default(self, state: State, since_at: datetime) -> tuple[int, int, datetime | None]:
         """The default partition's rows, those since a time, and the latest time."""
-        ((rows, since, latest),) = await self._rows("read_default", self._names(state), since_at=since_at)
+        ((rows, since, latest),) = await self._rows("read_default", **self._names(state), since_at=since_at)
         return rows, since, latest
 
     async def clock(self) -> datetime:
@@ -86,38 +86,38 @@ class PrunerStore:
 
     async def lock_parent(self, state: State) -> None:
         """Be the only one who makes partitions of an outcome, until the transaction ends."""
-        await self._rows("lock_parent", self._names(state))
+        await self._rows("lock_parent", **self._names(state))
 
     async def lock_default(self, state: State) -> None:
         """Be the only one who uses its default partition, until the transaction ends."""
-        await self._rows("lock_default", self._names(state))
+        await self._rows("lock_default", **self._names(state))
 
     async def create(self, state: State, one: Range) -> None:
         """Make a table that can become a partition."""
-        await self._rows("create_partition", self._names(state, one))
-        await self._rows("keep_old_rows", self._names(state, one))
+        await self._rows("create_partition", **self._names(state, one))
+        await self._rows("keep_old_rows", **self._names(state, one))
 
     async def move_rows(self, state: State, one: Range) -> int:
         """Move what belongs into it out of the default partition. Returns how many rows."""
-        ((moved,),) = await self._rows("move_rows", self._names(state, one))
+        ((moved,),) = await self._rows("move_rows", **self._names(state, one))
         return int(moved)
 
     async def attach(self, state: State, ranges: Sequence[Range]) -> None:
         """Make adjoining tables partitions, with one reading of the default partition."""
         whole = Range("", ranges[0].from_at, ranges[-1].to_at)
-        await self._rows("close_default", self._names(state, whole))
+        await self._rows("close_default", **self._names(state, whole))
         for one in ranges:
-            await self._rows("attach_partition", self._names(state, one))
-            await self._rows("drop_bounds", self._names(state, one))
-        await self._rows("open_default", self._names(state))
+            await self._rows("attach_partition", **self._names(state, one))
+            await self._rows("drop_bounds", **self._names(state, one))
+        await self._rows("open_default", **self._names(state))
 
     # -- pruning ---------------------------------------------------------------------------
 
     async def drop(self, state: State, partition: str) -> None:
         """Drop a partition, in a transaction of the caller's."""
-        await self._rows("lock_parent_alone", self._names(state))
-        await self._rows("lock_partition", {"partition": Identifier(partition)})
-        await self._rows("drop_partition", {"partition": Identifier(partition)})
+        await self._rows("lock_parent_alone", **self._names(state))
+        await self._rows("lock_partition", partition=Identifier(partition))
+        await self._rows("drop_partition", partition=Identifier(partition))
 
     async def sweep(
         self, retention: Retention, partition: str, from_page: int, to_page: int, limit: int
@@ -125,7 +125,7 @@ class PrunerStore:
         """Delete up to `limit` jobs that are due from some pages. Returns how many, by rule."""
         rows = await self._rows(
             "sweep",
-            {"partition": Identifier(partition)},
+            partition=Identifier(partition),
             state=retention.state,
             from_page=f"({from_page},0)",
             to_page=f"({to_page},0)",
@@ -142,14 +142,14 @@ class PrunerStore:
             return False
         async with self.connection.transaction():
             await self.set_timeouts(lock_s=lock_s, statement_s=0)
-            await self._rows("keep_old_rows", {"partition": Identifier(partition)})
+            await self._rows("keep_old_rows", partition=Identifier(partition))
         return True
 
     async def count_due(self, retention: Retention, partition: str, share: float) -> dict[str, int]:
         """How many jobs are due in `share` per cent of a partition's pages, by rule."""
         rows = await self._rows(
             "count_due",
-            {"partition": Identifier(partition)},
+            partition=Identifier(partition),
             state=retention.state,
             shortest_s=retention.shortest_s,
             share=share,
@@ -159,7 +159,7 @@ class PrunerStore:
 
     async def count_rows(self, partition: str, share: float) -> int:
         """How many rows are in `share` per cent of a partition's pages."""
-        ((count,),) = await self._rows("count_rows", {"partition": Identifier(partition)}, share=share)
+        ((count,),) = await self._rows("count_rows", partition=Identifier(partition), share=share)
         return int(count)
 
     # -- helpers ---------------------------------------------------------------------------
@@ -178,13 +178,8 @@ class PrunerStore:
             }
         return names
 
-    async def _rows(self, query: str, names: dict[str, Composable] | None = None, /, **params: Any) -> list[Any]:
-        text = statement(query, self._schema, PACKAGE)
-        for name, value in (names or {}).items():
-            text = text.replace(b"{%s}" % name.encode(), value.as_bytes(self.connection))
-        async with psycopg.AsyncCursor(self.connection, row_factory=tuple_row) as cursor:
-            await cursor.execute(text, params or None)
-            return await cursor.fetchall() if cursor.description else []
+    async def _rows(self, query: str, /, **params: Any) -> list[Any]:
+        return await SQL.rows(self.connection, self._schema, query, **params)
 
 
 def _ms(length_s: float) -> str:

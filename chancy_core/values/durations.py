@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chancy_pruner.errors import InvalidRetention
+from chancy_core.errors import ConfigError
 
 FOREVER: Final = "forever"
 UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -14,33 +14,34 @@ PATTERN: Final = re.compile(r"([0-9]{1,12}) ?([smhdw])")
 LONGEST_S: Final = 100 * 366 * 86_400
 
 
-def seconds(text: object, key: str, *, least_s: int) -> int | None:
-    """The seconds in a duration; None for "forever".
+def duration_s(name: str, text: object, *, least_s: int = 0, error: type[ValueError] = ConfigError) -> int | None:
+    """The seconds in a duration such as "36h"; None for "forever".
 
     Args:
+        name: what the setting is called, for the error.
         text: what the user wrote.
-        key: where, for the error.
         least_s: the shortest that makes sense there.
+        error: what is raised.
 
     Raises:
-        InvalidRetention: it is no duration, too short, or too long.
+        ConfigError: it is no duration, too short, or too long.
     """
     if text == FOREVER:
         return None
     found = PATTERN.fullmatch(text) if isinstance(text, str) else None
     if found is None:
-        raise InvalidRetention(
-            f'{key} is {text!r}: give a whole number and a unit (s, m, h, d or w), such as "36h", or "{FOREVER}".'
+        raise error(
+            f'{name} is {text!r}: give a whole number and a unit (s, m, h, d or w), such as "36h", or "{FOREVER}".'
         )
     length_s = int(found[1]) * UNITS_S[found[2]]
     if length_s < least_s:
-        raise InvalidRetention(f'{key} is {text!r}: give at least "{shown(least_s)}".')
+        raise error(f'{name} is {text!r}: give at least "{duration_text(least_s)}".')
     if length_s > LONGEST_S:
-        raise InvalidRetention(f'{key} is {text!r}, more than a hundred years: say "{FOREVER}".')
+        raise error(f'{name} is {text!r}, more than a hundred years: say "{FOREVER}".')
     return length_s
 
 
-def shown(length_s: int | None) -> str:
+def duration_text(length_s: int | None) -> str:
     """A duration in the largest unit that expresses it whole; weeks are days, because months do not fit them."""
     if length_s is None:
         return FOREVER

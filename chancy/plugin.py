@@ -1,0 +1,80 @@
+"""What a plugin is made of, and the tools that every plugin needs. Imported when first used, as in `chancy`."""
+
+from typing import TYPE_CHECKING, Final
+
+from chancy._lazy import lazily
+
+if TYPE_CHECKING:
+    from chancy_core.errors import nearest
+    from chancy_core.hookspecs import hookimpl
+    from chancy_core.log import log
+    from chancy_core.plugins.again import with_connection
+    from chancy_core.plugins.base import Plugin
+    from chancy_core.plugins.budget import Budget
+    from chancy_core.plugins.tick import Tick
+    from chancy_core.plugins.toolkit import (
+        answering_within,
+        check_json,
+        check_number,
+        check_seconds,
+        check_text,
+        check_whole,
+    )
+    from chancy_core.plugins.weather import is_outage
+    from chancy_core.store.migrate import Migration, read_migrations
+    from chancy_core.store.named import Statements
+    from chancy_core.store.statements import statement
+    from chancy_core.store.weather import text_of
+    from chancy_core.values.durations import duration_s, duration_text
+
+__all__ = [
+    "Budget",
+    "Migration",
+    "Plugin",
+    "Statements",
+    "Tick",
+    "answering_within",
+    "check_json",
+    "check_number",
+    "check_seconds",
+    "check_text",
+    "check_whole",
+    "duration_s",
+    "duration_text",
+    "hookimpl",
+    "is_outage",
+    "log",
+    "nearest",
+    "read_migrations",
+    "statement",
+    "text_of",
+    "with_connection",
+]
+
+# The same as above, for Python; a test holds them together.
+_HOMES: Final = {
+    "chancy_core.errors": ("nearest",),
+    "chancy_core.hookspecs": ("hookimpl",),
+    "chancy_core.log": ("log",),
+    "chancy_core.plugins.again": ("with_connection",),
+    "chancy_core.plugins.base": ("Plugin",),
+    "chancy_core.plugins.budget": ("Budget",),
+    "chancy_core.plugins.tick": ("Tick",),
+    "chancy_core.plugins.toolkit": (
+        "answering_within",
+        "check_json",
+        "check_number",
+        "check_seconds",
+        "check_text",
+        "check_whole",
+    ),
+    "chancy_core.plugins.weather": ("is_outage",),
+    "chancy_core.store.migrate": ("Migration", "read_migrations"),
+    "chancy_core.store.named": ("Statements",),
+    "chancy_core.store.statements": ("statement",),
+    "chancy_core.store.weather": ("text_of",),
+    "chancy_core.values.durations": ("duration_s", "duration_text"),
+}
+
+if not TYPE_CHECKING:  # where it would make any name a good one
+    __getattr__, __dir__ = lazily(__name__, _HOMES)

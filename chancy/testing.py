@@ -1,0 +1,36 @@
+"""For tests against a real PostgreSQL: `addopts = "-p chancy.testing"` in pytest's options brings the fixtures.
+
+The database is the one that `CHANCY_TEST_DSN` names, or an embedded server that parallel test processes share.
+"""
+
+from chancy_core.testing.fixtures import (
+    WITHIN_S,
+    dsn,
+    no_settings_of_this_machine,
+    pytest_configure,
+    pytest_unconfigure,
+    query,
+    schema,
+    tick_of,
+    until,
+    wait_until,
+)
+from chancy_core.testing.plugins import configured
+from chancy_core.testing.server import new_folder, own_server, throwaway_server
+
+__all__ = [
+    "WITHIN_S",
+    "configured",
+    "dsn",
+    "new_folder",
+    "no_settings_of_this_machine",
+    "own_server",
+    "pytest_configure",
+    "pytest_unconfigure",
+    "query",
+    "schema",
+    "throwaway_server",
+    "tick_of",
+    "until",
+    "wait_until",
+]
