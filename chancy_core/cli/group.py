@@ -20,16 +20,21 @@ class Group(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The kernel's commands, and those that plugins bring."""
-        return sorted({*super().list_commands(ctx), *self._brought(ctx)})
+        try:
+            brought = self._brought(ctx)
+        except ChancyError as error:
+            # Whoever looks for help finds it, and what is wrong.
+            logs.tell(error)
+            brought = {}
+        return sorted({*super().list_commands(ctx), *brought})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A command of the kernel, or else of a plugin."""
         return super().get_command(ctx, cmd_name) or self._brought(ctx).get(cmd_name)
 
-    @staticmethod
-    def _brought(ctx: click.Context) -> dict[str, click.Command]:
+    def _brought(self, ctx: click.Context) -> dict[str, click.Command]:
         new_chancy = ctx.obj or Chancy
-        return {str(command.name): command for command in new_chancy().plugins.commands()}
+        return {str(command.name): command for command in new_chancy().plugins.commands(self.commands)}
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""

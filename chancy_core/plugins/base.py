@@ -2,12 +2,59 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ClassVar, dataclass_transform
 
 import msgspec
 
+from chancy_core.errors import PluginError
+from chancy_core.plugins.settings import check_settings, file_of
 
-class Plugin(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True, weakref=True, eq=False):
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
+class PluginType(msgspec.StructMeta):
+    """The class of plugins' classes: tells of mistakes in a class statement, and checks settings when it is called.
+
+    Whatever calls the class, code or the kernel with a table, checks the settings before the plugin's own
+    `__post_init__` looks at them.
+    """
+
+    def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> PluginType:
+        """Make the class of a plugin. Raises PluginError, with the file and what to write instead."""
+        # Otherwise a class that is made by a call would be said to live here.
+        namespace.setdefault("__module__", sys._getframe(1).f_globals.get("__name__", ""))  # noqa: SLF001
+        where = f"The plugin class {name} in {file_of(namespace['__module__'])}"
+        if "__init__" in namespace:
+            raise PluginError(
+                f"{where} has an __init__ of its own, which would never be called: make each of its arguments a "
+                "setting, such as `keep_days: int = 30`, and do the rest in `__post_init__(self)`."
+            )
+        own = namespace.get("__post_init__")
+        if own is not None:
+            namespace["__post_init__"] = _settings_first(own)
+        try:
+            return super().__new__(mcls, name, bases, namespace, **options)
+        except TypeError as error:
+            # A setting whose default others could change, mostly.
+            raise PluginError(f"{where} cannot be made: {error}") from None
+
+
+def _settings_first(own: Callable[[Any], None]) -> Callable[[Any], None]:
+    @wraps(own)
+    def post_init(self: Any) -> None:
+        # Not once more where a subclass calls `super().__post_init__()`: by then it may have put other things there.
+        if type(self).__post_init__ is post_init:
+            check_settings(self)
+        own(self)
+
+    return post_init
+
+
+class Plugin(
+    msgspec.Struct, metaclass=PluginType, kw_only=True, forbid_unknown_fields=True, dict=True, weakref=True, eq=False
+):
     """The base of every plugin: a class with a name, its settings as typed fields, and hooks.
 
     ```python
@@ -20,16 +67,16 @@ class Plugin(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True
     ```
 
     The kernel builds it from its table in the configuration file; `__post_init__` may check the values together and
-    raise ValueError.
+    raise ValueError. Their types are checked before that, also when the class is called in code.
 
     Attributes:
         name: also the name of its entry point, of its table, and the owner of its migrations.
         enforces: the limits of queues that its `claim_budget` enforces: "rate_limit", "global_concurrency".
         leader_only: whether `on_tick` is for the leader only.
-        answer_within_s: how long the database may be silent while a tick waits for it, in seconds; then the connection
-            is given up, and the tick is put off. None: nearly as long as a tick may take.
-        interval: seconds between ticks; None: `on_tick` is not called.
-        tick_timeout_s: how long one tick may take, in seconds.
+        answer_within_s: how long the database may be silent while a tick waits for it, in seconds, from 0.01 to a day;
+            then the connection is given up, and the tick is put off. None: nearly as long as a tick may take.
+        interval: seconds between ticks, from 0.01 to a year; None: `on_tick` is not called.
+        tick_timeout_s: how long one tick may take, in seconds, from 0.01 to a day.
     """
 
     name: ClassVar[str]
@@ -39,6 +86,9 @@ class Plugin(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, dict=True
 
     interval: float | None = None
     tick_timeout_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Check the settings together, in a plugin that needs it."""
 
     def trouble(self) -> str | None:
         """What keeps the plugin from its work now, for people to see in its status; None: nothing. From memory."""

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from chancy_core import hookspecs
 from chancy_core.errors import nearest
+from chancy_core.plugins.base import Plugin
+from chancy_core.plugins.mistakes import class_problems
 from chancy_core.values.queue import LIMITS
 
 MARK: Final = f"{hookspecs.PROJECT}_impl"
@@ -29,8 +31,9 @@ def implementations(plugin: object) -> dict[str, Any]:
     return found
 
 
-def problems(plugin: object) -> Iterator[str]:
-    """What is wrong with a plugin's hooks, a sentence each."""
+def problems(plugin: Plugin) -> Iterator[str]:
+    """What is wrong with a plugin, a sentence each."""
+    yield from class_problems(plugin, SPECS, lambda function: hasattr(function, MARK))
     for name, call in implementations(plugin).items():
         spec = SPECS.get(name)
         if spec is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -27,6 +27,7 @@ from chancy_core.plugins.containing import (
     told,
 )
 from chancy_core.plugins.load import Loaded
+from chancy_core.plugins.settings import file_of
 from chancy_core.plugins.tick import Tick
 from chancy_core.plugins.weather import HookPutOff, LostInHook, has_lost, is_outage
 from chancy_core.store import Migration
@@ -263,9 +264,35 @@ class PluginHost(Budgets):
             found.extend(brought)
         return found
 
-    def commands(self) -> list[Any]:
-        """Every plugin's commands. Raises PluginError."""
-        return [command for one in self._hooks["commands"] for command in self._brought(one, "commands", object)]
+    def commands(self, taken: Collection[str] = ()) -> list[Any]:
+        """Every plugin's commands.
+
+        Args:
+            taken: the names that the kernel's own commands have.
+
+        Raises:
+            PluginError: a plugin brought what is no command, or one whose name somebody else's has.
+        """
+        if not self._hooks["commands"]:
+            return []
+        import click  # noqa: PLC0415 -- an extra, which only the command line needs
+
+        whose = dict.fromkeys(taken, "Chancy")
+        found: list[click.Command] = []
+        for one in self._hooks["commands"]:
+            for command in self._brought(one, "commands", click.Command):
+                other = whose.setdefault(str(command.name), one.plugin)
+                if other != one.plugin or any(command.name == before.name for before in found):
+                    raise PluginError(
+                        f"The plugin {one.plugin!r} ({self._place(one.plugin)}) brings the command {command.name!r}, "
+                        f'which {other} has already: give it another name, @click.command("…").'
+                    )
+                found.append(command)
+        return found
+
+    def _place(self, plugin: str) -> str:
+        cls = next(type(one.plugin) for one in self.loaded if one.name == plugin)
+        return f"{cls.__qualname__} in {file_of(cls.__module__)}"
 
     def _brought(self, one: Implementation, hook: str, kind: type[T]) -> list[T]:
         try:
@@ -273,7 +300,10 @@ class PluginHost(Budgets):
         except BaseException as error:
             raise PluginError(f"The plugin {one.plugin!r} failed in {hook}: {told(error)}") from error
         if not all(isinstance(item, kind) for item in brought):
-            raise PluginError(f"The plugin {one.plugin!r} returned {brought!r} from {hook}.")
+            raise PluginError(
+                f"The plugin {one.plugin!r} ({self._place(one.plugin)}) returned {brought!r:.200} from {hook}: "
+                f"return a list of objects of the type {kind.__name__}."
+            )
         return brought
 
 

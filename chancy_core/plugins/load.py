@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from chancy_core.config.offers import offers
-from chancy_core.errors import ConfigError, PluginError, nearest
+from chancy_core.errors import ChancyError, ConfigError, PluginError, nearest
 from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.check import problems
 from chancy_core.plugins.known import advice
+from chancy_core.plugins.mistakes import name_problem
+from chancy_core.plugins.settings import WrongSetting, file_of
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
@@ -61,15 +64,15 @@ def load(
     found = [_added(plugin) for plugin in added]
     taken = {loaded.name for loaded in found}
     points = _entry_points(wrong) if discover else {}
-    _check_tables(tables, [*points, *taken], source)
+    _check_tables(tables, points, taken, source, discover=discover)
     for name, point in points.items():
         table = dict(tables.get(name, {}))
-        if table.pop("enabled", True) is not False and name not in taken:
+        if _enabled(table, f"{source}: plugins.{name}") and name not in taken:
             loaded = _installed(name, point, table, source, wrong)
             if loaded is not None:
                 found.append(loaded)
     for loaded in found:
-        wrong.extend(f"{loaded.name} ({loaded.origin}): {problem}" for problem in problems(loaded.plugin))
+        wrong.extend(f"{_called(loaded)}: {problem}" for problem in problems(loaded.plugin))
     _check_twice([loaded.name for loaded in found], wrong)
     for name in order:
         if name not in {loaded.name for loaded in found} | set(points):
@@ -95,10 +98,37 @@ def _origin(point: EntryPoint) -> str:
     return f"{dist.name} {dist.version}" if dist is not None else point.value
 
 
-def _check_tables(tables: Mapping[str, Any], known: Sequence[str], source: str) -> None:
+def _check_tables(
+    tables: Mapping[str, Any], points: Collection[str], taken: Collection[str], source: str, *, discover: bool
+) -> None:
     for name in tables:
-        if name not in known:
-            raise ConfigError(f"{source}: [plugins.{name}] is for a plugin that is not installed.{advice(name, known)}")
+        if name in taken:
+            raise ConfigError(
+                f"{source}: [plugins.{name}] is not used, because the plugin {name!r} was given in code, by "
+                "plugins=[…], with settings of its own: remove one of the two."
+            )
+        if name in points:
+            continue
+        if not discover:
+            raise ConfigError(
+                f"{source}: [plugins.{name}] is not used, because discover is off, so that no installed plugin is "
+                "looked for: remove the table, or discover=False; or give the plugin in code, by plugins=[…]."
+            )
+        raise ConfigError(
+            f"{source}: [plugins.{name}] is for a plugin that is not installed.{advice(name, [*points, *taken])}"
+        )
+
+
+def _enabled(table: dict[str, Any], where: str) -> bool:
+    enabled = table.pop("enabled", True)
+    if not isinstance(enabled, bool):
+        raise ConfigError(f"{where}.enabled is {enabled!r:.60}: give true or false.")
+    return enabled
+
+
+def _called(loaded: Loaded) -> str:
+    cls = type(loaded.plugin)
+    return f"{loaded.name} ({loaded.origin}, {cls.__qualname__} in {file_of(cls.__module__)})"
 
 
 def _installed(name: str, point: EntryPoint, table: dict[str, Any], source: str, wrong: list[str]) -> Loaded | None:
@@ -111,12 +141,30 @@ def _installed(name: str, point: EntryPoint, table: dict[str, Any], source: str,
         wrong.append(f"{where} does not import: {type(error).__name__}: {error}")
         return None
     if not (isinstance(cls, type) and issubclass(cls, Plugin)):
-        wrong.append(f"{where} is not a class derived from chancy.Plugin.")
+        kind = "a module" if isinstance(cls, ModuleType) else f"{cls!r:.80}"
+        wrong.append(
+            f"{where} is {kind}, and no class derived from chancy.Plugin: let the entry point name one, as in "
+            f'{name} = "package.module:Class".'
+        )
         return None
-    if getattr(cls, "name", None) != name:
-        wrong.append(f"{where} calls itself {getattr(cls, 'name', None)!r}: both names must be the same.")
+    where = f"{where}, in {file_of(cls.__module__)}"
+    bad_name = name_problem(cls)
+    if bad_name is not None:
+        wrong.append(f"{where}: {bad_name}")
         return None
-    return Loaded(name, _configured(cls, table, f"{source}: plugins.{name}"), _origin(point))
+    if cls.name != name:
+        wrong.append(
+            f"{where}, calls itself {cls.name!r}, and its entry point {name!r}: both names must be the same. Change "
+            "the one in the class, or the one in [project.entry-points.chancy], and install it again."
+        )
+        return None
+    try:
+        return Loaded(name, _configured(cls, table, f"{source}: plugins.{name}"), _origin(point))
+    except ChancyError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- somebody else's code
+        wrong.append(f"{where}, cannot be made from its settings: {type(error).__name__}: {error}")
+        return None
 
 
 def configure(cls: type[P], table: Mapping[str, Any], source: str) -> P:
@@ -126,8 +174,12 @@ def configure(cls: type[P], table: Mapping[str, Any], source: str) -> P:
         ConfigError: a setting that is unknown, or wrong.
         PluginError: a plugin that cannot be used; every problem.
     """
+    bad_name = name_problem(cls)
+    if bad_name is not None:
+        raise PluginError(f"{cls.__qualname__} in {file_of(cls.__module__)}: {bad_name}")
     plugin = _configured(cls, dict(table), f"{source}: plugins.{cls.name}")
-    wrong = [f"{cls.name}: {problem}" for problem in problems(plugin)]
+    loaded = Loaded(cls.name, plugin, source)
+    wrong = [f"{_called(loaded)}: {problem}" for problem in problems(plugin)]
     if wrong:
         raise PluginError("\n".join(wrong))
     return plugin
@@ -141,6 +193,9 @@ def _configured(cls: type[P], table: dict[str, Any], where: str) -> P:
     try:
         return msgspec.convert(table, cls, strict=True)
     except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, WrongSetting):
+            # A setting of the file, or a default of the plugin: whose it is, the place says.
+            raise ConfigError(f"{where}: {error.__cause__.told}") from None
         text, _, path = str(error).partition(" - at `$")
         # A plugin's own words may end as a sentence.
         end = "" if text.endswith((".", "?")) else "."
@@ -148,10 +203,17 @@ def _configured(cls: type[P], table: dict[str, Any], where: str) -> P:
 
 
 def _added(plugin: object) -> Loaded:
-    name = getattr(plugin, "name", None)
-    if not isinstance(plugin, Plugin) or not isinstance(name, str):
-        raise PluginError(f"plugins=[{plugin!r}]: give instances of classes derived from chancy.Plugin, with a name.")
-    return Loaded(name, plugin, "added by hand")
+    if isinstance(plugin, type) and issubclass(plugin, Plugin):
+        raise PluginError(
+            f"plugins=[{plugin.__qualname__}] gives the class ({file_of(plugin.__module__)}): give an instance, "
+            f"{plugin.__qualname__}(), with its settings as arguments."
+        )
+    if not isinstance(plugin, Plugin):
+        raise PluginError(f"plugins=[{plugin!r:.200}]: give instances of classes derived from chancy.Plugin.")
+    bad_name = name_problem(type(plugin))
+    if bad_name is not None:
+        raise PluginError(f"plugins=[{type(plugin).__qualname__}(…)] ({file_of(type(plugin).__module__)}): {bad_name}")
+    return Loaded(plugin.name, plugin, "added by hand")
 
 
 def _check_twice(names: list[str], wrong: list[str]) -> None:

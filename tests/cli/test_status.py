@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 import pytest
 from click.testing import CliRunner
@@ -20,7 +21,7 @@ class Steady(Plugin):
     """Ticks, and elects."""
 
     name = "steady"
-    leads = True
+    leads: ClassVar[bool] = True
 
     @hookimpl
     async def on_tick(self, tick): ...

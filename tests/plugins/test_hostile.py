@@ -250,11 +250,11 @@ UNUSABLE = {
     "it exits when imported": ("raise SystemExit(0)", "does not import: SystemExit: 0"),
     "def where async def belongs": (
         'class Evil(Plugin):\n    name = "evil"\n    @hookimpl\n    def on_tick(self, tick): ...',
-        "evil (evil 1.0): on_tick(tick) must be `async def`",
+        "on_tick(tick) must be `async def`",
     ),
     "a wrong signature": (
         'class Evil(Plugin):\n    name = "evil"\n    @hookimpl\n    def on_push(self, job): ...',
-        "evil (evil 1.0): on_push(job) has no argument 'job'. Did you mean 'jobs'?",
+        "on_push(job) has no argument 'job'. Did you mean 'jobs'?",
     ),
 }
 
@@ -266,6 +266,7 @@ def test_an_unusable_plugin_ends_the_command_and_is_named(site, kind):
     site.installs("evil", body)
     code, said = site.run("worker")
     assert (code, message in said, "Traceback" in said) == (1, True, False), said
+    assert "evil (evil 1.0, " in said
 
 
 def test_two_distributions_with_one_name_end_the_command_and_are_named(site):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import click
 
 NAME: Final = "cron"
+INTERVAL_MIN_S: Final = 0.01
 INTERVAL_MAX_S: Final = 60.0
 LATE_MAX_S: Final = 3600.0
 KEEP_FIRES_MAX: Final = 100_000
@@ -72,7 +73,7 @@ class Cron(Plugin):
     strict: bool = False
 
     def __post_init__(self) -> None:
-        check_seconds("interval", self.interval, 0, INTERVAL_MAX_S, above=True)
+        check_seconds("interval", self.interval, INTERVAL_MIN_S, INTERVAL_MAX_S)
         check_seconds("late_s", self.late_s, 1, LATE_MAX_S)
         check_whole("keep_fires", self.keep_fires, 1, KEEP_FIRES_MAX)
         self.schedules = declared.schedules(self.schedules)

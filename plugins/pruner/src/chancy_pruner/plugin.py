@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "pruner"
 # Partitions are made two minutes ahead at least.
+INTERVAL_MIN_S: Final = 0.01
 INTERVAL_MAX_S: Final = 60.0
 # PostgreSQL counts milliseconds.
 WAIT_MIN_S: Final = 0.001
@@ -64,7 +65,7 @@ class Pruner(Plugin):
     pause_s: float = 0.01
 
     def __post_init__(self) -> None:
-        check_seconds("interval", self.interval, 0, INTERVAL_MAX_S, above=True)
+        check_seconds("interval", self.interval, INTERVAL_MIN_S, INTERVAL_MAX_S)
         check_seconds("lock_s", self.lock_s, WAIT_MIN_S, WAIT_MAX_S)
         check_seconds("hold_s", self.hold_s, WAIT_MIN_S, WAIT_MAX_S)
         check_whole("batch_rows", self.batch_rows, 1, BATCH_MAX)
