@@ -4,10 +4,10 @@ A plugin implements the hooks it needs, as methods marked with `hookimpl`, with 
 others. Hooks get batches, and a hook that nobody implements costs nothing. Whatever a plugin does wrong is contained as
 its hook says, logged once in a while as `hook_failed` with the plugin's name, and counted.
 
-No implementation may block: a `def` hook runs where the kernel was, an `async def` hook on the worker's event loop. One
-that holds it for more than a second is named in the log, as `hook_blocked`. An `async def` hook whose time is over is
-cancelled; one that goes on all the same for five seconds is left behind and switched off, as `hook_switched_off`: that
-process does not call it again, and a connection that it had is cut.
+No implementation may block: a `def` hook runs where the kernel was, an `async def` hook on the event loop of the worker
+or of the application. One that holds it for more than a second is named in the log, as `hook_blocked`. An `async def`
+hook whose time is over is cancelled; one that goes on all the same for five seconds is left behind and switched off, as
+`hook_switched_off`: that process does not call it again, and a connection that it had is cut.
 """
 
 from __future__ import annotations
