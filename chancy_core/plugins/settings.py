@@ -10,15 +10,14 @@ import msgspec
 
 from chancy_core.config.redacting import HIDDEN, is_secret
 from chancy_core.errors import ConfigError
-from chancy_core.plugins.toolkit import range_text
 from chancy_core.values.ranges import Range
 
 # A plugin that wants to do something a hundred times a second needs a task of its own, not ticks. No tick comes back
 # after a year; and a day is longer than anybody waits.
 TIMES_S: Final = {
-    "interval": Range(0.01, 31_536_000),
-    "tick_timeout_s": Range(0.01, 86_400),
-    "answer_within_s": Range(0.01, 86_400),
+    "interval": Range(0.01, 31_536_000, "seconds"),
+    "tick_timeout_s": Range(0.01, 86_400, "seconds"),
+    "answer_within_s": Range(0.01, 86_400, "seconds"),
 }
 # Those that may be None, and what that means.
 NONE_MEANS: Final = {
@@ -59,10 +58,7 @@ def time_problems(plugin: Any) -> Iterator[str]:
     for name, bounds in TIMES_S.items():
         value = getattr(plugin, name)
         if not (bounds.holds(value) or (value is None and name in NONE_MEANS)):
-            yield (
-                f"{name} is {value!r}: give {range_text(bounds.low, bounds.high, what='seconds')}"
-                f"{NONE_MEANS.get(name, '')}."
-            )
+            yield (f"{name} is {value!r}: give {bounds.expected}{NONE_MEANS.get(name, '')}.")
 
 
 def _type_problems(plugin: Any) -> Iterator[str]:

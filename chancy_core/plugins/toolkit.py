@@ -86,10 +86,6 @@ def _check(name: str, value: object, range_: Range, error: type[ValueError]) -> 
         raise error(f"{name} is {value!r}: give {range_.expected}.")
 
 
-def _shown(number: float) -> str:
-    return f"{int(number)}" if number == int(number) else f"{number:g}"
-
-
 @contextmanager
 def answering_within(connection: psycopg.AsyncConnection[Any], seconds: float | None) -> Iterator[None]:
     """For the length of the block, how long the database may be silent on one of Chancy's connections.
