@@ -145,7 +145,7 @@ CLASSES = {
     "a default of the wrong type": ('name = "audit"\n    keep_days: int = "30"', "keep_days is '30': expected `int`"),
     "an interval that is too short": (
         'name = "audit"\n    interval: float | None = 1e-9',
-        "interval is 1e-09: give seconds from 0.01 to 31536000, or None for no ticks.",
+        "interval is 1e-09: give seconds from 0.01 to 31,536,000, or None for no ticks.",
     ),
 }
 
@@ -309,7 +309,7 @@ class Audit(Plugin):
         ({"queues": "mail"}, "queues is 'mail': expected `array`, got `str`."),
         ({"queues": ["mail", 3]}, "queues is ['mail', 3], and [1] in it: expected `str`, got `int`."),
         ({"mode": "slow"}, "mode is 'slow': invalid enum value 'slow'."),
-        ({"tick_timeout_s": "5"}, "tick_timeout_s is '5': give seconds from 0.01 to 86400."),
+        ({"tick_timeout_s": "5"}, "tick_timeout_s is '5': give seconds from 0.01 to 86,400."),
         ({"tick_timeout_s": None}, "tick_timeout_s is None: give seconds"),
     ],
 )
@@ -365,7 +365,7 @@ def test_a_time_in_the_file_is_told_with_the_file(author: Author) -> None:
     author.writes('class Audit(Plugin):\n    name = "audit"\n')
     error = author.error("[plugins.audit]\ninterval = -1\n")
     assert error.endswith(
-        "chancy.toml: plugins.audit: interval is -1.0: give seconds from 0.01 to 31536000, or None for no ticks."
+        "chancy.toml: plugins.audit: interval is -1.0: give seconds from 0.01 to 31,536,000, or None for no ticks."
     )
 
 

@@ -23,7 +23,7 @@ from hostile import Deaf, Hostile
 from making import ECHO, plugin
 from support import IMPORT_PATH, SHARED, WITHIN_S, captured_events, until
 
-from chancy import Job, Queue, State, Worker
+from chancy import Backoff, Job, Queue, State, Worker
 from chancy_core.errors import PluginError
 from chancy_core.plugins import budgets, calling, host
 from chancy_core.plugins.check import SPECS
@@ -70,7 +70,7 @@ async def all_let_go() -> None:
 
 
 async def works(chancy: Any, *, ticks: str | None = None) -> list[dict[str, Any]]:
-    """Run a few jobs, each of which must succeed in its first attempt; what was logged meanwhile."""
+    """Run a few jobs, which must succeed in their first attempt, and one that fails; what was logged meanwhile."""
     with captured_events() as events:
         async with Worker(chancy, grace_s=WITHIN_S):
             references = await chancy.push_many([ECHO] * 5)
@@ -79,6 +79,9 @@ async def works(chancy: Any, *, ticks: str | None = None) -> list[dict[str, Any]
             ran += await chancy.wait_for_jobs(references, timeout=WITHIN_S)
             if ticks:
                 await until(lambda: chancy.plugins.failures[ticks, "on_tick"])
+            # For the hook that is called of those only.
+            unlucky = await (await chancy.push(Job("jobs.fail"))).wait(timeout=WITHIN_S)
+    assert unlucky.state is State.FAILED
     assert [(job.state, job.attempts, job.result) for job in ran] == [(State.SUCCEEDED, 1, 1)] * 10
     return events
 
@@ -342,7 +345,7 @@ class Evil(Plugin):
     _, said = worker.communicate(timeout=300)
     assert worker.returncode == 0, said
     # The tick as well, if it was given up before the signal came.
-    assert any("hook_switched_off" in line and "hook='on_stop'" in line for line in said.splitlines()), said
+    assert any("hook_switched_off" in line and '"hook":"on_stop"' in line for line in said.splitlines()), said
     assert "exit_forced" in said
     assert query("SELECT state, attempts FROM {s}.finished_jobs") == [("succeeded", 1)]
     assert query("SELECT count(*) FROM {s}.workers") == [(0,)]
@@ -387,7 +390,7 @@ async def test_ten_thousand_jobs_with_a_plugin_that_is_hostile_at_random(new_cha
     """Two workers whose plugin is hostile in every hook, one of them killed: each job ends once, none runs twice."""
     number, book = 10_000, tmp_path / "ledger"
     book.touch()
-    job = Job.from_func(jobs.noop, max_attempts=50, backoff={"base_s": 0.01, "max_s": 0.05}, keep_result=False)
+    job = Job.from_func(jobs.noop, max_attempts=50, backoff=Backoff(base_s=0.01, max_s=0.05), keep_result=False)
     async with new_chancy(plugins=[Hostile()]) as chancy:
         await chancy.declare(Queue("many", executor=ledger.EXECUTOR, executor_options={"path": str(book)}))
         await pushed(chancy, job, number)

@@ -143,7 +143,7 @@ def test_limits_in_toml_are_declared_by_a_worker(new_chancy, tmp_path, dsn, sche
     with pytest.raises(ConfigError) as caught:
         Chancy(dsn, schema=schema, config=file, discover=False)
     assert "rate_limit is 0; give a whole number from 1 to 1,000,000" in str(caught.value)
-    assert "give a number of seconds" in str(caught.value)
+    assert "give seconds from 0.1 to 86,400" in str(caught.value)
 
 
 def test_what_a_plugin_says_it_enforces_is_checked(new_chancy):
