@@ -110,7 +110,7 @@ async def test_the_hooks_of_others_are_called_when_one_is_left_behind(new_chancy
         await works(chancy)
         assert chancy.plugins.failures == {("deaf", "on_complete"): 1}
         await all_let_go()
-    assert len(told) == len(set(told)) == 10
+    assert len(told) == len(set(told)) == 11
 
 
 async def test_claim_budget_that_swallows_its_cancellation_holds_up_only_what_it_limits(new_chancy, hastened):
