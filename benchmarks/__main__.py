@@ -18,7 +18,18 @@ from benchmarks.database import Bench, server
 from benchmarks.frame import Measured, measure
 from benchmarks.peers.catalog import EVERY, catalog
 
-QUICK = ("drain", "plugins", "workers", "snapshot", "growth", "bulk_push", "many_pushers", "single_push", "start")
+QUICK = (
+    "drain",
+    "plugins",
+    "ends",
+    "workers",
+    "snapshot",
+    "growth",
+    "bulk_push",
+    "many_pushers",
+    "single_push",
+    "start",
+)
 SCENARIOS = (*QUICK, "executors", "cost", "footprint", "idle", "prune", "sustained")
 # Enough for a glance, and little to wait for.
 QUICK_PEERS = ("pgqueuer",)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chancy_core.store import Migration, read_migrations, statement
     from chancy_core.values.backoff import Backoff
     from chancy_core.values.decorating import job
+    from chancy_core.values.ended import Ended, Ending
     from chancy_core.values.job import Job, Limit
     from chancy_core.values.queue import Queue
     from chancy_core.values.queuedjob import Cancellation, JobError, Outcome, Progress, QueuedJob, State
@@ -30,6 +31,8 @@ __all__ = [
     "Cancellation",
     "Chancy",
     "ChancyError",
+    "Ended",
+    "Ending",
     "Job",
     "JobContext",
     "JobError",
@@ -61,6 +64,7 @@ _HOMES: Final = {
     "chancy_core.errors": ("ChancyError", "JobStopped"),
     "chancy_core.executors": ("JobContext",),
     "chancy_core.hookspecs": ("hookimpl",),
+    "chancy_core.values.ended": ("Ended", "Ending"),
     "chancy_core.values.job": ("Job", "Limit"),
     "chancy_core.values.queuedjob": ("Cancellation", "JobError", "Outcome", "Progress", "QueuedJob", "State"),
     "chancy_core.plugins": ("Budget", "Plugin", "Tick"),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from chancy_core.values.ended import Ended
 from chancy_core.values.job import Job
 from chancy_core.values.queue import Queue
 from chancy_core.values.queuedjob import Outcome, QueuedJob
@@ -146,6 +147,30 @@ async def on_complete(outcomes: Sequence[Outcome], connection: psycopg.AsyncConn
     roll back, and has five seconds.
 
     If it raises, its savepoint is rolled back, that is logged and counted, and the outcomes are recorded all the same.
+    """
+
+
+@hookspec
+async def on_end(ended: Sequence[Ended], connection: psycopg.AsyncConnection[Any]) -> None:
+    """When jobs have ended, however they did; and when `retry_jobs` has brought finished ones back.
+
+    A job ends by its run, by a cancel while it waits, because it expired, because its worker was lost and no attempt
+    was left, or with its queue. Each end is told once to each plugin that has this hook, on some worker that has it:
+
+    * the ends of that worker's own runs in the transaction that records them, after `on_complete`;
+    * all others within moments, in a transaction of their own. So are the ends that were recorded where the plugin was
+      not loaded, or while its hook failed. They wait in a table meanwhile, and no crash loses them.
+
+    Called on a worker's loop with a batch, in a savepoint of its own for each plugin. What it writes on `connection`
+    commits together with the knowledge that it was told, or not at all: whoever writes nowhere else, counts each end
+    exactly once. It must neither commit nor roll back, and has five seconds.
+
+    A plugin hears of what ends after the first worker was started that has it. The ends of one job may come out of
+    order, if one of them had to wait: a later one has the greater `claims`. What could not be told for seven days is
+    dropped, and a plugin that no worker has had for so long is forgotten; both are logged.
+
+    If it raises, its savepoint is rolled back, that is logged and counted, and it is told of that batch again, in
+    smaller ones, after a pause that grows. The jobs have ended all the same.
     """
 
 

@@ -60,7 +60,7 @@ class Budgets(Containment):
 
             async def tell(taken: Callable[[int], Awaitable[None]] = taken) -> None:
                 await taken(count)
-                _check_in_transaction(connection)
+                check_in_transaction(connection, "claims")
 
             if not await self._in_claim(plugin, tell, connection):
                 return False
@@ -78,7 +78,7 @@ class Budgets(Containment):
             if answer is None and promised:
                 raise TypeError(f"it enforces {', '.join(sorted(promised))}, and gave no number")
             budget = None if answer is None else as_budget(answer)
-            _check_in_transaction(connection, may_have_failed=budget is not None and budget.count == 0)
+            check_in_transaction(connection, "claims", may_have_failed=budget is not None and budget.count == 0)
 
         return await self._in_claim(one.plugin, ask, connection), budget
 
@@ -110,7 +110,10 @@ class Budgets(Containment):
         return True
 
 
-def _check_in_transaction(connection: psycopg.AsyncConnection[Any], *, may_have_failed: bool = False) -> None:
+def check_in_transaction(
+    connection: psycopg.AsyncConnection[Any], what_for: str, *, may_have_failed: bool = False
+) -> None:
+    """Raise PluginError unless a hook has left the transaction that it took part in as it was."""
     status = connection.info.transaction_status
     if status is not TransactionStatus.INTRANS and not (may_have_failed and status is TransactionStatus.INERROR):
-        raise PluginError(f"it must leave the transaction of the claim as it is, and left it {status.name}")
+        raise PluginError(f"it must leave the transaction that {what_for} as it is, and left it {status.name}")

@@ -70,13 +70,14 @@ class Containment:
             failed_s_ago=failed_s_ago,
         )
 
-    def blame(self, hook: str, error: BaseException) -> None:
-        """A transaction failed with this hook's plugins in it, and it cannot be told whose fault it was."""
+    def blame(self, hook: str, error: BaseException, plugin: str | None = None) -> None:
+        """A transaction failed with this hook's plugins in it, or with one, and nobody can tell whose fault it was."""
         if isinstance(error, LostInHook):
             # It can: nobody's.
             return
         for one in self._hooks[hook]:
-            self._failed(one.plugin, hook, error)
+            if plugin in (None, one.plugin):
+                self._failed(one.plugin, hook, error)
 
     async def _contained(self, seconds: float, one: Implementation, hook: str, **values: Any) -> bool:
         try:

@@ -9,27 +9,19 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 import pluggy
-import psycopg
 
 from chancy_core import hookspecs
 from chancy_core.errors import PluginError
 from chancy_core.plugins.around import Around
 from chancy_core.plugins.base import Plugin
-from chancy_core.plugins.budgets import Budgets
-from chancy_core.plugins.calling import HookAbandoned, cut
+from chancy_core.plugins.calling import HookAbandoned
 from chancy_core.plugins.check import SPECS
-from chancy_core.plugins.containing import (
-    Implementation,
-    call_hook,
-    cancelled_or,
-    is_cancelled,
-    is_ours,
-    told,
-)
+from chancy_core.plugins.containing import Implementation, call_hook, is_cancelled, is_ours, told
+from chancy_core.plugins.ending import Endings
 from chancy_core.plugins.load import Loaded
 from chancy_core.plugins.settings import file_of
 from chancy_core.plugins.tick import Tick
-from chancy_core.plugins.weather import HookPutOff, LostInHook, has_lost, is_outage
+from chancy_core.plugins.weather import HookPutOff, is_outage
 from chancy_core.store import Migration
 from chancy_core.store.weather import text_of
 from chancy_core.values.job import Job
@@ -41,13 +33,12 @@ from chancy_core.values.workerinfo import WorkerStatus
 
 T = TypeVar("T")
 
-ON_COMPLETE_S: Final = 5.0
 ON_OPEN_S: Final = 30.0
 ON_START_S: Final = 30.0
 ON_STOP_S: Final = 10.0
 
 
-class PluginHost(Budgets):
+class PluginHost(Endings):
     """The loaded plugins, and the only place that calls them.
 
     pluggy declares and orders. The calls are made here, because pluggy's own ends at the first exception and does not
@@ -61,10 +52,6 @@ class PluginHost(Budgets):
         for one in reversed(loaded):
             manager.register(one.plugin, one.name)
         super().__init__(loaded, {name: _ordered(manager, name) for name in SPECS})
-
-    def has(self, hook: str, plugin: str | None = None) -> bool:
-        """Whether anybody implements a hook, or that plugin does, and it has not been switched off."""
-        return any(plugin in (None, one.plugin) for one in self._hooks[hook])
 
     def implemented(self, plugin: str) -> list[str]:
         """The hooks that a plugin implements."""
@@ -107,40 +94,6 @@ class PluginHost(Budgets):
             [one.plugin for one in self.loaded if one.name in names],
             lambda plugin, error: self._failed(plugin, "around_job", error),
         )
-
-    async def on_complete(self, outcomes: Sequence[Outcome], connection: psycopg.AsyncConnection[Any]) -> None:
-        """Tell each plugin, in a savepoint of its own.
-
-        Raises:
-            HookAbandoned: one goes on although its time is over. It may still use the connection, which is cut.
-            LostInHook: the connection was lost.
-        """
-        for one in self._hooks["on_complete"]:
-            try:
-                async with connection.transaction():
-                    await self._tell(one, outcomes, connection)
-            except BaseException as error:
-                if not self.has("on_complete", one.plugin):
-                    # Whatever the broken transaction says on top of that.
-                    raise cancelled_or(HookAbandoned(f"the plugin {one.plugin!r} still has the connection")) from error
-                if is_ours(error) or isinstance(error, LostInHook):
-                    # Weather: the whole batch is written again, and nobody is to blame.
-                    raise
-                self._went_wrong(one.plugin, "on_complete", error)
-
-    async def _tell(
-        self, one: Implementation, outcomes: Sequence[Outcome], connection: psycopg.AsyncConnection[Any]
-    ) -> None:
-        try:
-            await self._within(ON_COMPLETE_S, one, "on_complete", outcomes=outcomes, connection=connection)
-        except HookAbandoned:
-            await cut(connection)
-            raise
-        except BaseException as error:
-            if is_ours(error) or not has_lost(connection, error):
-                raise
-            # Now, because the end of the savepoint closes it, and then nobody knows any more whose doing it was.
-            raise LostInHook(f"the connection was lost in on_complete: {told(error)}") from error
 
     def on_recorded(self, outcomes: Sequence[Outcome], worker: Any) -> None:
         """Tell each plugin what has been recorded."""

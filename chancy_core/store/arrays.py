@@ -16,3 +16,8 @@ def plain_array(values: Iterable[object]) -> str:
 def sparse_array(values: list[T | None]) -> list[T | None] | None:
     """An array, or None if there is nothing in it: to `unnest` beside longer ones, that is as many NULLs."""
     return values if any(value is not None for value in values) else None
+
+
+def text_array(values: Iterable[str]) -> str:
+    """An array of any texts."""
+    return plain_array('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)

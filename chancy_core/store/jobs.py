@@ -10,6 +10,7 @@ import psycopg
 
 from chancy_core.errors import InvalidJob
 from chancy_core.store.flow import Flow
+from chancy_core.store.notices import unheard
 from chancy_core.store.store import Store
 from chancy_core.store.storedjobs import stored_job
 from chancy_core.store.weather import text_of
@@ -38,18 +39,18 @@ def cancel_jobs(store: Store, ids: Sequence[uuid.UUID], note: str) -> Flow[dict[
             rows = yield store.ending("cancel_jobs", ids=left, note=note)
         except psycopg.DataError as error:
             raise InvalidJob(f"reason is {note!r:.60}, which the database cannot store: {text_of(error)}.") from error
-        found |= {id_: Cancellation(what) for id_, what, _ in rows}
-        workers = sorted({worker for _, _, worker in rows if worker is not None})
-        yield from store.notify([Notice.cancel(worker) for worker in workers])
+        found |= {row[0]: Cancellation(row[1]) for row in rows}
+        workers = sorted({row[2] for row in rows if row[2] is not None})
+        yield from store.notify([*unheard(rows), *(Notice.cancel(worker) for worker in workers)])
     return found
 
 
 def retry_jobs(store: Store, ids: Sequence[uuid.UUID]) -> Flow[list[uuid.UUID]]:
     """Bring finished jobs back; the ids of those that came back."""
     rows = yield store.ending("retry_jobs", ids=list(ids))
-    tell = {Notice.due(queue) if state == State.SCHEDULED else Notice.back(queue) for _, queue, state in rows}
-    yield from store.notify(sorted(tell))
-    return [id_ for id_, _, _ in rows]
+    tell = {Notice.due(queue) if state == State.SCHEDULED else Notice.back(queue) for _, queue, state, _ in rows}
+    yield from store.notify([*unheard(rows), *sorted(tell)])
+    return [row[0] for row in rows]
 
 
 def find_finished(store: Store, ids: Sequence[uuid.UUID]) -> Flow[dict[uuid.UUID, bool]]:

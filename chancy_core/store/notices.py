@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from chancy_core.store.jobrows import JobRow
 from chancy_core.values.notices import Notice
@@ -24,3 +24,8 @@ def notice_of(row: JobRow) -> Notice | None:
 def notices_of(rows: Iterable[JobRow]) -> list[Notice]:
     """What the workers have to hear of many jobs, each thing once."""
     return sorted({found for row in rows if (found := notice_of(row))})
+
+
+def unheard(rows: Sequence[Sequence[Any]]) -> list[Notice]:
+    """What the workers have to hear of jobs that have ended; each row says last whether a plugin is yet to be told."""
+    return [Notice.ended()] if any(row[-1] for row in rows) else []

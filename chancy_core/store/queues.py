@@ -10,6 +10,7 @@ import psycopg
 
 from chancy_core.errors import InvalidQueue, UnknownQueue, nearest
 from chancy_core.store.flow import Flow
+from chancy_core.store.notices import unheard
 from chancy_core.store.store import Store
 from chancy_core.store.storedqueues import queue_of, queues_of
 from chancy_core.store.weather import text_of
@@ -112,5 +113,6 @@ def delete_queue(store: Store, name: str, *, purge_jobs: bool) -> Flow[int]:
     while True:
         gone = yield store.ending("purge_jobs", name=name, limit=PURGE_BATCH, note=note)
         purged += len(gone)
+        yield from store.notify(unheard(gone))
         if len(gone) < PURGE_BATCH:
             return purged

@@ -32,10 +32,12 @@ class NoticeKind(StrEnum):
     """A queue was declared, paused, resumed or deleted."""
     CANCEL = "cancel"
     """A run of a worker is to be stopped."""
+    ENDED = "ended"
+    """Jobs have ended, and a plugin is yet to be told."""
 
 
 class Notice(msgspec.Struct, frozen=True, order=True, cache_hash=True):
-    """One notice, made by `ready`, `back`, `due`, `room`, `queues` or `cancel`.
+    """One notice, made by `ready`, `back`, `due`, `room`, `queues`, `cancel` or `ended`.
 
     Attributes:
         encoded: what is sent, such as `ready:default`.
@@ -80,6 +82,12 @@ class Notice(msgspec.Struct, frozen=True, order=True, cache_hash=True):
     def cancel(worker: str) -> Notice:
         """That a run of this worker is to be stopped."""
         return _encode(NoticeKind.CANCEL, worker)
+
+    @staticmethod
+    @lru_cache(1)
+    def ended() -> Notice:
+        """That jobs have ended, and that a plugin is yet to be told."""
+        return _encode(NoticeKind.ENDED, "")
 
     @staticmethod
     def decode(payload: str) -> Notice | None:

@@ -130,7 +130,7 @@ class QueuedJob(Job, frozen=True, kw_only=True, gc=False):
         id: its identity, a UUIDv7 (RFC 9562).
         state: a `State`, which is also its text: `job.state == "succeeded"`.
         attempts: how many attempts were started.
-        claims: raised by every claim and never lowered; with `id` it names one run.
+        claims: raised by every claim, and when it is brought back, and never lowered; with `id` it names one run.
         created_at: when it was pushed, by the database's clock.
         started_at: when its latest attempt was claimed.
         completed_at: when it finished.

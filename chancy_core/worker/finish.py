@@ -46,6 +46,7 @@ class Finisher:
         sweep: called when a run was given back that somebody wanted cancelled.
         worker: the worker, for plugins.
         written: called with each batch that was written.
+        unheard: called when jobs have ended that a plugin has yet to be told of.
 
     Attributes:
         stale: outcomes that were refused, because the run was no longer the job's latest; by queue.
@@ -59,6 +60,7 @@ class Finisher:
         sweep: Callable[[], None],
         worker: Any,
         written: Callable[[Sequence[Outcome]], None],
+        unheard: Callable[[], None],
     ) -> None:
         self._recorder = recorder
         self._plugins = plugins
@@ -66,6 +68,7 @@ class Finisher:
         self._sweep = sweep
         self._worker = worker
         self._written = written
+        self._unheard = unheard
         self.stale: Final[Counter[str]] = Counter()
         self._buffer: list[Outcome] = []
         self._bytes = 0
@@ -186,15 +189,8 @@ class Finisher:
 
     def _done(self, recorded: Recorded) -> None:
         """Tell whoever has to know what became of a batch."""
-        for outcome in recorded.locked:
-            self._set_aside(outcome, FIRST_ASIDE_S)
         if recorded.locked:
-            log.warning(
-                "outcomes_locked",
-                count=len(recorded.locked),
-                jobs=[str(outcome.job.id) for outcome in recorded.locked[:5]],
-                hint="Somebody has locked these jobs; their outcomes are written when they let go. See pg_locks.",
-            )
+            self._wait_for_locks(recorded.locked)
         if recorded.stale:
             self._report_stale(recorded.stale)
         if self._doubtful or self._times_aside:
@@ -202,6 +198,8 @@ class Finisher:
                 self._forget(outcome)
         if self._recorder.swept:
             self._sweep()
+        if self._recorder.unheard:
+            self._unheard()
         if recorded.written:
             if self._plugins.has("on_recorded"):
                 self._plugins.on_recorded(tuple(recorded.written), self._worker)
@@ -209,6 +207,16 @@ class Finisher:
             delays = [outcome.delay_s for outcome in recorded.written if outcome.delay_s is not None]
             if delays:
                 self._retry_due(min(delays))
+
+    def _wait_for_locks(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self._set_aside(outcome, FIRST_ASIDE_S)
+        log.warning(
+            "outcomes_locked",
+            count=len(outcomes),
+            jobs=[str(outcome.job.id) for outcome in outcomes[:5]],
+            hint="Somebody has locked these jobs; their outcomes are written when they let go. See pg_locks.",
+        )
 
     def _forget(self, outcome: Outcome) -> None:
         run = run_key(outcome)

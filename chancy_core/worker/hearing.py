@@ -40,6 +40,8 @@ class Hearing:
             parts.promoter.due_in(signs.due_in_s)
         if signs.stopping:
             parts.canceller.ring()
+        if signs.unheard:
+            parts.deliverer.ring()
         parts.rescuer.saw(living=signs.living, expired=signs.expired, lost_in_s=signs.lost_in_s)
 
     def heard(self, payload: str | None) -> None:
@@ -66,6 +68,8 @@ class Hearing:
                 parts.lanes.make_room(notice.name, within_s=ROOM_SPREAD_S)
             case NoticeKind.DUE:
                 parts.promoter.ring()
+            case NoticeKind.ENDED:
+                parts.deliverer.ring()
             case NoticeKind.QUEUES:
                 parts.lanes.ring()
             case NoticeKind.CANCEL:
@@ -80,4 +84,5 @@ class Hearing:
             parts.lanes.ring()
             parts.promoter.ring()
             parts.canceller.ring()
+            parts.deliverer.ring()
             parts.lanes.wake_all()

@@ -44,6 +44,7 @@ class Signs(NamedTuple):
     ready: list[str]
     due_in_s: float | None
     stopping: bool
+    unheard: bool
 
 
 class Heartbeat:
@@ -58,6 +59,7 @@ class Heartbeat:
         standby: renews the lease when a beat is late.
         queues: the queues that are claimed from.
         busy: whether anything runs here.
+        listening: the plugins here that hear of every end of a job.
         found: called with what each beat found.
         forgotten: called when the database did not know the worker any more.
     """
@@ -73,6 +75,7 @@ class Heartbeat:
         *,
         queues: Callable[[], list[str]],
         busy: Callable[[], bool],
+        listening: Callable[[], list[str]],
         found: Callable[[Signs], None],
         forgotten: Callable[[], None],
     ) -> None:
@@ -84,6 +87,7 @@ class Heartbeat:
         self._standby = standby
         self._queues = queues
         self._busy = busy
+        self._listening = listening
         self._found = found
         self._forgotten = forgotten
         self._alarm = Alarm()
@@ -158,6 +162,7 @@ class Heartbeat:
             status=status,
             status_age_s=time.monotonic() - since,
             queues=self._queues(),
+            plugins=self._listening(),
             within_s=self._pause_s(),
         )
         self._written = said

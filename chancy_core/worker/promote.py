@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from chancy_core.log import log
 from chancy_core.store import Store
 from chancy_core.store.flow import Flow
+from chancy_core.store.notices import unheard
 from chancy_core.store.session import WorkerConnection
 from chancy_core.values.notices import Notice
 from chancy_core.worker.duty import Alarm
@@ -56,6 +57,8 @@ class Promoter:
         self._ring_at = float("inf")
         # Queues that have gained jobs in the transaction that is open now.
         self._gained: set[str] = set()
+        # Whether a plugin has yet to be told of a job that has ended in it.
+        self._unheard = False
         self._due = Mover(connection, Statements("promote", self._promote_batch, self._promote_these, self._find_due))
         self._over = Mover(connection, Statements("sweep", self._sweep_batch, self._sweep_these, self._find_over))
 
@@ -111,8 +114,11 @@ class Promoter:
 
     def _tell(self) -> None:
         gained, self._gained = self._gained, set()
+        ended, self._unheard = self._unheard, False
         for queue in sorted(gained):
             self._hear(Notice.back(queue))
+        if ended:
+            self._hear(Notice.ended())
 
     # -- what is due -----------------------------------------------------------------------
 
@@ -122,12 +128,19 @@ class Promoter:
 
     def _promote_these(self, ids: Sequence[uuid.UUID]) -> Flow[list[uuid.UUID]]:
         rows = yield self._store.query("promote_these", ids=list(ids))
-        failed = [id_ for _, runnable, id_ in rows if not runnable]
-        for part in parts([str(id_) for id_ in failed]):
+        failed = [row for row in rows if not row[1]]
+        for part in parts([str(row[2]) for row in failed]):
             hint = "Somebody else wrote them: attempts = max_attempts."
             log.warning("jobs_used_up", count=len(part), jobs=part, hint=hint)
-        yield from self._promoted({queue for queue, runnable, _ in rows if runnable}, len(rows) - len(failed))
-        return [id_ for _, _, id_ in rows]
+        yield from self._promoted({row[0] for row in rows if row[1]}, len(rows) - len(failed))
+        yield from self._ended(failed)
+        return [row[2] for row in rows]
+
+    def _ended(self, rows: Sequence[Sequence[Any]]) -> Flow[None]:
+        """These have ended, and so perhaps somebody is to be told."""
+        if tell := unheard(rows):
+            self._unheard = True
+            yield from self._store.notify(tell)
 
     def _promoted(self, queues: set[str], count: int) -> Flow[int]:
         yield from self._store.notify([Notice.back(queue) for queue in sorted(queues)])
@@ -144,17 +157,18 @@ class Promoter:
 
     def _sweep_batch(self, limit: int) -> Flow[int]:
         rows = yield self._store.query("sweep_jobs", limit=limit)
-        return self._swept(rows)
+        return (yield from self._swept(rows))
 
     def _sweep_these(self, ids: Sequence[uuid.UUID]) -> Flow[list[uuid.UUID]]:
         rows = yield self._store.query("sweep_these", ids=list(ids))
-        self._swept(rows)
+        yield from self._swept(rows)
         return [row[0] for row in rows]
 
-    def _swept(self, rows: Sequence[Sequence[Any]]) -> int:
+    def _swept(self, rows: Sequence[Sequence[Any]]) -> Flow[int]:
+        yield from self._ended(rows)
         for part in parts(rows):
-            expired = sum(1 for _, _, expired in part if expired)
-            jobs = [str(id_) for id_, *_ in part]
+            expired = sum(1 for row in part if row[2])
+            jobs = [str(row[0]) for row in part]
             log.info("jobs_swept", expired=expired, cancelled=len(part) - expired, jobs=jobs)
         return len(rows)
 

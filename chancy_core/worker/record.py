@@ -8,11 +8,13 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from chancy_core.plugins import HookAbandoned, PluginHost
 from chancy_core.store import Flow, Store, run
-from chancy_core.store.arrays import plain_array, sparse_array
+from chancy_core.store.arrays import plain_array, sparse_array, text_array
+from chancy_core.store.ends import ended_runs, leave_ended
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.options import encode_options
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.storedjobs import encode_errors
+from chancy_core.store.telling import Telling, telling
 from chancy_core.values.notices import Notice
 from chancy_core.values.queuedjob import Outcome, State
 from chancy_core.worker.rescue import NOTE as RESCUED
@@ -27,12 +29,6 @@ TELLINGS_MAX: Final = 3
 LOCKED_S: Final = 0.5
 # What the connection is set to: a write that was given up must not hold its locks for long.
 SETTINGS: Final = {"lock_timeout": f"{LOCKED_S * 1000:.0f}ms", "idle_in_transaction_session_timeout": "15s"}
-# A plugin's statement ends on the server after so many milliseconds, a little more than plugins have. The server looks
-# for its client only between statements: without this, a worker that is killed meanwhile would leave its jobs locked.
-_BEFORE_TELLING: Final = b"SAVEPOINT chancy_outcomes; SET LOCAL statement_timeout = 6000; SET LOCAL lock_timeout = 0"
-_AFTER_TELLING: Final = (
-    b"RELEASE SAVEPOINT chancy_outcomes; SET LOCAL statement_timeout TO DEFAULT; SET LOCAL lock_timeout TO DEFAULT"
-)
 
 
 class Recorded(NamedTuple):
@@ -65,8 +61,13 @@ class Recorder:
         self._plugins = plugins
         self._worker = worker
         self._failed_tellings = 0
+        # What ended jobs in the latest batch, and what `finish_jobs` had to say of those that it accepted.
+        self._sent: Sequence[Outcome] = ()
+        self._ended: Sequence[Sequence[Any]] = ()
         #: Whether somebody wanted a run cancelled that the latest batch gave back.
         self.swept = False
+        #: Whether jobs have ended in the latest batch that a plugin has yet to be told of.
+        self.unheard = False
 
     async def write(self, batch: Sequence[Outcome], *, doubtful: Collection[RunKey], skip_locked: bool) -> Recorded:
         """Write a batch: all of it or, if this raises, nothing that is known of.
@@ -78,8 +79,8 @@ class Recorder:
         """
         # Whoever locks several rows locks them in the order of their ids.
         ordered = sorted(batch, key=lambda outcome: outcome.job.id.int)
-        self.swept = False
-        if self._plugins.has("on_complete") and self._failed_tellings < TELLINGS_MAX:
+        self.swept = self.unheard = False
+        if self._tells and self._failed_tellings < TELLINGS_MAX:
             accepted = await self._write_and_tell(ordered, skip_locked=skip_locked)
         elif not skip_locked and len({outcome.state.finished for outcome in ordered}) == 1:
             flow = self._finish(ordered) if ordered[0].state.finished else self._release(ordered)
@@ -97,13 +98,19 @@ class Recorder:
         accepted = await self._connection.run(self._finish([outcome], "finish_bare"))
         return Recorded([outcome], [], []) if accepted else await self._sorted_out([outcome], set(), ())
 
-    async def _record(self, connection: AsyncConnection, batch: list[Outcome], *, skip_locked: bool) -> list[uuid.UUID]:
+    @property
+    def _tells(self) -> bool:
+        return self._plugins.has("on_complete") or self._plugins.has("on_end")
+
+    async def _record(
+        self, connection: AsyncConnection, batch: list[Outcome], *, skip_locked: bool, here: Sequence[str] = ()
+    ) -> list[uuid.UUID]:
         if skip_locked:
             free = set(await run(connection, self._lock(batch)))
             batch = [outcome for outcome in batch if outcome.job.id in free]
         ended = [outcome for outcome in batch if outcome.state.finished]
         back = [outcome for outcome in batch if not outcome.state.finished]
-        accepted = await run(connection, self._finish(ended)) if ended else []
+        accepted = await run(connection, self._finish(ended, here=here)) if ended else []
         return accepted + await run(connection, self._release(back)) if back else accepted
 
     async def _write_and_tell(self, batch: list[Outcome], *, skip_locked: bool) -> list[uuid.UUID]:
@@ -112,30 +119,39 @@ class Recorder:
         Each plugin has a savepoint, so its failure is its own. One that spoils the transaction itself, by ending it or
         closing the connection, cannot be told from a lost database; after a few tries the batch is written without.
         """
-        telling = False
+        told = False
         abandoned: HookAbandoned | None = None
+        self._ended = ()
         try:
             async with self._connection.transaction() as connection:
-                accepted = await self._record(connection, batch, skip_locked=skip_locked)
-                telling = True
-                await connection.execute(_BEFORE_TELLING, prepare=False)
-                try:
-                    await self._plugins.on_complete(among(batch, accepted), connection)
-                except HookAbandoned as error:
-                    abandoned = error
-                    raise
-                # Proof that the transaction is still the one that recorded the outcomes: psycopg would leave a
-                # transaction that a plugin has rolled back, or a connection that it has closed, without a word.
-                await connection.execute(_AFTER_TELLING, prepare=False)
+                accepted = await self._record(connection, batch, skip_locked=skip_locked, here=self._plugins.listening)
+                if self._ended or (accepted and self._plugins.has("on_complete")):
+                    told = True
+                    async with telling(connection) as now:
+                        try:
+                            await self._tell(among(batch, accepted), now)
+                        except HookAbandoned as error:
+                            abandoned = error
+                            raise
         except Exception as error:
             if abandoned is not None:
                 # Whose fault it is, is known, and that plugin is not told of the next try.
                 raise abandoned from error
-            if telling:
+            if told:
                 self._failed_tellings += 1
-                self._plugins.blame("on_complete", error)
+                for hook in ("on_complete", "on_end"):
+                    self._plugins.blame(hook, error)
             raise
         return accepted
+
+    async def _tell(self, accepted: Sequence[Outcome], now: Telling) -> None:
+        await self._plugins.on_complete(accepted, now)
+        if not self._ended:
+            return
+        ended, meta = ended_runs(self._sent, self._ended, now.at)
+        if failed := await self._plugins.on_end(ended, now):
+            await run(now.connection, leave_ended(self._store, failed, ended, meta))
+            self.unheard = True
 
     async def _sorted_out(
         self, batch: Sequence[Outcome], accepted: set[uuid.UUID], doubtful: Collection[RunKey]
@@ -170,7 +186,9 @@ class Recorder:
         rows = yield self._store.query("find_runs", id=plain_array(o.job.id.hex for o in batch))
         return {(id_, claims): _Row(*rest) for id_, claims, *rest in rows}
 
-    def _finish(self, outcomes: Sequence[Outcome], statement: str = "finish_jobs") -> Flow[list[uuid.UUID]]:
+    def _finish(
+        self, outcomes: Sequence[Outcome], statement: str = "finish_jobs", *, here: Sequence[str] = ()
+    ) -> Flow[list[uuid.UUID]]:
         rows = yield self._store.query(
             statement,
             id=plain_array(o.job.id.hex for o in outcomes),
@@ -182,7 +200,12 @@ class Recorder:
             run_s=plain_array(o.run_s for o in outcomes),
             peak=sparse_array([o.peak_bytes for o in outcomes]),
             meta=sparse_array([o.meta.decode() if o.meta is not None else None for o in outcomes]),
+            here=text_array(here) if here else "{}",
         )
+        if here:
+            self._sent, self._ended = outcomes, rows
+        if rows and rows[0][-1]:
+            self.unheard = True
         return [row[0] for row in rows]
 
     def _release(self, outcomes: Sequence[Outcome]) -> Flow[list[uuid.UUID]]:

@@ -21,6 +21,7 @@ import psycopg
 from chancy_core.errors import WorkerLost
 from chancy_core.log import log
 from chancy_core.store import Flow, Store
+from chancy_core.store.notices import unheard
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.weather import is_weather, text_of
 from chancy_core.values.notices import Notice
@@ -209,12 +210,13 @@ class Rescuer:
             note=NOTE,
         )
         if rows:
-            self.rescued.update(queue for _, queue, _ in rows)
-            self._report_rescued([(str(id_), state) for id_, _, state in rows])
-            queues = sorted({queue for _, queue, state in rows if state == "pending"})
-            yield from self._store.notify([Notice.back(queue) for queue in queues])
-            for queue in queues:
-                self._hear(Notice.back(queue))
+            self.rescued.update(row[1] for row in rows)
+            self._report_rescued([(str(row[0]), row[2]) for row in rows])
+            back = {queue for _, queue, state, _ in rows if state == "pending"}
+            tell = [*(Notice.back(queue) for queue in sorted(back)), *unheard(rows)]
+            yield from self._store.notify(tell)
+            for notice in tell:
+                self._hear(notice)
             # One of them may have been cancelled meanwhile, and waits to be swept.
             self._hear(Notice.due())
         return len(rows)

@@ -20,6 +20,7 @@ from chancy_core.worker.audit import Auditor
 from chancy_core.worker.cancel import Canceller
 from chancy_core.worker.claim import Claimer
 from chancy_core.worker.deciding import Policy
+from chancy_core.worker.deliver import Deliverer
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.hearing import Hearing
 from chancy_core.worker.heartbeat import Heartbeat
@@ -80,6 +81,9 @@ class Parts:
         # up the other queues.
         self.limited: Final = self._connection("chancy claim limited", WITH_PLUGINS)
         claims = self.claims
+        # Plugins use it, and so it is nobody else's. It is opened when there is something to tell.
+        told = self._connection("chancy ended", record.SETTINGS)
+        self.deliverer: Final = Deliverer(store, told, claims, chancy.plugins)
         self.promoter: Final = Promoter(store, claims, hear)
         self.finisher: Final = Finisher(
             record.Recorder(store, self.writes, chancy.plugins, worker.name),
@@ -88,6 +92,7 @@ class Parts:
             sweep=self.promoter.ring,
             worker=worker,
             written=self._written,
+            unheard=self.deliverer.left,
         )
         self.progress: Final = ProgressWriter(store, claims)
         self.lanes: Final = Lanes(
@@ -124,6 +129,7 @@ class Parts:
             self.standby,
             queues=lambda: self.lanes.claimed_from,
             busy=lambda: self.lanes.busy,
+            listening=lambda: chancy.plugins.listening,
             found=self.hearing.found,
             forgotten=self.auditor.doubt,
         )

@@ -14,6 +14,7 @@ from chancy_core.config import worker_settings
 from chancy_core.errors import ConfigError, NotOpen
 from chancy_core.executors.functions import Functions
 from chancy_core.log import log
+from chancy_core.store.ends import listen
 from chancy_core.store.spare import SPARE
 from chancy_core.store.statements import read_statements
 from chancy_core.store.weather import is_weather, text_of
@@ -42,7 +43,7 @@ KEPT_FOR_EVER: Final = (
 START_WITHIN_S: Final = 30.0
 START_PAUSE_S: Final = 0.5
 # The duties that end when a worker begins to stop; the others go on until its outcomes are written.
-END_FIRST: Final = ("queues", "promote", "rescue", "listen", "tick", "vitals")
+END_FIRST: Final = ("queues", "promote", "rescue", "listen", "tick", "vitals", "deliver")
 
 
 class Worker:
@@ -165,6 +166,9 @@ class Worker:
         """Make itself known; when that was sent."""
         sent_at = asyncio.get_running_loop().time()
         await parts.claims.run(register_worker(self._chancy.store, self.name, sorted(self._tags), self._lease_s))
+        if listening := self._chancy.plugins.listening:
+            # Before its first job ends.
+            await parts.claims.run(listen(self._chancy.store, listening))
         return sent_at
 
     def _begin(self, parts: Parts) -> None:
@@ -180,6 +184,7 @@ class Worker:
             "audit": parts.auditor.run,
             "cancel": parts.canceller.run,
             "progress": parts.progress.run,
+            "deliver": parts.deliverer.run,
             "vitals": parts.vitals.run,
         }
         plugins = self._chancy.plugins

@@ -164,7 +164,7 @@ async def test_no_backend_waits_for_a_lock_for_a_tick_that_has_given_up(new_chan
 def silent(new_chancy, dsn, schema, monkeypatch) -> Callable[..., Any]:
     """Runs a worker whose plugin's hook finds the database silent the first time, until its job has ended."""
     for name, value in {
-        "chancy_core.plugins.host.ON_COMPLETE_S": 2.0,
+        "chancy_core.plugins.ending.ON_COMPLETE_S": 2.0,
         "chancy_core.plugins.budgets.CLAIM_BUDGET_S": 2.0,
     }.items():
         monkeypatch.setattr(name, value)

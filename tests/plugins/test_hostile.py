@@ -25,7 +25,7 @@ from support import IMPORT_PATH, SHARED, WITHIN_S, captured_events, until
 
 from chancy import Backoff, Job, Queue, State, Worker
 from chancy_core.errors import PluginError
-from chancy_core.plugins import budgets, calling, host
+from chancy_core.plugins import budgets, calling, ending, host
 from chancy_core.plugins.check import SPECS
 
 # Called while something is loaded, pushed or opened: how those fail is in test_plugins.py and test_opening_hooks.py.
@@ -36,6 +36,7 @@ WORKS = {
     "around_job": True,
     "on_failure": True,
     "on_complete": True,
+    "on_end": True,
     "on_recorded": True,
     "on_tick": True,
     "is_leader": True,
@@ -54,8 +55,10 @@ def test_every_hook_of_a_worker_is_tried():
 @pytest.fixture
 def hastened(monkeypatch) -> Iterator[None]:
     """What a hook may take is a moment, so that tests need not wait for it."""
-    for name in ("ON_COMPLETE_S", "ON_START_S", "ON_STOP_S"):
+    for name in ("ON_START_S", "ON_STOP_S"):
         monkeypatch.setattr(host, name, 1.0)
+    for name in ("ON_COMPLETE_S", "ON_END_S"):
+        monkeypatch.setattr(ending, name, 1.0)
     monkeypatch.setattr(budgets, "CLAIM_BUDGET_S", 1.0)
     monkeypatch.setattr(calling, "LETS_GO_WITHIN_S", 0.2)
     jobs.gate.clear()

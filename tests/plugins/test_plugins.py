@@ -264,7 +264,7 @@ async def _bad_sql(self, outcomes, connection):
 @pytest.mark.parametrize("spoil", [_commit, _roll_back, _close, _bad_sql, _hang])
 async def test_a_plugin_that_spoils_the_transaction_loses_no_outcome(new_chancy, spoil, monkeypatch):
     """A plugin that ends the transaction, closes the connection or never returns: outcomes are recorded once."""
-    monkeypatch.setattr("chancy_core.plugins.host.ON_COMPLETE_S", 0.2)
+    monkeypatch.setattr("chancy_core.plugins.ending.ON_COMPLETE_S", 0.2)
     async with new_chancy(plugins=[plugin("spoiler", on_complete=spoil)]) as chancy, Worker(chancy, grace_s=5):
         references = await chancy.push_many([ECHO] * 30)
         jobs = await chancy.wait_for_jobs(references, timeout=WITHIN_S)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import jobs
 
 from chancy import Job, Plugin, hookimpl
-from chancy_core.plugins import calling, host
+from chancy_core.plugins import calling, ending, host
 from chancy_core.values.queuedjob import QueuedJob
 
 RAISED = (ValueError, NotImplementedError, asyncio.CancelledError, SystemExit, KeyboardInterrupt)
@@ -21,7 +21,7 @@ SPOILING = ("COMMIT", "ROLLBACK", "SELECT nonsense", "SELECT pg_sleep(3600)", "S
 
 def hasten() -> None:
     """What would take minutes takes moments."""
-    host.ON_COMPLETE_S, host.ON_STOP_S, calling.LETS_GO_WITHIN_S = 0.3, 0.3, 0.3
+    ending.ON_COMPLETE_S = ending.ON_END_S = host.ON_STOP_S = calling.LETS_GO_WITHIN_S = 0.3
 
 
 class Dice:
@@ -97,6 +97,10 @@ class Hostile(Plugin):
         return await self.dice.waiting()
 
     @hookimpl
+    async def on_end(self, connection: Any) -> Any:
+        return await self.on_complete(connection)
+
+    @hookimpl
     def on_recorded(self) -> Any:
         return self.dice.plain()
 
@@ -162,6 +166,11 @@ class Deaf(Plugin):
     @hookimpl
     async def on_complete(self, connection: Any) -> None:
         if self.hook == "on_complete":
+            await self._deaf_on(connection)
+
+    @hookimpl
+    async def on_end(self, connection: Any) -> None:
+        if self.hook == "on_end":
             await self._deaf_on(connection)
 
     @hookimpl

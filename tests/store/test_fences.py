@@ -121,6 +121,7 @@ class Database:
             run_s=[0.0] * len(runs),
             peak=None,
             meta=None,
+            here=[],
         )
         return [row[0] for row in rows]
 
@@ -165,7 +166,7 @@ class Database:
         rows = self.ask(
             "rescue_jobs", me="rescuer", orphans=True, limit=limit, only=None, grace_s=0.0, error=ERROR, note=NOTE
         )
-        return {id_: state for id_, _, state in rows}
+        return {id_: state for id_, _, state, _ in rows}
 
     def promote(self, limit: int = 1000) -> int:
         return len(self.ask("promote_jobs", limit=limit))
@@ -174,7 +175,7 @@ class Database:
         return run_sync(self.connection, cancel_jobs(self.store, ids, "why"))
 
     def sweep(self, limit: int = 1000) -> list[uuid.UUID]:
-        return [id_ for id_, _, _ in self.ask("sweep_jobs", limit=limit)]
+        return [row[0] for row in self.ask("sweep_jobs", limit=limit)]
 
     def retry(self, ids: list[uuid.UUID]) -> list[uuid.UUID]:
         return run_sync(self.connection, retry_jobs(self.store, ids))
@@ -436,7 +437,9 @@ class Model(RuleBasedStateMachine):
         assert set(self.database.retry(ids)) == over
         for id_ in over:
             self.outcomes[id_] -= 1
-            self.jobs[id_] = self.jobs[id_]._replace(state="pending", attempts=0, cancel=False)
+            # Raised, as by a claim, so that no two ends of a job have the same.
+            claims = self.jobs[id_].claims + 1
+            self.jobs[id_] = self.jobs[id_]._replace(state="pending", attempts=0, claims=claims, cancel=False)
 
     @rule(worker=st.sampled_from(WORKERS))
     def expire(self, worker: str) -> None:

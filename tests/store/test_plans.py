@@ -20,7 +20,7 @@ from chancy_core.worker.rescue import ERROR, NOTE
 
 IDS = [str(uuid.UUID(int=n)) for n in range(100)]
 OUTCOMES = {"id": IDS, "claims": [1] * 100, "errors": [None] * 100, "note": [None] * 100, "meta": None}
-ENDED = {"result": [None] * 100, "run_s": [0.1] * 100, "peak": None}
+ENDED = {"result": [None] * 100, "run_s": [0.1] * 100, "peak": None, "here": "{}"}
 CLAIM = {"queue": "default", "worker": "w", "limit": 100, "bytes": 1 << 20, "refused": [], "unable": None}
 
 # Each statement with parameters, and the only ways in which it may reach a job.
@@ -44,7 +44,15 @@ STATEMENTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "find_lost": ({"limit": 100, "grace_s": 0.0, "tried": IDS, "me": "w2"}, {"jobs_running"}),
     "find_running": ({"worker": "w"}, {"jobs_running"}),
     "beat": (
-        {"worker": "w", "lease_s": 1.0, "status": None, "status_age_s": 0.0, "queues": ["default"], "within_s": 9.0},
+        {
+            "worker": "w",
+            "lease_s": 1.0,
+            "status": None,
+            "status_age_s": 0.0,
+            "queues": ["default"],
+            "within_s": 9.0,
+            "plugins": [],
+        },
         {"jobs_ready", "jobs_due", "jobs_expiring", "jobs_cancelled", "jobs_running"},
     ),
     "next_due": ({}, {"jobs_due", "jobs_expiring", "jobs_cancelled"}),

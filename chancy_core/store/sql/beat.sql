@@ -5,6 +5,7 @@
 -- status        text              JSON of what it says of itself; NULL: as it said before
 -- status_age_s  double precision  how long ago that was found
 -- queues        text[]            those that it claims from
+-- plugins       text[]            those here that hear of every end of a job
 -- within_s      double precision  how long until the next beat
 --
 -- Returns one row:
@@ -19,9 +20,10 @@
 -- ready         those of its queues that have runnable jobs
 -- due_in_s      seconds until the next job is due or expires, 0 if a cancelled one waits to be swept, NULL if there is none
 -- stopping      whether somebody wants a run of this worker cancelled
+-- unheard       whether jobs have ended that one of its plugins has yet to be told of
 --
 -- Leases end by the clock on the wall: whatever this waited for, such as a lock, is not part of them.
--- Uses jobs_ready, jobs_due, jobs_expiring, jobs_cancelled and jobs_running.
+-- Uses jobs_ready, jobs_due, jobs_expiring, jobs_cancelled, jobs_running and ended_due.
 WITH renewed AS (
     UPDATE {schema}.workers
     SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s),
@@ -86,4 +88,12 @@ SELECT
             )
         )
     END AS due_in_s,
-    EXISTS (SELECT FROM {schema}.jobs WHERE worker = %(worker)s AND cancel_note IS NOT NULL) AS stopping
+    EXISTS (SELECT FROM {schema}.jobs WHERE worker = %(worker)s AND cancel_note IS NOT NULL) AS stopping,
+    EXISTS (
+        SELECT
+        FROM unnest(%(plugins)s::text[]) AS listening (plugin)
+        -- A limit, for the same reason as above.
+        CROSS JOIN LATERAL (
+            SELECT FROM {schema}.ended WHERE ended.plugin = listening.plugin AND due_at <= now() LIMIT 1
+        ) AS first
+    ) AS unheard

@@ -3,7 +3,8 @@
 -- ids    uuid[]
 -- note   text     why
 --
--- Returns (id, what, worker), what being cancelled, stopping or finished; nothing for a job that is nowhere, or that was
+-- Returns (id, what, worker, unheard), what being cancelled, stopping or finished, and unheard whether a plugin waits to be
+-- told of it (see ended); nothing for a job that is nowhere, or that was
 -- on its way from one table to the other just then. Uses jobs_pkey; why through ANY is explained in finish_jobs.
 WITH asked AS (
     SELECT id, state
@@ -27,6 +28,16 @@ kept AS (
            unique_key, kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors, %(note)s
     FROM gone
 ),
+deaf AS (
+    SELECT array_agg(plugin) AS plugins FROM {schema}.listeners
+),
+unheard AS (
+    INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
+    SELECT plugin, id, claims, queue, func, 'cancelled', 'cancel', attempts, unique_key, %(note)s, meta
+    FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), gone
+    -- Asked once, before anything is read: without a listener this costs nothing.
+    WHERE (SELECT plugins IS NOT NULL FROM deaf)
+),
 told AS (
     UPDATE {schema}.jobs
     SET cancel_note = %(note)s
@@ -34,8 +45,8 @@ told AS (
     WHERE jobs.id = ANY (ARRAY[asked.id]) AND asked.state = 'running'
     RETURNING jobs.id, jobs.worker
 )
-SELECT id, 'cancelled' AS what, NULL AS worker FROM gone
+SELECT id, 'cancelled' AS what, NULL AS worker, (SELECT plugins IS NOT NULL FROM deaf) AS unheard FROM gone
 UNION ALL
-SELECT id, 'stopping', worker FROM told
+SELECT id, 'stopping', worker, false FROM told
 UNION ALL
-SELECT id, 'finished', NULL FROM {schema}.finished_jobs WHERE id = ANY (%(ids)s)
+SELECT id, 'finished', NULL, false FROM {schema}.finished_jobs WHERE id = ANY (%(ids)s)

@@ -3,7 +3,7 @@
 --
 -- ids   uuid[]
 --
--- Returns (queue, runnable, id), one row a job. Uses jobs_pkey; why through ANY is explained in finish_jobs.
+-- Returns (queue, runnable, id, unheard), one row a job, unheard being whether a plugin waits to be told of it (see ended). Uses jobs_pkey; why through ANY is explained in finish_jobs.
 WITH due AS (
     -- Whether they are due is asked of what was found: as a condition it would offer jobs_due as another way to them.
     SELECT id, state IN ('scheduled', 'retrying') AND scheduled_at <= now() AS waits, attempts < max_attempts AS runnable
@@ -31,7 +31,18 @@ kept AS (
            unique_key, kwargs, meta, limits, options, expires_at, progress, 'failed', errors,
            'It was due although its attempts were used up (attempts = max_attempts), so nothing could start it.'
     FROM gone
+),
+deaf AS (
+    SELECT array_agg(plugin) AS plugins FROM {schema}.listeners
+),
+unheard AS (
+    INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
+    SELECT plugin, id, claims, queue, func, 'failed', 'used_up', attempts, unique_key, 
+           'It was due although its attempts were used up (attempts = max_attempts), so nothing could start it.', meta
+    FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), gone
+    -- Asked once, before anything is read: without a listener this costs nothing.
+    WHERE (SELECT plugins IS NOT NULL FROM deaf)
 )
-SELECT queue, true AS runnable, id FROM back
+SELECT queue, true AS runnable, id, false AS unheard FROM back
 UNION ALL
-SELECT queue, false, id FROM gone
+SELECT queue, false, id, (SELECT plugins IS NOT NULL FROM deaf) AS unheard FROM gone

@@ -11,8 +11,9 @@
 --
 -- Leases are compared with the time at which this began: if it waited for a lock, others may have renewed theirs since.
 -- The attempt stays spent. With attempts left the job is runnable at once; without, it fails, and says why.
--- Returns (id, queue, state). Uses jobs_running, in whose order it looks: asked for the order of ids, the planner walks
--- along jobs_pkey at some sizes, over every job that waits. Then jobs_pkey; why through ANY is explained in finish_jobs.
+-- Returns (id, queue, state, unheard), unheard being whether a plugin waits to be told of it (see ended). Uses jobs_running,
+-- in whose order it looks: asked for the order of ids, the planner walks along jobs_pkey at some sizes, over every job that
+-- waits. Then jobs_pkey; why through ANY is explained in finish_jobs.
 WITH lost AS (
     SELECT id
     FROM {schema}.jobs
@@ -52,6 +53,16 @@ kept AS (
            unique_key, kwargs, meta, limits, options, expires_at, progress, 'failed', all_errors, %(note)s
     FROM gone
 ),
+deaf AS (
+    SELECT array_agg(plugin) AS plugins FROM {schema}.listeners
+),
+unheard AS (
+    INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
+    SELECT plugin, id, claims, queue, func, 'failed', 'rescue', attempts, unique_key, %(note)s, meta
+    FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), gone
+    -- Asked once, before anything is read: without a listener this costs nothing.
+    WHERE (SELECT plugins IS NOT NULL FROM deaf)
+),
 back AS (
     UPDATE {schema}.jobs
     SET state = 'pending', worker = NULL, errors = told.errors, note = %(note)s
@@ -59,6 +70,6 @@ back AS (
     WHERE jobs.id = ANY (ARRAY[told.id]) AND jobs.attempts < jobs.max_attempts
     RETURNING jobs.id, jobs.queue
 )
-SELECT id, queue, 'failed' AS state FROM gone
+SELECT id, queue, 'failed' AS state, (SELECT plugins IS NOT NULL FROM deaf) AS unheard FROM gone
 UNION ALL
-SELECT id, queue, 'pending' FROM back
+SELECT id, queue, 'pending', false FROM back

@@ -1,9 +1,11 @@
--- Bring finished jobs back, to run again: attempts from the beginning, claims and errors as they were.
+-- Bring finished jobs back, to run again: attempts from the beginning, errors as they were. Like a
+-- claim this raises the number claims, so that no two ends of a job have the same.
 --
 -- ids   uuid[]
 --
 -- A job whose unique_key is taken by another stays where it is; one that was never started waits for its scheduled_at.
--- Returns (id, queue, state) of those that came back.
+-- Returns (id, queue, state, unheard) of those that came back, unheard being whether a plugin waits to be told of it (see
+-- ended).
 -- Uses finished_jobs_id.
 WITH old AS (
     SELECT *
@@ -13,25 +15,38 @@ WITH old AS (
 ),
 back AS (
     INSERT INTO {schema}.jobs (
-        id, queue, func, priority, max_attempts, claims, created_at, scheduled_at, unique_key, kwargs, meta, limits,
-        options, errors, state
+        id, queue, func, priority, max_attempts, claims, created_at, scheduled_at, started_at, unique_key, kwargs, meta,
+        limits, options, errors, state
     )
     -- The history has rows that were never checked as those of jobs are: they come back into the range.
-    SELECT id, queue, func, priority, greatest(max_attempts, 1), claims,
+    SELECT id, queue, func, priority, greatest(max_attempts, 1), mod(claims, 2147483647) + 1,
            CASE WHEN created_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00' THEN created_at ELSE now() END,
            CASE WHEN scheduled_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00' THEN scheduled_at END,
+           -- It tells, should this job be brought back once more, that it was started before.
+           CASE WHEN started_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00' THEN started_at END,
            unique_key, kwargs, meta, limits,
            -- Whether it can be run now is another question.
            CASE WHEN options::text LIKE '%%"unrunnable_since"%%' THEN (options::jsonb - 'unrunnable_since')::json ELSE options END,
            errors,
-           CASE WHEN claims = 0 AND scheduled_at > now() AND scheduled_at <= '9999-12-30 00:00+00' THEN 'scheduled' ELSE 'pending' END
+           CASE WHEN started_at IS NULL AND scheduled_at > now() AND scheduled_at <= '9999-12-30 00:00+00' THEN 'scheduled'
+                ELSE 'pending' END
     FROM old
     ORDER BY id
     ON CONFLICT DO NOTHING
-    RETURNING id, queue, state
+    RETURNING id, queue, state, func, claims, attempts, unique_key, note, meta
 ),
 gone AS (
     DELETE FROM {schema}.finished_jobs
     WHERE id = ANY (ARRAY(SELECT id FROM back))
+),
+deaf AS (
+    SELECT array_agg(plugin) AS plugins FROM {schema}.listeners
+),
+unheard AS (
+    INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
+    SELECT plugin, id, claims, queue, func, state, 'retry', attempts, unique_key, note, meta
+    FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), back
+    -- Asked once, before anything is read: without a listener this costs nothing.
+    WHERE (SELECT plugins IS NOT NULL FROM deaf)
 )
-SELECT id, queue, state FROM back
+SELECT id, queue, state, (SELECT plugins IS NOT NULL FROM deaf) AS unheard FROM back

@@ -3,7 +3,7 @@
 --
 -- limit   integer
 --
--- Returns (id, queue, expired). Uses jobs_expiring and jobs_cancelled; why the rows are then addressed by their place is
+-- Returns (id, queue, expired, unheard), unheard being whether a plugin waits to be told of it (see ended). Uses jobs_expiring and jobs_cancelled; why the rows are then addressed by their place is
 -- explained in claim_jobs.
 WITH expired AS (
     SELECT ctid
@@ -23,7 +23,12 @@ given_up AS (
 gone AS (
     DELETE FROM {schema}.jobs
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM expired UNION ALL SELECT ctid FROM given_up))
-    RETURNING *
+    RETURNING *, coalesce(
+        cancel_note,
+        -- A run that was handed back, or snoozed, has spent no attempt.
+        CASE WHEN claims = 0 THEN 'It was not started before it expired.'
+             ELSE 'It expired before it was started again.' END
+    ) AS ended_note
 ),
 kept AS (
     INSERT INTO {schema}.finished_jobs (
@@ -31,13 +36,17 @@ kept AS (
         unique_key, kwargs, meta, limits, options, expires_at, progress, state, errors, note
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-           unique_key, kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors,
-           coalesce(
-               cancel_note,
-               -- A run that was handed back, or snoozed, has spent no attempt.
-               CASE WHEN claims = 0 THEN 'It was not started before it expired.'
-                    ELSE 'It expired before it was started again.' END
-           )
+           unique_key, kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors, ended_note
     FROM gone
+),
+deaf AS (
+    SELECT array_agg(plugin) AS plugins FROM {schema}.listeners
+),
+unheard AS (
+    INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
+    SELECT plugin, id, claims, queue, func, 'cancelled', CASE WHEN cancel_note IS NULL THEN 'expiry' ELSE 'cancel' END, attempts, unique_key, ended_note, meta
+    FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), gone
+    -- Asked once, before anything is read: without a listener this costs nothing.
+    WHERE (SELECT plugins IS NOT NULL FROM deaf)
 )
-SELECT id, queue, cancel_note IS NULL AS expired FROM gone
+SELECT id, queue, cancel_note IS NULL AS expired, (SELECT plugins IS NOT NULL FROM deaf) AS unheard FROM gone
