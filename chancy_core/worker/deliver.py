@@ -118,7 +118,10 @@ class Deliverer:
                 self._left, self._notify_at = False, now + NOTIFY_EVERY_S
                 await self._shared.run(self._store.notify([Notice.ended()]))
             if self._look:
-                self._look = await self._tell_all()
+                # Whoever rings meanwhile may mean what has not been seen.
+                self._look = False
+                again = await self._tell_all()
+                self._look = self._look or again
             if now >= self._keep_at:
                 self._keep_at = now + jittered(KEEP_EVERY_S)
                 await self._keep()
