@@ -7,20 +7,18 @@ import asyncio
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from chancy_core.errors import LimitNotEnforced
-from chancy_core.executors.control import Control
+from chancy_core.executors.control import Control, time_limit_s
+from chancy_core.executors.elsewhere import RunSettings
 from chancy_core.executors.functions import Function, Functions
-from chancy_core.executors.report import Report
+from chancy_core.executors.report import META_LIMIT_BYTES, Report
 from chancy_core.executors.running import Runner
 from chancy_core.plugins import Around
-from chancy_core.values.job import Limit
 from chancy_core.values.queuedjob import Progress, QueuedJob
 
 TellProgress = Callable[[QueuedJob, Progress], None]
-# As much as a push takes, unless it is set otherwise.
-META_LIMIT_BYTES: Final = 1_048_576
 
 
 def _unheard(job: QueuedJob, progress: Progress) -> None:
@@ -55,6 +53,20 @@ class ExecutorSettings(NamedTuple):
     around: Around = Around()
     progressed: TellProgress = _unheard
     meta_limit_bytes: int = META_LIMIT_BYTES
+
+    def for_elsewhere(self, *enforces: Any) -> RunSettings:
+        """What `run_job` has to know where it is called instead of here.
+
+        Args:
+            enforces: the limits that are enforced there by other means, such as killing the process.
+        """
+        return RunSettings(
+            self.functions.allowed,
+            self.around.plugins,
+            self.result_limit_bytes,
+            self.meta_limit_bytes,
+            frozenset(enforces),
+        )
 
 
 class Executor(abc.ABC):
@@ -142,11 +154,3 @@ class Executor(abc.ABC):
                     f"{type(self).__name__} cannot enforce the {limit.type_.value} limit of {job.func} and "
                     "does not run it without: remove the limit, or use a queue whose executor enforces it."
                 )
-
-
-def time_limit_s(job: QueuedJob) -> float | None:
-    """The job's time limit, in seconds."""
-    for limit in job.limits:
-        if limit.type_ is Limit.Type.TIME:
-            return limit.value
-    return None

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from chancy_core.errors import InvalidJob, JobStopped, TimeLimitExceeded
-from chancy_core.values.queuedjob import Progress
+from chancy_core.values.job import Limit
+from chancy_core.values.queuedjob import Progress, QueuedJob
 
 NOTE_MAX: Final = 500
 
@@ -75,3 +76,8 @@ class Control:
 
 def _storable(note: str) -> str:
     return note[:NOTE_MAX].replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+def time_limit_s(job: QueuedJob) -> float | None:
+    """The job's time limit, in seconds."""
+    return next((limit.value for limit in job.limits if limit.type_ is Limit.Type.TIME), None)

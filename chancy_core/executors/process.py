@@ -19,7 +19,8 @@ from chancy_core.errors import (
     MemoryLimitExceeded,
     PluginError,
 )
-from chancy_core.executors.base import Executor, ExecutorSettings, StopReason, time_limit_s
+from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
+from chancy_core.executors.control import time_limit_s
 from chancy_core.executors.door import checked
 from chancy_core.executors.processes import memory
 from chancy_core.executors.processes.channel import Channel
@@ -335,10 +336,7 @@ class ProcessExecutor(Executor):
                         f"{type(self).__name__} needs: {type(error).__name__}: {error}"
                     ) from error
             settings = ChildSettings(
-                self.settings.result_limit_bytes,
-                self.settings.meta_limit_bytes,
-                self.settings.functions.allowed,
-                self.settings.around.plugins,
+                self.settings.for_elsewhere(*Limit.Type),
                 self._initializer,
                 main_script(),
             )

@@ -14,6 +14,8 @@ from chancy_core.values.storable import noted
 
 # As large as a result may be, unless that is set otherwise.
 RESULT_LIMIT_BYTES: Final = 262_144
+# As much as a push takes, unless that is.
+META_LIMIT_BYTES: Final = 1_048_576
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

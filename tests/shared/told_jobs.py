@@ -183,3 +183,15 @@ def slow(seconds: float, *, context: JobContext) -> str:
 
 def snoozes_for_long() -> None:
     raise Snooze(3600)
+
+
+def goes_on_until_stopped(*, context: JobContext) -> None:
+    """Tells that it runs, and then does nothing but look whether it is to stop."""
+    context.progress(0.1)
+    while True:
+        context.checkpoint()
+        time.sleep(0.001)
+
+
+async def which_loop() -> int:
+    return id(asyncio.get_running_loop())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextvars
 import ctypes
 import os
 import pickle
@@ -13,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,9 +20,9 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from chancy_core.executors.base import StopReason, time_limit_s
-from chancy_core.executors.control import Control
-from chancy_core.executors.functions import Function, Functions
+from chancy_core.executors.base import StopReason
+from chancy_core.executors.control import Control, time_limit_s
+from chancy_core.executors.elsewhere import Heard, JobRunner, RunSettings
 from chancy_core.executors.processes import memory
 from chancy_core.executors.processes.frames import (
     Begin,
@@ -43,10 +43,7 @@ from chancy_core.executors.processes.frames import (
 )
 from chancy_core.executors.processes.mainscript import RUN_AS, MainScript
 from chancy_core.executors.processes.whereabouts import whereabouts
-from chancy_core.executors.report import Report
-from chancy_core.executors.running import Runner
 from chancy_core.log import log
-from chancy_core.plugins import Around, Plugin
 from chancy_core.values.queuedjob import Progress, QueuedJob
 
 PR_SET_PDEATHSIG: Final = 1
@@ -58,18 +55,12 @@ class ChildSettings(NamedTuple):
     """What a child has to know.
 
     Attributes:
-        result_limit_bytes: the largest result that is kept.
-        meta_limit_bytes: the largest meta that is kept, if a run changed it.
-        allowed: patterns of names that may be run; None: any.
-        around: the plugins that put something round each run.
+        run: how jobs are run.
         initializer: the importable name of a function to call first.
         script: the script that the worker runs, for jobs whose function is in it.
     """
 
-    result_limit_bytes: int
-    meta_limit_bytes: int
-    allowed: tuple[str, ...] | None
-    around: tuple[Plugin, ...]
+    run: RunSettings
     initializer: str | None
     script: MainScript
 
@@ -117,16 +108,28 @@ def _heed_no_signals() -> None:
         signal.signal(number, heed_not)
 
 
-class _Going:
+class _Going(Heard):
     """The run that goes on."""
 
-    def __init__(self, number: int, control: Control) -> None:
+    def __init__(self, number: int, control: Control, say: Callable[[FromChild], None]) -> None:
         self.number = number
         self.control = control
+        self._say = say
         self.reason: StopReason | None = None
         # Of a coroutine function: where it runs.
         self.loop: asyncio.AbstractEventLoop | None = None
         self.task: asyncio.Task[Any] | None = None
+
+    def begins(self) -> None:
+        """The function is about to be called: from now on its time counts."""
+        if self.control.limit_s is not None:
+            self._say(Started(self.number, time.monotonic()))
+
+    def runs_in(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+        """It may be stopped there; at once, if that was asked for before."""
+        self.loop, self.task = loop, task
+        if self.reason is not None:
+            self.stop(self.reason)
 
     def stop(self, reason: StopReason) -> None:
         """Called in the reading thread."""
@@ -149,7 +152,6 @@ class Child:
         self._inbox: SimpleQueue[Begin | Run | None] = SimpleQueue()
         self._sending = threading.Lock()
         self._peak = memory.OwnPeak()
-        self._loop = asyncio.Runner()
         self._going: _Going | None = None
         self._last_stop: Stop | None = None
         # Which run was asked for last, and which has ended last.
@@ -163,7 +165,7 @@ class Child:
         begin = self._inbox.get()
         if not isinstance(begin, Begin) or not self._set_up(begin):
             return
-        with self._loop:
+        with self._jobs:
             while isinstance(message := self._inbox.get(), Run):
                 self._run(message)
 
@@ -172,12 +174,11 @@ class Child:
         what = "its settings"
         try:
             settings: ChildSettings = pickle.loads(begin.settings)  # noqa: S301 -- from the worker itself
-            self._settings = settings
-            self._functions = Functions(settings.allowed)
-            self._runner = Runner(settings.result_limit_bytes, settings.meta_limit_bytes, Around(settings.around))
+            self._script = settings.script
+            self._jobs = JobRunner(settings.run, self._load_script)
             what = f"the initializer {settings.initializer}"
             if settings.initializer:
-                self._functions.at(settings.initializer)()
+                self._jobs.functions.at(settings.initializer)()
         except BaseException as error:  # noqa: BLE001 -- the worker is to know
             log.error("child_not_set_up", pid=self._pid, problem=what, exc_info=error)
             self._say(Broken(f"{what} raised {type(error).__name__}: {error}"))
@@ -238,10 +239,10 @@ class Child:
         def progressed(progress: Progress) -> None:
             self._say(Told(run.number, progress.fraction, progress.note))
 
-        going = self._going = _Going(run.number, Control(progressed, time_limit_s(job) if job.limits else None))
+        going = self._going = _Going(run.number, Control(progressed, time_limit_s(job)), self._say)
         self._heed_stop()
         self._peak.restart()
-        report = self._report(job, going)
+        report = self._jobs.run(job, going.control, going)
         if os.getpid() != self._pid:
             # A fork that the job made, and let return.
             os._exit(0)
@@ -261,33 +262,9 @@ class Child:
         except OSError:
             return False
 
-    def _report(self, job: QueuedJob, going: _Going) -> Report:
-        try:
-            function = self._find(job)
-        except BaseException as error:  # noqa: BLE001 -- an import may raise anything
-            return Report.not_begun(error)
-        try:
-            if going.control.limit_s is not None:
-                self._say(Started(going.number, time.monotonic()))
-            # What a job puts into context variables is not there for the next one.
-            context = contextvars.copy_context()
-            if not function.is_async:
-                return context.run(self._runner.run_sync, job, function, going.control)
-            # One loop for all of them, as on the worker's own, so that connections which a module keeps stay good.
-            return self._loop.run(self._run_async(job, function, going), context=context)
-        except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
-            return Report.raised(error, run_s=going.control.used_s)
-
-    async def _run_async(self, job: QueuedJob, function: Function, going: _Going) -> Report:
-        going.loop, going.task = asyncio.get_running_loop(), asyncio.current_task()
-        if going.reason is not None:
-            going.stop(going.reason)
-        return await self._runner.run_async(job, function, going.control)
-
-    def _find(self, job: QueuedJob) -> Function:
+    def _load_script(self, job: QueuedJob) -> None:
         if job.func.startswith("__main__.") and RUN_AS not in sys.modules:
-            self._settings.script.load()
-        return self._functions.find(job)
+            self._script.load()
 
     def _say(self, message: FromChild) -> None:
         # A worker that is gone is noticed by the reading thread.
