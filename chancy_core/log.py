@@ -111,7 +111,7 @@ def _record(level: int, event: str, fields: dict[str, Any]) -> logging.LogRecord
     # Not made by the factory, which a job may have replaced. The text is an argument: it may contain a %.
     text = (_Text(event, fields),)
     record = logging.LogRecord(NAME, level, code.co_filename, frame.f_lineno, "%s", text, raised, code.co_name, stack)
-    record.exc_text = raised_text if raised else None
+    record.exc_text = raised_text
     record.event, record.fields = event, fields
     return record
 

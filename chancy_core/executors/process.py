@@ -27,7 +27,7 @@ from chancy_core.executors.processes.channel import Channel
 from chancy_core.executors.processes.child import ChildSettings
 from chancy_core.executors.processes.deaths import MIB, error_of, mib
 from chancy_core.executors.processes.descriptors import room_for_child
-from chancy_core.executors.processes.frames import BESIDES_BYTES, Begin, Born, FromNursery, Gone
+from chancy_core.executors.processes.frames import BESIDES_BYTES, Begin, Born, Gone
 from chancy_core.executors.processes.guard import Guard
 from chancy_core.executors.processes.handle import Child, Death, Terms
 from chancy_core.executors.processes.mainscript import main_script
@@ -300,7 +300,7 @@ class ProcessExecutor(Executor):
 
     # -- what the nursery says -------------------------------------------------------------
 
-    def _heard(self, message: FromNursery) -> None:
+    def _heard(self, message: Born | Gone) -> None:
         child = self._children.get(message.serial)
         if child is None:
             return

@@ -24,6 +24,7 @@ from chancy_core.executors.base import StopReason
 from chancy_core.executors.control import Control, time_limit_s
 from chancy_core.executors.elsewhere import Heard, JobRunner, RunSettings
 from chancy_core.executors.processes import memory
+from chancy_core.executors.processes.events import forward_events
 from chancy_core.executors.processes.frames import (
     Begin,
     Broken,
@@ -172,6 +173,7 @@ class Child:
     def _set_up(self, begin: Begin) -> bool:
         sys.path[:] = begin.sys_path
         what = "its settings"
+        forward_events(self._say)
         try:
             settings: ChildSettings = pickle.loads(begin.settings)  # noqa: S301 -- from the worker itself
             self._script = settings.script
@@ -180,7 +182,7 @@ class Child:
             if settings.initializer:
                 self._jobs.functions.at(settings.initializer)()
         except BaseException as error:  # noqa: BLE001 -- the worker is to know
-            log.error("child_not_set_up", pid=self._pid, problem=what, exc_info=error)
+            log.error("child_not_set_up", problem=what, exc_info=error)
             self._say(Broken(f"{what} raised {type(error).__name__}: {error}"))
             return False
         self._say(Ready(memory.rss_bytes(self._pid) or 0))

@@ -100,7 +100,25 @@ class Done(msgspec.Struct, tag="done"):
     rss_bytes: int
 
 
-FromChild: TypeAlias = Ready | Broken | Started | Told | Here | Done
+class Wrote(msgspec.Struct, tag="wrote"):
+    """Chancy's own code in the child, or a plugin's, has written an event, which its worker writes in its place.
+
+    Attributes:
+        level: the level's number.
+        event: its name.
+        fields: its fields, as texts.
+        traceback: its traceback, if it has one.
+        caller: the file and line of whoever wrote it.
+    """
+
+    level: int
+    event: str
+    fields: dict[str, str]
+    traceback: str | None
+    caller: str
+
+
+FromChild: TypeAlias = Ready | Broken | Started | Told | Here | Done | Wrote
 
 
 # -- worker to nursery, and back -----------------------------------------------------------
@@ -133,8 +151,16 @@ class Gone(msgspec.Struct, tag="gone"):
     problem: str | None = None
 
 
+class NotPreloaded(msgspec.Struct, tag="not_preloaded"):
+    """A module of the option `preload` does not import: why, and where."""
+
+    module: str
+    problem: str
+    traceback: str
+
+
 ToNursery: TypeAlias = Bear | Kill
-FromNursery: TypeAlias = Born | Gone
+FromNursery: TypeAlias = Born | Gone | NotPreloaded
 
 encode: Final = msgspec.msgpack.Encoder().encode
 decode_to_child: Final = msgspec.msgpack.Decoder(ToChild).decode

@@ -14,6 +14,7 @@ import msgspec
 from chancy_core.executors.base import StopReason
 from chancy_core.executors.control import Control
 from chancy_core.executors.processes.channel import Channel
+from chancy_core.executors.processes.events import write_event
 from chancy_core.executors.processes.frames import (
     Broken,
     Done,
@@ -24,6 +25,7 @@ from chancy_core.executors.processes.frames import (
     Stop,
     Told,
     Where,
+    Wrote,
     decode_from_child,
     decode_report,
 )
@@ -225,6 +227,8 @@ class Child:
                     self._going.stack = stack
             case Done():
                 self._done(message)
+            case Wrote():
+                write_event(self.pid, message)
 
     def hung_up(self, nonsense: str | None) -> None:
         """Its end of the line is closed, or what it says makes no sense: it has ended, or is of no use any more."""

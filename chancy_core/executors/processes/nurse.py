@@ -17,14 +17,17 @@ from chancy_core.executors.processes import nursery
 from chancy_core.executors.processes.frames import (
     NURSERY_MAX_BYTES,
     Bear,
+    Born,
     Frames,
-    FromNursery,
+    Gone,
     Kill,
+    NotPreloaded,
     ToNursery,
     decode_from_nursery,
     frame,
     raw_frame,
 )
+from chancy_core.log import log
 
 RECV_BYTES: Final = 65536
 # How long the nursery may take to take a message, and to end.
@@ -42,7 +45,7 @@ class Nurse:
     """
 
     def __init__(
-        self, method: str, preload: Sequence[str], heard: Callable[[FromNursery], None], lost: Callable[[], None]
+        self, method: str, preload: Sequence[str], heard: Callable[[Born | Gone], None], lost: Callable[[], None]
     ) -> None:
         self._heard = heard
         self._lost = lost
@@ -117,7 +120,11 @@ class Nurse:
             data = b""
         try:
             for body in self._frames.feed(data):
-                self._heard(decode_from_nursery(body))
+                message = decode_from_nursery(body)
+                if isinstance(message, NotPreloaded):
+                    _tell(message)
+                else:
+                    self._heard(message)
         except ValueError:
             # A module that it preloaded has written there: nothing that it says can be trusted, so it is given up.
             self._process.kill()
@@ -128,6 +135,10 @@ class Nurse:
             with self._sending:
                 self._control.close()
             self._lost()
+
+
+def _tell(message: NotPreloaded) -> None:
+    log.warning("module_not_preloaded", module=message.module, error=message.problem, exc_text=message.traceback)
 
 
 def sys_path() -> bytes:

@@ -25,9 +25,11 @@ from chancy_core.executors.processes.frames import (
     Frames,
     Gone,
     Kill,
+    NotPreloaded,
     decode_to_nursery,
     frame,
 )
+from chancy_core.values.storable import TRACEBACK_MAX, clean, noted
 
 # Where modules are found has to be known before the first of them can be imported.
 BOOT: Final = """\
@@ -57,8 +59,10 @@ def main(control: socket.socket, method: str, *preload: str) -> None:
     for name in preload:
         try:
             importlib.import_module(name)
-        except Exception:  # noqa: BLE001 -- a job that needs it will say so
-            traceback.print_exc()
+        except Exception as error:  # noqa: BLE001 -- a job that needs it will say so
+            problem = noted(f"{type(error).__name__}: {error}")
+            text = clean(traceback.format_exc(), TRACEBACK_MAX, keep_end=True)
+            control.sendall(frame(NotPreloaded(name, problem, text)))
     gc.collect()
     # What is there now is never looked at again by a child's collector, and so stays shared.
     gc.freeze()
