@@ -71,7 +71,7 @@ def report_failure(outcome: Outcome, raised: Raised) -> None:
         "worker": error.worker,
         "run_s": round(outcome.run_s, 3),
         # It has been made already, and making it is most of what an event costs.
-        "exc_text": error.traceback or None,
+        "exc_text": error.traceback.rstrip() or None,
         "exc_info": exception_of(raised),
     }
     if outcome.note:
