@@ -85,7 +85,7 @@ def _type_problem(plugin: Any, name: str, hint: Any) -> str | None:
         return f"{name} is {shown}{inside}: {text[:1].lower()}{text[1:].removesuffix('.')}."
     except Exception:  # noqa: BLE001 -- a type that cannot be in a file is for code, which knows what it gives
         return None
-    # A whole number of seconds, a list for a tuple, a text for an enumeration: as the file would have it.
-    if isinstance(value, int | str | list | dict) and type(converted) is not type(value):
+    # A list for a tuple, a text for an enumeration: as the file would have it.
+    if isinstance(value, str | list | dict) and type(converted) is not type(value):
         msgspec.structs.force_setattr(plugin, name, converted)
     return None

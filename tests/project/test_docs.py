@@ -250,7 +250,7 @@ async def test_every_query_runs(query: str, chancy: Any) -> None:
         await connection.execute(text.encode())
 
 
-@pytest.mark.parametrize("text", blocks("toml"))
+@pytest.mark.parametrize("text", [*blocks("toml", ""), *blocks("toml", "chancy.toml")])
 def test_every_configuration_loads(text: str, tmp_path: Path) -> None:
     """A configuration that the documentation shows is accepted."""
     file = tmp_path / "chancy.toml"

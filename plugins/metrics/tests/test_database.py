@@ -5,6 +5,7 @@ import psycopg
 import pytest
 
 from chancy import Job, Plugin, Queue, Worker, hookimpl
+from chancy.plugin import statement
 from chancy.plugins.metrics import Metrics
 from chancy_metrics import database
 from chancy_metrics.database import Reader
@@ -79,19 +80,19 @@ async def test_a_large_backlog_is_not_read_from_end_to_end(chancy, connection, s
     query("ANALYZE {s}.jobs")
     await chancy.declare(Queue("empty"))
     async with connection.transaction():
-        reader = Reader(schema, 100)
-        await reader._execute(connection, "pin", {"statement_ms": "1000", "lock_ms": "100"})
+        await database.SQL.rows(connection, schema, "pin", statement_ms="1000", lock_ms="100")
         for name, params in (
             ("count_pending", {"limit": 100}),
             ("count_later", {"limit": 100}),
             ("count_running", {"limit": 100}),
             ("oldest_runnable", {"levels": database.LEVELS, "heads": database.HEADS}),
         ):
-            text = database.statement(name, schema, database.PACKAGE)
+            text = statement(name, schema, database.SQL.package)
             rows = await (await connection.execute(b"EXPLAIN (COSTS OFF) " + text, params)).fetchall()
             plan = "\n".join(row[0] for row in rows)
             assert "Seq Scan on jobs" not in plan, plan
             assert "Sort Key: jobs" not in plan, plan
+            assert "workers" not in plan, plan
 
 
 async def test_the_age_of_the_oldest_sees_starving_priorities(chancy, read, insert):

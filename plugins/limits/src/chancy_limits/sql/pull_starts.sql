@@ -5,8 +5,8 @@
 --
 -- Run it under the lock. Uses limits_starts_pkey.
 WITH limited AS (
-    SELECT make_interval(secs => rate_limit_window / 500) AS part, clock_timestamp() AS read_at
-    FROM {schema}.queues
+    SELECT make_interval(secs => rate_limit_window_s / 500) AS part, clock_timestamp() AS read_at
+    FROM {schema}.queues_v1
     WHERE name = %(queue)s AND rate_limit IS NOT NULL
 ),
 ahead AS (

@@ -13,18 +13,18 @@
 -- transaction that began later may have been faster; by no more than a part of the window, to which they are rounded up.
 -- Indexes: limits_starts_pkey; jobs_running, which holds no more than what runs in the whole schema.
 WITH limited AS (
-    SELECT rate_limit, make_interval(secs => rate_limit_window) AS rate_window, rate_limit_window, global_concurrency
-    FROM {schema}.queues
+    SELECT rate_limit, make_interval(secs => rate_limit_window_s) AS rate_window, rate_limit_window_s, global_concurrency
+    FROM {schema}.queues_v1
     WHERE name = %(queue)s
 )
 SELECT CASE WHEN limited.rate_limit IS NOT NULL THEN greatest(limited.rate_limit - started.count, -1)::integer END
            AS may_start,
        extract(epoch FROM started.first_at + limited.rate_window - clock_timestamp())::float8 AS again_in_s,
-       limited.rate_limit_window AS window_s,
+       limited.rate_limit_window_s AS window_s,
        CASE WHEN limited.global_concurrency IS NOT NULL THEN
            limited.global_concurrency - (
                SELECT count(*)
-               FROM {schema}.jobs
+               FROM {schema}.jobs_v1
                WHERE state = 'running' AND queue = %(queue)s
            )::integer
        END AS may_run,

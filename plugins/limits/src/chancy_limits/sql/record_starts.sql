@@ -9,10 +9,10 @@
 -- What has left the window goes, as far as another window back: the rest is for sweep_starts, so that dead index entries
 -- below are not walked over by every claim.
 WITH limited AS (
-    SELECT make_interval(secs => rate_limit_window) AS rate_window,
-           make_interval(secs => rate_limit_window / 500) AS part,
-           greatest(now(), clock_timestamp() - make_interval(secs => rate_limit_window / 20)) AS started_at
-    FROM {schema}.queues
+    SELECT make_interval(secs => rate_limit_window_s) AS rate_window,
+           make_interval(secs => rate_limit_window_s / 500) AS part,
+           greatest(now(), clock_timestamp() - make_interval(secs => rate_limit_window_s / 20)) AS started_at
+    FROM {schema}.queues_v1
     WHERE name = %(queue)s AND rate_limit IS NOT NULL
 ),
 gone AS (

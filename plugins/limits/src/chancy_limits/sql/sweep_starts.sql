@@ -5,8 +5,8 @@
 DELETE FROM {schema}.limits_starts
 WHERE at <= now() - interval '1 minute' - 2 * coalesce(
     (
-        SELECT make_interval(secs => queues.rate_limit_window)
-        FROM {schema}.queues
+        SELECT make_interval(secs => queues.rate_limit_window_s)
+        FROM {schema}.queues_v1 AS queues
         WHERE queues.name = limits_starts.queue
     ),
     interval '1 day'

@@ -4,7 +4,7 @@
 SELECT queue, state, count(*)
 FROM (
     SELECT queue, state
-    FROM {schema}.jobs
+    FROM {schema}.jobs_v1
     WHERE state IN ('scheduled', 'retrying')
     ORDER BY scheduled_at
     LIMIT %(limit)s

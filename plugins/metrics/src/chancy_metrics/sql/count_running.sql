@@ -4,7 +4,7 @@
 SELECT queue, 'running', count(*)
 FROM (
     SELECT queue
-    FROM {schema}.jobs
+    FROM {schema}.jobs_v1
     WHERE state = 'running'
     ORDER BY worker
     LIMIT %(limit)s

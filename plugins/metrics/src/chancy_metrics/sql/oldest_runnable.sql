@@ -10,10 +10,10 @@
 -- promotes them, that is what there is to see.
 WITH RECURSIVE level AS (
     SELECT queues.name AS queue, first.priority, 1 AS depth
-    FROM {schema}.queues
+    FROM {schema}.queues_v1 AS queues
     CROSS JOIN LATERAL (
         SELECT jobs.priority
-        FROM {schema}.jobs
+        FROM {schema}.jobs_v1 AS jobs
         WHERE jobs.queue = queues.name AND jobs.state = 'pending'
         ORDER BY jobs.priority
         LIMIT 1
@@ -23,7 +23,7 @@ WITH RECURSIVE level AS (
     FROM level
     CROSS JOIN LATERAL (
         SELECT jobs.priority
-        FROM {schema}.jobs
+        FROM {schema}.jobs_v1 AS jobs
         WHERE jobs.queue = level.queue AND jobs.state = 'pending' AND jobs.priority > level.priority
         ORDER BY jobs.priority
         LIMIT 1
@@ -35,7 +35,7 @@ runnable AS (
     FROM level
     CROSS JOIN LATERAL (
         SELECT greatest(jobs.created_at, jobs.scheduled_at) AS since
-        FROM {schema}.jobs
+        FROM {schema}.jobs_v1 AS jobs
         WHERE jobs.queue = level.queue AND jobs.state = 'pending' AND jobs.priority = level.priority
         ORDER BY jobs.id
         LIMIT %(heads)s
@@ -44,7 +44,7 @@ runnable AS (
     SELECT due.queue, due.since
     FROM (
         SELECT queue, scheduled_at AS since
-        FROM {schema}.jobs
+        FROM {schema}.jobs_v1 AS jobs
         WHERE state IN ('scheduled', 'retrying') AND scheduled_at <= now()
         ORDER BY scheduled_at
         LIMIT %(heads)s

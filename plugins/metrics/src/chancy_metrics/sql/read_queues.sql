@@ -1,2 +1,2 @@
 -- The declared queues, by name.
-SELECT name FROM {schema}.queues ORDER BY name
+SELECT name FROM {schema}.queues_v1 ORDER BY name

@@ -2,6 +2,8 @@
 --
 -- pages  integer
 --
+-- From the table, not from the view `jobs_v1`, because a view has no pages to take a sample of.
+--
 -- The sample does not depend on statistics, which are stale when they matter. REPEATABLE takes the same pages each time,
 -- so that the estimate does not flicker between two readings of the same table.
 WITH share AS (
