@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from chancy_core.config import Settings
 from chancy_core.errors import SchemaError
 from chancy_core.log import log
@@ -9,6 +11,9 @@ from chancy_core.plugins import PluginHost
 from chancy_core.store import Flow, Migration
 from chancy_core.store.bounded import BoundedAsyncConnection, BoundedConnection
 from chancy_core.store.migrate import applied, kernel_migrations, migrate, problem
+from chancy_core.store.registry import edited
+
+EDITED: Final = "Its statements are not those that were applied to this schema: `chancy migrate` says what to do."
 
 
 class Schema:
@@ -53,21 +58,24 @@ class Schema:
     def migrate(self) -> Flow[list[Migration]]:
         """Bring it up to date: all that is missing, in one transaction. Returns what was applied."""
         wanted = self.migrations()
-        done = yield from migrate(self._settings.schema, wanted)
-        versions = yield from applied(self._settings.schema)
+        done = yield from migrate(self._settings.schema, wanted, pooler=self._settings.pooler)
+        found = yield from applied(self._settings.schema)
         self._problem = None
         self.migrated = done
-        self.left_behind = sorted({*(versions or {})} - {migration.owner for migration in wanted})
+        self.left_behind = sorted({*(found or {})} - {migration.owner for migration in wanted})
         for migration in done:
             log.info("migration_applied", owner=migration.owner, version=migration.version)
         return done
 
     def _look(self) -> Flow[bool]:
         """Whether it does not fit this code, and may be changed so that it does."""
-        versions = yield from applied(self._settings.schema)
-        self._problem = problem(self._settings.schema, versions, self.migrations())
+        wanted = self.migrations()
+        found = yield from applied(self._settings.schema)
+        for migration in edited(found or {}, wanted):
+            log.warning("migration_edited", owner=migration.owner, version=migration.version, hint=EDITED)
+        self._problem = problem(self._settings.schema, found, wanted)
         if self._problem is None:
             return False
         allowed = self._settings.auto_migrate
         # A schema that is not there can hurt nobody by being made; one that holds jobs is changed when asked.
-        return versions is None or self._settings.dsn is None if allowed is None else allowed
+        return found is None or self._settings.dsn is None if allowed is None else allowed

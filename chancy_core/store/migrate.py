@@ -1,4 +1,8 @@
-"""Migrations: forward, numbered, owned; one runner at a time; all of them or none."""
+"""Migrations: forward, numbered, owned; one runner at a time.
+
+What belongs into a transaction is applied in one, all of it or none. What cannot be in one, such as `CREATE INDEX
+CONCURRENTLY`, is a step of its own, which is mended and done again if somebody was killed in the middle of it.
+"""
 
 from __future__ import annotations
 
@@ -6,158 +10,183 @@ import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import Final
 
 import psycopg
-from psycopg.sql import Identifier, Literal
+from psycopg.sql import Literal
 
 from chancy_core.errors import SchemaError
 from chancy_core.store.flow import Flow, Query
+from chancy_core.store.migrationerrors import explained
+from chancy_core.store.migrationfiles import KERNEL, Migration, check_migration, kernel_migrations, read_migrations
+from chancy_core.store.outside import apply_outside
+from chancy_core.store.registry import Applied, applied, edited, problem, quoted, refusal_of_edited, too_new
+from chancy_core.store.statements import statement
 
-KERNEL: Final = "kernel"
+__all__ = ["KERNEL", "Migration", "applied", "kernel_migrations", "migrate", "problem", "read_migrations"]
+
 # A migration that waits for a lock makes every later statement on that table wait behind it: it gives up soon instead.
 LOCK_TIMEOUT: Final = "5s"
+# How often whoever waits for another runner asks again. Waiting for the lock itself would hold a snapshot, and a runner
+# that makes an index concurrently waits for old snapshots: each would wait for the other.
+AGAIN: Final = b"SELECT pg_sleep(0.2)"
 
 
-class Migration(NamedTuple):
-    """One step of one owner's tables.
+def migrate(schema: str, wanted: Sequence[Migration], *, pooler: bool = False) -> Flow[list[Migration]]:
+    """Bring a schema up to date: in one transaction, but for the steps that are to be outside of any.
 
-    Attributes:
-        owner: the kernel, or a plugin's name.
-        version: counts up from 1, without gaps, for each owner.
-        sql: one or more statements; `{schema}` stands for the quoted schema.
-    """
-
-    owner: str
-    version: int
-    sql: str
-
-
-def read_migrations(owner: str, package: str) -> list[Migration]:
-    """The files `0001_….sql`, `0002_….sql` … of a package, in their order.
-
-    Raises:
-        SchemaError: a number is missing or given twice.
-    """
-    found = []
-    for file in sorted(files(package).iterdir(), key=lambda file: file.name):
-        number = file.name.partition("_")[0]
-        if file.name.endswith(".sql") and number.isdigit() and int(number) > 0:
-            found.append(Migration(owner, int(number), file.read_text(encoding="utf-8")))
-    if [migration.version for migration in found] != list(range(1, len(found) + 1)):
-        raise SchemaError(
-            f"The migrations of {owner} are numbered {[m.version for m in found]}: count from 1, without gaps."
-        )
-    return found
-
-
-def kernel_migrations() -> list[Migration]:
-    """The kernel's own."""
-    return read_migrations(KERNEL, "chancy_core.store.migrations")
-
-
-def applied(schema: str) -> Flow[dict[str, int] | None]:
-    """The version each owner has reached; None if the schema was never set up.
-
-    Raises:
-        SchemaError: this role may not look.
-    """
-    table = f"{schema}.migrations"
-    try:
-        ((exists,),) = yield Query(b"SELECT to_regclass(%(table)s) IS NOT NULL", {"table": table})
-        if not exists:
-            return None
-        rows = yield Query(f"SELECT owner, max(version) FROM {_quoted(schema)}.migrations GROUP BY owner".encode())
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise SchemaError(
-            f"No permission to use the schema {schema!r}: {error.diag.message_primary}. Let its owner run: "
-            f"GRANT USAGE ON SCHEMA {_quoted(schema)} TO <this role>; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL "
-            f"TABLES IN SCHEMA {_quoted(schema)} TO <this role>;"
-        ) from error
-    return dict(rows)
-
-
-def problem(schema: str, versions: dict[str, int] | None, wanted: Sequence[Migration]) -> SchemaError | None:
-    """What stands between a database at `versions` and code that knows `wanted`, if anything does."""
-    run_this = (
-        f"Run `chancy migrate` (or `await chancy.migrate()`) with schema={schema!r} before starting "
-        "applications and workers."
-    )
-    if versions is None:
-        return SchemaError(f"The schema {schema!r} has not been set up. {run_this}")
-    latest = {migration.owner: migration.version for migration in wanted}
-    for owner, version in latest.items():
-        have = versions.get(owner, 0)
-        if have < version:
-            return SchemaError(
-                f"The schema {schema!r} is at version {have} of {owner}, and this code needs {version}. {run_this}"
-            )
-    kernel = versions.get(KERNEL, 0)
-    if kernel > latest.get(KERNEL, 0):
-        return SchemaError(
-            f"The schema {schema!r} is at version {kernel} of {KERNEL}, made by a newer chancy-core; this one "
-            f"knows {latest.get(KERNEL, 0)}. Upgrade it: pip install --upgrade chancy-core."
-        )
-    return None
-
-
-def migrate(schema: str, wanted: Sequence[Migration]) -> Flow[list[Migration]]:
-    """Bring a schema up to date, in one transaction.
+    Args:
+        schema: its name.
+        wanted: what it needs, in the order in which it is applied.
+        pooler: whether a transaction pooler stands in between.
 
     Returns:
         The migrations that were applied.
 
     Raises:
-        SchemaError: the schema was made by newer code, may not be created, or a lock could not be had.
+        SchemaError: the schema was made by newer code, or by migrations that were edited since; it may not be created;
+            a lock could not be had; or a migration is wrong.
     """
+    for migration in wanted:
+        check_migration(migration)
+    done: list[Migration] = []
+    while True:
+        some, missing = yield from _apply_some(schema, wanted)
+        done += some
+        if not missing:
+            return done
+        if missing[0].in_transaction:
+            # The registry has just got its columns.
+            continue
+        if pooler:
+            raise SchemaError(
+                f"{missing[0]} cannot be applied through a transaction pooler, because it needs a session of its "
+                f"own{_so_far(done)}. Run `chancy --dsn … migrate` with the address of PostgreSQL itself, and "
+                "CHANCY_POOLER=false."
+            )
+        done += yield from _apply_next(schema, missing[0], wanted)
+
+
+def _apply_some(schema: str, wanted: Sequence[Migration]) -> Flow[tuple[list[Migration], list[Migration]]]:
+    """Apply in one transaction what can be next. Returns that, and what is missing then."""
     try:
-        # Whatever the default of the database is: who had to wait sees what the one before did.
-        yield Query(b"BEGIN ISOLATION LEVEL READ COMMITTED")
-        # Two at once: the second waits here and then finds nothing to do. The key is the schema's.
-        yield Query(
-            b"SELECT pg_advisory_xact_lock(%(key)s)",
-            {"key": 0x6368616E << 32 | zlib.crc32(schema.encode())},
-        )
-        yield Query(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
-        done = yield from _apply_missing(schema, wanted)
+        yield from _begin(schema)
+        done, missing = yield from _apply_missing(schema, wanted)
         yield Query(b"COMMIT")
     except BaseException as error:
         with suppress(psycopg.Error):
             yield Query(b"ROLLBACK")
         if isinstance(error, psycopg.Error):
-            raise _explained(schema, error) from error
+            raise explained(schema, error, lock_timeout=LOCK_TIMEOUT) from error
         raise
-    return done
+    return done, missing
 
 
-def _apply_missing(schema: str, wanted: Sequence[Migration]) -> Flow[list[Migration]]:
+def _begin(schema: str) -> Flow[None]:
+    while True:
+        # Whatever the default of the database is: who had to wait sees what the one before did.
+        yield Query(b"BEGIN ISOLATION LEVEL READ COMMITTED")
+        # Two at once: the second waits here and then finds nothing to do.
+        ((alone,),) = yield Query(b"SELECT pg_try_advisory_xact_lock(%(key)s)", {"key": _key(schema)})
+        if alone:
+            break
+        yield Query(b"ROLLBACK")
+        yield Query(AGAIN)
+    yield Query(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
+    # A name without its schema is found nowhere then, instead of in a schema that the role happens to have in its path.
+    yield Query(b"SET LOCAL search_path = ''")
+
+
+def _key(schema: str) -> int:
+    return 0x6368616E << 32 | zlib.crc32(schema.encode())
+
+
+def _apply_missing(schema: str, wanted: Sequence[Migration]) -> Flow[tuple[list[Migration], list[Migration]]]:
     ((exists,),) = yield Query(b"SELECT to_regnamespace(%(schema)s) IS NOT NULL", {"schema": schema})
     if not exists:
         # Not IF NOT EXISTS: that asks for the permission even when there is nothing to create.
-        yield Query(f"CREATE SCHEMA {_quoted(schema)}".encode())
-    versions = (yield from applied(schema)) or {}
-    newer = problem(schema, versions, wanted) if versions.get(KERNEL, 0) > _latest(wanted) else None
+        yield Query(f"CREATE SCHEMA {quoted(schema)}".encode())
+    found = yield from applied(schema)
+    _refuse(schema, found or {}, wanted)
+    missing = [one for one in wanted if one.version > _version(found, one.owner)]
+    if not missing:
+        return [], []
+    if not (yield from _has_columns(schema)):
+        yield Query(_filled(_registry(), schema))
+        if found:
+            # By itself: whoever wants to look at the registry would wait for all that follows.
+            return [], missing
+    done: list[Migration] = []
+    oldest = {owner: one.oldest for owner, one in (found or {}).items()}
+    for migration in missing:
+        # Nobody uses the tables of a schema that is only being made.
+        if found and not migration.in_transaction:
+            break
+        yield from _apply(schema, migration)
+        yield _record(schema, migration, oldest)
+        done.append(migration)
+    return done, missing[len(done) :]
+
+
+def _apply(schema: str, migration: Migration) -> Flow[None]:
+    try:
+        yield Query(_filled(_text(migration), schema))
+    except psycopg.Error as error:
+        raise explained(schema, error, migration, lock_timeout=LOCK_TIMEOUT) from error
+
+
+def _apply_next(schema: str, migration: Migration, wanted: Sequence[Migration]) -> Flow[list[Migration]]:
+    """Apply one step outside of a transaction, unless somebody else has done so meanwhile."""
+    while True:
+        ((alone,),) = yield Query(b"SELECT pg_try_advisory_lock(%(key)s)", {"key": _key(schema)})
+        if alone:
+            break
+        yield Query(AGAIN)
+    try:
+        found = yield from applied(schema)
+        _refuse(schema, found or {}, wanted)
+        if _version(found, migration.owner) != migration.version - 1:
+            return []
+        yield from apply_outside(schema, migration)
+        yield _record(schema, migration, {owner: one.oldest for owner, one in (found or {}).items()})
+    finally:
+        with suppress(psycopg.Error):
+            yield Query(b"SELECT pg_advisory_unlock(%(key)s)", {"key": _key(schema)})
+    return [migration]
+
+
+def _refuse(schema: str, found: dict[str, Applied], wanted: Sequence[Migration]) -> None:
+    newer = too_new(schema, found, wanted)
     if newer:
         raise newer
-    if not versions:
-        yield Query(_filled(_registry(), schema))
-    done = []
-    for migration in wanted:
-        if migration.version > versions.get(migration.owner, 0):
-            try:
-                yield Query(_filled(_text(migration), schema))
-            except psycopg.Error as error:
-                raise _explained(schema, error, migration) from error
-            yield Query(
-                f"INSERT INTO {_quoted(schema)}.migrations (owner, version) "
-                f"VALUES ({_literal(migration.owner)}, {migration.version})".encode()
-            )
-            done.append(migration)
-    return done
+    changed = edited(found, wanted)
+    if changed:
+        raise refusal_of_edited(schema, changed)
 
 
-def _latest(wanted: Sequence[Migration]) -> int:
-    return max((m.version for m in wanted if m.owner == KERNEL), default=0)
+def _version(found: dict[str, Applied] | None, owner: str) -> int:
+    return found[owner].version if found and owner in found else 0
+
+
+def _record(schema: str, migration: Migration, oldest: dict[str, int]) -> Query:
+    """The statement that records a step; and who can live with it, which later steps go on from."""
+    if not migration.compatible or migration.owner not in oldest:
+        oldest[migration.owner] = migration.version
+    params = {
+        "owner": migration.owner,
+        "version": migration.version,
+        "oldest": oldest[migration.owner],
+        "checksum": migration.checksum,
+    }
+    return Query(statement("record_migration", schema), params)
+
+
+def _has_columns(schema: str) -> Flow[bool]:
+    rows = yield Query(
+        b"SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass(%(table)s) AND attname = 'checksum'",
+        {"table": f"{schema}.migrations"},
+    )
+    return bool(rows)
 
 
 def _registry() -> str:
@@ -165,39 +194,19 @@ def _registry() -> str:
 
 
 def _filled(sql: str, schema: str) -> bytes:
-    return sql.replace("{schema}", _quoted(schema)).encode()
-
-
-def _quoted(schema: str) -> str:
-    return Identifier(schema).as_string(None)
+    return sql.replace("{schema}", quoted(schema)).encode()
 
 
 def _text(migration: Migration) -> str:
     if migration.owner == KERNEL:
-        return migration.sql
+        return migration.inside
     # A plugin's COMMIT would leave half of everything behind. In here the server refuses it.
-    return f"DO LANGUAGE plpgsql {_literal(f'BEGIN EXECUTE {_literal(migration.sql)}; END')}"
+    return f"DO LANGUAGE plpgsql {_literal(f'BEGIN EXECUTE {_literal(migration.inside)}; END')}"
 
 
 def _literal(text: str) -> str:
     return Literal(text).as_string(None)
 
 
-def _explained(schema: str, error: psycopg.Error, migration: Migration | None = None) -> BaseException:
-    if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return SchemaError(
-            f"No permission to set up the schema {schema!r}: {error.diag.message_primary}. Let an administrator "
-            f"run: CREATE SCHEMA {_quoted(schema)} AUTHORIZATION <this role>; or GRANT CREATE ON DATABASE."
-        )
-    if isinstance(error, psycopg.errors.LockNotAvailable):
-        return SchemaError(
-            f"The migration of schema {schema!r} waited {LOCK_TIMEOUT} for a lock and gave up, so that nobody has "
-            "to wait behind it; nothing was changed. Look for long transactions in pg_stat_activity and run it again."
-        )
-    if migration is not None and migration.owner != KERNEL and not isinstance(error, psycopg.OperationalError):
-        return SchemaError(
-            f"Migration {migration.version} of the plugin {migration.owner!r} failed, and nothing was changed: "
-            f"{type(error).__name__}: {error.diag.message_primary or error}. Repair or uninstall the plugin (or set "
-            f"enabled = false in [plugins.{migration.owner}]), and run `chancy migrate` again."
-        )
-    return error
+def _so_far(done: Sequence[Migration]) -> str:
+    return f" (applied before it: {', '.join(f'{one.owner} {one.version}' for one in done)})" if done else ""

@@ -5,3 +5,9 @@ CREATE TABLE IF NOT EXISTS {schema}.migrations (
     applied_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT migrations_pkey PRIMARY KEY (owner, version)
 );
+
+-- The oldest version of the owner's code that works with the tables from here on, and what tells the step from an edited
+-- one. NULL: code that knew neither has applied it.
+ALTER TABLE {schema}.migrations
+    ADD COLUMN IF NOT EXISTS oldest   integer,
+    ADD COLUMN IF NOT EXISTS checksum text;

@@ -1,3 +1,4 @@
+-- compatible: yes
 -- Which plugins want to hear of every end of a job, and what they have not heard yet.
 
 -- One row a plugin that has the hook on_end, made by the first worker that was started with it.

@@ -1,3 +1,4 @@
+-- compatible: yes
 -- What others may read by SQL. The tables may change with any release; these keep their columns, and their meaning. A column
 -- that comes later stands at the end. Whoever changes a column of a table that stands here drops the view before that and
 -- makes it anew after it, in one migration.
