@@ -120,6 +120,16 @@ def test_a_plugins_wheel_says_what_it_is(wheels, folder):
         assert f"{name} = {value}" in built.read(points).decode()
 
 
+def test_the_kernels_wheel_says_what_it_takes_the_place_of(wheels):
+    """Chancy 0 brings the same package; the text that follows the fields is still the README."""
+    built = wheel(wheels, ROOT)
+    (metadata,) = [name for name in built.namelist() if name.endswith(".dist-info/METADATA")]
+    about = email.message_from_bytes(built.read(metadata))
+    assert about.get_all("Obsoletes-Dist") == ["chancy (<1)"]
+    assert about["Name"] == "chancy-core"
+    assert about.get_payload(decode=True).decode().strip() == (ROOT / "README.md").read_text().strip()
+
+
 def test_the_standard_extra_brings_every_plugin_that_is_meant_for_everybody(wheels):
     """`chancy-core[standard]` asks for distributions that exist here."""
     names = {project(folder)["project"]["name"] for folder in PLUGINS}
