@@ -7,10 +7,12 @@ import sys
 from typing import Any, Final
 
 import click
+import psycopg
 
 from chancy_core.app import Chancy
 from chancy_core.cli import jobs, logs, migrate, plugins, queues, settings, worker
 from chancy_core.errors import ChancyError
+from chancy_core.store.cures import cure, with_cure
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -42,6 +44,12 @@ class Group(click.Group):
             return super().invoke(ctx)
         except ChancyError as error:
             logs.tell(error)
+            ctx.exit(1)
+        except psycopg.Error as error:
+            # What nobody can do anything about is an error of ours, and needs its traceback.
+            if cure(error) is None:
+                raise
+            logs.tell(with_cure(error))
             ctx.exit(1)
 
 

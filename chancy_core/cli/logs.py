@@ -217,11 +217,11 @@ def _not_caught(error: BaseException | None, **where: str | None) -> None:
 
 def tell(error: BaseException) -> None:
     """Tell why the command ends: to a person, or to whatever collects a worker's events."""
+    text = "\n".join([str(error).strip(), *getattr(error, "__notes__", ())])
     if log.is_kept() and is_json():
-        log.log.error("command_failed", type=type(error).__name__, error=str(error))
+        log.log.error("command_failed", type=type(error).__name__, error=text)
     else:
-        text = f"[red]{type(error).__name__}:[/red] {escape(str(error))}"
-        Console(stderr=True, soft_wrap=True).print(text)
+        Console(stderr=True, soft_wrap=True).print(f"[red]{type(error).__name__}:[/red] {escape(text)}")
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 import psycopg
 
 from chancy_core.errors import InvalidJob
+from chancy_core.store.cures import with_cure
 from chancy_core.store.jobrows import JobRow
 from chancy_core.store.weather import text_of
 
@@ -26,7 +27,7 @@ def raise_explained(rows: Sequence[JobRow], error: Exception) -> None:
         error: what the database, or the encoding of text for it, has said.
     """
     if len(rows) > 1 or not _is_about_values(error):
-        raise error
+        raise with_cure(error)
     if rows:
         raise InvalidJob(f"The database cannot store the job {rows[0].func}: {_why(error)}.") from error
     raise InvalidJob(

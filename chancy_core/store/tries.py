@@ -11,6 +11,7 @@ import psycopg
 from chancy_core.errors import DatabaseUnavailable
 from chancy_core.store.bounded import BoundedAsyncConnection, BoundedConnection
 from chancy_core.store.connect import where
+from chancy_core.store.cures import with_cure
 from chancy_core.store.flow import Flow, Query
 from chancy_core.store.statements import statement
 from chancy_core.store.weather import Fault, fault_of, text_of
@@ -28,7 +29,6 @@ LONGEST_PAUSE_S: Final = 1.0
 # What the server cannot just now, and can soon: a conflict with others, no room, a lock, a device. (Not 57014: somebody
 # limits how long a statement may take, and it would take as long again.)
 _SOON: Final = ("40", "53", "55P03", "58")
-_READ_ONLY: Final = "25006"
 
 
 class Session(NamedTuple):
@@ -92,7 +92,7 @@ class Tries:
             Exception: the failure itself, if another attempt cannot help.
         """
         if not may_try_again(error):
-            raise error
+            raise with_cure(error)
         pause_s = self._pause_s * random.uniform(0.5, 1)  # noqa: S311
         # The first time at once, however late it is: most connections that are lost were lost long ago.
         if self._pause_s and time.monotonic() + pause_s >= self._until:
@@ -110,13 +110,10 @@ class Tries:
             raise DatabaseUnavailable(
                 f"{error} Whether it was done before the connection was lost is not known."
             ) from error
-        advice = "Whether it was done is not known." if fault_of(error) is Fault.GONE else "It was not done."
-        if isinstance(error, psycopg.Error) and error.sqlstate == _READ_ONLY:
-            advice = (
-                "This server takes no changes, as an old primary or a standby does: name every host in the DSN, with "
-                "target_session_attrs=read-write, so that the primary is found."
-            )
+        refused = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+        unknown = fault_of(error) is Fault.GONE and not refused
+        done = "Whether it was done is not known." if unknown else "It was not done."
         raise DatabaseUnavailable(
             f"PostgreSQL at {where(self._dsn)} did not do what was asked, however often, for {self._within_s:g} s: "
-            f"{text_of(error).rstrip('.')}. {advice}"
+            f"{text_of(error).rstrip('.')}. {done}"
         ) from error

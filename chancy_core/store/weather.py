@@ -14,6 +14,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from chancy_core.errors import DatabaseUnavailable
+from chancy_core.store.cures import cure
 from chancy_core.store.flow import AsyncConnection, Connection
 
 # A duty of a worker waits no longer than this part of its lease for an answer, and never gives up sooner than that.
@@ -118,9 +119,11 @@ def of_no_use(connection: AsyncConnection | Connection) -> bool:
 
 
 def text_of(error: BaseException) -> str:
-    """One line for a log; never an empty one."""
+    """One line for a log, never an empty one; and what to do about it, where that is known."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    line = lines[0] if lines else type(error).__name__
+    told = cure(error)
+    return line if told is None else f"{line.rstrip('.')}. {told}"
 
 
 def deadline_s(lease_s: float) -> float:
