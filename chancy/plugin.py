@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from chancy_core.store.statements import statement
     from chancy_core.store.weather import text_of
     from chancy_core.values.durations import duration_s, duration_text
+    from chancy_core.values.raised import Raised
 
 __all__ = [
     "Budget",
     "Migration",
     "Plugin",
+    "Raised",
     "Statements",
     "Tick",
     "answering_within",
@@ -74,6 +76,7 @@ _HOMES: Final = {
     "chancy_core.store.statements": ("statement",),
     "chancy_core.store.weather": ("text_of",),
     "chancy_core.values.durations": ("duration_s", "duration_text"),
+    "chancy_core.values.raised": ("Raised",),
 }
 
 if not TYPE_CHECKING:  # where it would make any name a good one

@@ -20,22 +20,31 @@ PAGE = ROOT / "docs/how-to/write-a-plugin.md"
 FILES = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', PAGE.read_text(), re.DOTALL | re.MULTILINE))
 ENDS_WITHIN_S = 300
 
-# What happens when somebody works with it: a worker, jobs that end well, badly, and badly in another queue.
+# What happens when somebody works with it: jobs that end well, badly, badly in another queue, without a network, and
+# before they could begin. Without the plugin, the one without a network would wait an hour for its second attempt.
 PROGRAM = """
 import asyncio
-from chancy import Chancy, Job, Queue, Worker
+from chancy import Backoff, Chancy, Job, Queue, Worker
 
-BAD = Job(func="builtins.int", kwargs={"base": 8}, max_attempts=2, backoff={"base_s": 0.01})
+BAD = Job(func="builtins.int", kwargs={"base": 8})
 
 async def main():
     async with Chancy() as chancy:
         await chancy.declare(Queue("mail"))
+        await chancy.declare(Queue("closed", tags=["nobody"]))
+        closed = await chancy.push("closed", Job(func="app.report"))
+        await closed.cancel(reason="not needed")
         async with Worker(chancy):
-            jobs = [Job(func="builtins.dict"), BAD, BAD.with_queue("mail")]
+            alone = Job(func="shop.pay", max_attempts=2, backoff=Backoff.fixed(3600))
+            jobs = [Job(func="builtins.dict"), BAD, BAD.with_queue("mail"), alone]
             found = await chancy.wait_for_jobs(await chancy.push_many(jobs), timeout=120)
             print(*(job.state for job in found))
 
 asyncio.run(main())
+"""
+SHOP = """
+def pay():
+    raise ConnectionRefusedError("nobody is there")
 """
 
 
@@ -106,23 +115,37 @@ def outside(tmp_path: Path, dsn: str, schema: str) -> Outside:
     return made
 
 
-def test_it_keeps_what_failed_and_shows_it(outside: Outside) -> None:
+def test_it_keeps_what_did_not_end_well_and_shows_it(outside: Outside) -> None:
     """Its table is made, its settings count, its hooks are called, and its command reads what they wrote."""
-    migrated = outside.chancy("migrate")
-    assert re.search(r"audit.*1", migrated)
-    shown = outside.chancy("plugins")
-    assert re.search(r"audit +acme-audit 1\.0 +on_complete on_tick on_start migrations commands +3600 s +yes", shown)
-    assert outside.python("-c", PROGRAM).split()[-3:] == ["succeeded", "failed", "failed"]
-    (told,) = outside.chancy("audit").splitlines()
-    assert told.startswith("builtins.int failed after 2 attempts: ")
+    (outside.work / "shop.py").write_text(SHOP)
+    (outside.work / "chancy.toml").write_text(FILES["chancy.toml"] + "network_wait_s = 0.01\n")
+    assert re.search(r"audit.*1", outside.chancy("migrate"))
+    (row,) = re.findall(r"^.*acme-audit 1\.0.*$", outside.chancy("plugins"), re.MULTILINE)
+    assert set(row.split()) >= {
+        "audit",
+        "on_end",
+        "on_failure",
+        "on_tick",
+        "on_start",
+        "migrations",
+        "commands",
+        "3600",
+    }
+    # A worker that has the plugin is started once; from then on it hears of every end.
+    outside.python("-c", PROGRAM)
+    assert "succeeded failed failed failed\n" in outside.python("-c", PROGRAM)
+    told = outside.chancy("audit").splitlines()
+    assert len([line for line in told if line.startswith("builtins.int failed (run): ")]) == 2
+    assert told.count("shop.pay failed (run): nobody is there") == 2
+    assert not [line for line in told if "builtins.dict" in line]
     assert outside.chancy("audit", "--func", "builtins.dict") == ""
-    assert "What failed, the latest first." in outside.chancy("--help")
+    assert "What did not end well, the latest first." in outside.chancy("--help")
 
 
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("keep_days = 0", "plugins.audit: keep_days is 0: give a whole number from 1 to 3650."),
+        ("keep_days = 0", "plugins.audit: keep_days is 0: give a whole number from 1 to 3,650."),
         ('keep_days = "7"', "plugins.audit.keep_days: Expected `int`, got `str`."),
         ("keep_dais = 7", "plugins.audit.keep_dais is unknown. Did you mean 'keep_days'?"),
         ("interval = 1e-9", "plugins.audit: interval is 1e-09: give seconds from 0.01 to"),
@@ -140,7 +163,7 @@ def test_its_own_tests_pass(outside: Outside) -> None:
     said = outside.python(
         "-m", "pytest", "-q", "-p", "no:cacheprovider", folder=outside.source, CHANCY_DISCOVER="false"
     )
-    assert "3 passed" in said
+    assert "4 passed" in said
 
 
 def test_it_imports_nothing_that_is_not_public(outside: Outside) -> None:

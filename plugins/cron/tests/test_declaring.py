@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
-from chancy_core.errors import ConfigError
-from chancy_core.plugins.load import load
 from cron_jobs import block, note
 
 from chancy import Job, Worker
+from chancy.errors import ConfigError
+from chancy.testing import configured
 from chancy_cron import Cron, InvalidSchedule, Schedule
 
 REGIONS = ("eu", "us", "asia")
@@ -92,12 +92,7 @@ async def test_several_jobs_are_scheduled_in_one_call(chancy):
 
 
 def from_toml(*tables, **settings) -> Cron:
-    (loaded,) = [
-        one
-        for one in load({"cron": {"schedules": list(tables), **settings}}, [], [], discover=True, source="chancy.toml")
-        if one.name == "cron"
-    ]
-    return loaded.plugin
+    return configured(Cron, {"schedules": list(tables), **settings})
 
 
 def test_a_table_needs_no_name():
