@@ -164,6 +164,16 @@ def test_what_cannot_say_where_it_lives_is_refused():
         AllowList(["x.*"]).check_home("x.lost", "x", lost)
 
 
+def test_a_script_is_called_main_in_child_processes_too():
+    """There it is another module, whose functions live where the script's do."""
+
+    def task() -> None: ...
+
+    task.__module__, task.__qualname__ = "__mp_main__", "task"
+    AllowList(["__main__.*"]).check_home("__main__.task", "__main__", task)
+    assert str(home_of(task)) == "__main__.task"
+
+
 # -- what the options of queues name -------------------------------------------------------
 
 
