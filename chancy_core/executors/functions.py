@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, get_args
 
-from chancy_core.errors import CannotRun, CannotRunHere, nearest
+from chancy_core.errors import CannotRun, CannotRunHere, InvalidJob, nearest
 from chancy_core.executors.allowed import AllowList
+from chancy_core.values.fields import check_func
 from chancy_core.values.job import Job
 from chancy_core.values.queuedjob import QueuedJob
 
@@ -90,6 +91,11 @@ class Functions:
             self._allow_list.check_module(name)
 
     def _load(self, path: str) -> Function:
+        try:
+            check_func(path)
+        except InvalidJob as error:
+            # Somebody wrote the row by hand. No worker has what cannot be a function's name.
+            raise CannotRun(str(error)) from error
         # A module that was missing may have been deployed since.
         importlib.invalidate_caches()
         call = self.at(path)

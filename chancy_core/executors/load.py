@@ -32,7 +32,7 @@ def load_executor(queue: Queue, settings: ExecutorSettings) -> Executor:
     who = f"Queue {queue.name!r}: its executor {queue.executor}"
     if not (isinstance(found, type) and issubclass(found, Executor)):
         raise InvalidQueue(
-            f"{who} is not an executor: it must be a subclass of chancy_core.executors.Executor, and is {_kind(found)}."
+            f"{who} is not an executor: it must be a subclass of chancy.executors.Executor, and is {_kind(found)}."
         )
     problem = _problem_of(found)
     if problem is not None:

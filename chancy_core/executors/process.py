@@ -12,13 +12,7 @@ from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
 
-from chancy_core.errors import (
-    CannotRunHere,
-    InvalidQueue,
-    LimitNotEnforced,
-    MemoryLimitExceeded,
-    PluginError,
-)
+from chancy_core.errors import CannotRunHere, InvalidQueue, LimitNotEnforced, MemoryLimitExceeded, PluginError
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
 from chancy_core.executors.control import time_limit_s
 from chancy_core.executors.door import checked
@@ -28,7 +22,7 @@ from chancy_core.executors.processes.child import ChildSettings
 from chancy_core.executors.processes.deaths import MIB, error_of, mib
 from chancy_core.executors.processes.descriptors import room_for_child
 from chancy_core.executors.processes.frames import BESIDES_BYTES, Begin, Born, Gone
-from chancy_core.executors.processes.guard import Guard
+from chancy_core.executors.processes.guard import Guard, Verdict
 from chancy_core.executors.processes.handle import Child, Death, Terms
 from chancy_core.executors.processes.mainscript import main_script
 from chancy_core.executors.processes.nurse import Nurse, sys_path
@@ -214,7 +208,10 @@ class ProcessExecutor(Executor):
     def _died(self, job: QueuedJob, terms: Terms, child: Child, death: Death) -> Report:
         if not death.begun:
             return Report.not_begun(CannotRunHere(f"{NO_CHILD}: {death.problem}"))
-        report = Report.raised(error_of(job, terms, child, death), run_s=death.used_s)
+        error = error_of(job, terms, child, death)
+        if death.verdict is Verdict.NOT_STARTED:
+            return Report.not_begun(CannotRunHere(str(error)))
+        report = Report.raised(error, run_s=death.used_s)
         return replace(report, peak_bytes=death.peak_bytes or None)
 
     # -- children --------------------------------------------------------------------------

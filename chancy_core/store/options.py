@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -18,7 +18,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     keep_result: bool = True
     retry_on: tuple[str, ...] = ()
     give_up_on: tuple[str, ...] = ()
-    unrunnable_since: datetime | None = None
+    # With a zone: whoever reads it compares it with moments of the database.
+    unrunnable_since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 decode_options: Final = msgspec.json.Decoder(Options | None).decode

@@ -9,10 +9,9 @@ import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final
 
 import psycopg
-from psycopg.rows import TupleRow
 
 from chancy_core.errors import CannotRun
 from chancy_core.executors import StopReason
@@ -22,9 +21,9 @@ from chancy_core.store import Store, run
 from chancy_core.store.arrays import plain_array
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
-from chancy_core.store.storedjobs import readable_job
 from chancy_core.store.weather import Fault, fault_of, is_weather
 from chancy_core.values.queuedjob import QueuedJob
+from chancy_core.worker.claimed import Claimed, Found, Rows, read_rows
 from chancy_core.worker.deciding import handed_back
 from chancy_core.worker.duty import Alarm, jittered
 from chancy_core.worker.finish import Finisher
@@ -43,39 +42,13 @@ QUICK_S: Final = 1.0
 # What a claim that was given up has locked is free again within so many seconds; meanwhile it is looked more often.
 FREE_AFTER_S: Final = 5.0
 SOON_S: Final = 0.5
-# So much JSON is read at a step, which holds the event loop for some milliseconds.
-READ_BYTES: Final = 1 << 19
 # A worker that notifications wake looks by itself only in case one was lost, which is so many times as seldom.
 NOTIFIED_FACTOR: Final = 3
 # The least pause before a budget is asked for again, whatever a plugin says.
 BUDGET_PAUSE_MIN_S: Final = 0.005
 
-# Where `claim_jobs` returns kwargs, meta and errors.
-_TEXTS: Final = (2, 8, 16)
 _DATA: Final = (Fault.TOO_MUCH, Fault.THIS_ONE)
 NO_CONNECTION: Final = "The worker had no connection to record outcomes by: it was handed back."
-
-# Each job that was claimed, and what of its row cannot be read, if anything.
-Found: TypeAlias = list[tuple[QueuedJob, str | None]]
-Rows: TypeAlias = list[TupleRow]
-
-
-class Claimed(NamedTuple):
-    """What a claim brought.
-
-    Attributes:
-        jobs: the jobs.
-        full: whether it took all that it was to take, so that there may be more.
-        everywhere: whether it looked through the whole queue.
-        used_up: whether a budget kept it from taking what there were slots for.
-        again_in_s: then: in how many seconds that may have changed; None: nobody can tell.
-    """
-
-    jobs: list[QueuedJob]
-    full: bool
-    everywhere: bool
-    used_up: bool = False
-    again_in_s: float | None = None
 
 
 class Claimer:
@@ -306,7 +279,7 @@ class Claimer:
         ranges = self._floors.ranges(start)
         rows = await run_flow(self._claim_flow(wanted, ranges))
         now = time.monotonic()
-        found, size = await _read(rows)
+        found, size = await read_rows(rows)
         full = len(found) >= wanted or size >= CLAIM_MAX_BYTES
         jobs = [job for job, _ in found]
         self._floors.claimed(ranges, jobs, full=full, now=now, took_s=now - start)
@@ -347,18 +320,3 @@ class Claimer:
                 # A row that somebody wrote by hand must not hold up the queue behind it.
                 self._lane.refuse(job, CannotRun(problem))
         return jobs
-
-
-async def _read(rows: Rows) -> tuple[Found, int]:
-    """The jobs in the rows of a claim, and how many characters of arguments, meta and errors they have."""
-    found: Found = []
-    size = read = 0
-    for row in rows:
-        found.append(readable_job(row))
-        for place in _TEXTS:
-            if row[place] is not None:
-                size += len(row[place])
-                if size - read > READ_BYTES:
-                    read = size
-                    await asyncio.sleep(0)
-    return found, size

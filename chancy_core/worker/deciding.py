@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -13,6 +14,7 @@ from chancy_core.values.queuedjob import JobError, Outcome, QueuedJob, State
 from chancy_core.values.raised import NO_ADVICE, Advice, Raised, Wish
 from chancy_core.values.storable import noted
 
+NOT_DECIDED: Final = "It could not be decided what its last run meant: see the error."
 NO_RETRY_HELPS: Final = "Not retried: no retry could help."
 
 
@@ -61,8 +63,15 @@ def decide(job: QueuedJob, report: Report, stopped: StopReason | None, policy: P
         return _kept(stopped_outcome(job, stopped), report)
     outcome = _of_raised(job, raised, report, policy)
     if outcome.error is not None:
-        policy.tell(outcome, raised)
+        # Whoever listens to the log may raise; what was decided stands.
+        with suppress(BaseException):
+            policy.tell(outcome, raised)
     return outcome
+
+
+def undecided(job: QueuedJob, error: BaseException, policy: Policy) -> Outcome:
+    """The outcome where deciding itself went wrong, of a row perhaps that nobody would write: it must not be lost."""
+    return Outcome(job=job, state=State.FAILED, error=_recorded(job, Raised.of(error), policy), note=NOT_DECIDED)
 
 
 def stopped_outcome(job: QueuedJob, reason: StopReason) -> Outcome:

@@ -8,16 +8,18 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from chancy_core.errors import CannotRun, CannotRunHere
 from chancy_core.executors import Executor, Report, StopReason
 from chancy_core.executors.door import checked, is_ours
 from chancy_core.log import log
 from chancy_core.values.queue import Queue
-from chancy_core.values.queuedjob import QueuedJob
-from chancy_core.worker.deciding import Policy, cancelled, decide, handed_back
+from chancy_core.values.queuedjob import Outcome, QueuedJob, State
+from chancy_core.worker.deciding import Policy, cancelled, decide, handed_back, undecided
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.pace import Pace
-from chancy_core.worker.unable import Unable
+from chancy_core.worker.unable import LONGEST_S, Unable
 
 # How long a job that was claimed ahead may wait for a slot before others may have it.
 PATIENCE_S: Final = 0.5
@@ -142,9 +144,13 @@ class Lane:
             self._complain(job, executor, error)
         key = id(job)
         del self._running[key]
-        outcome = decide(job, report, self._told.pop(key, None), self._policy)
+        try:
+            outcome = decide(job, report, self._told.pop(key, None), self._policy)
+        except BaseException as error:  # noqa: BLE001 -- a run that nobody ends would go on for ever
+            self._complain(job, executor, error)
+            outcome = undecided(job, error, self._policy)
         if outcome.unrunnable:
-            self.unable.found(job.func, report.error.message if report.error is not None else "")
+            outcome = self._left(outcome, report)
         elif self.unable and report.begun:
             self.unable.runs(job.func)
         self._finisher.put(outcome)
@@ -157,6 +163,13 @@ class Lane:
         """The report of a run whose executor raised, or returned what is none."""
         self._complain(job, executor, error)
         return Report.raised(error)
+
+    def _left(self, outcome: Outcome, report: Report) -> Outcome:
+        """Leave the function of a job that could not be run here to others, if there are not too many of them."""
+        problem = report.error.message if report.error is not None else ""
+        if self.unable.found(outcome.job.func, problem) or outcome.state.finished:
+            return outcome
+        return replace(outcome, state=State.RETRYING, delay_s=LONGEST_S)
 
     def refuse(self, job: QueuedJob, error: CannotRun) -> None:
         """Fail a job that was claimed and cannot be run, without trying."""

@@ -18,6 +18,10 @@ from chancy_core.values.workerinfo import UnableStatus
 # How long a function is left alone, first and at most.
 FIRST_S: Final = 1.0
 LONGEST_S: Final = 60.0
+# So many functions are left out of a claim at most. What comes on top is put off instead, job by job, which is dearer.
+FUNCTIONS_MAX: Final = 100
+# A function that was not tried for so long has no jobs left.
+FORGOTTEN_S: Final = 600.0
 # How soon it is told again that a function still cannot be run, first and at most; doubled each time.
 TELL_AGAIN_S: Final = 60.0
 TELL_AGAIN_MAX_S: Final = 3600.0
@@ -84,11 +88,14 @@ class Unable:
         now = time.monotonic()
         return min((fault.until - now for fault in self._faults.values() if fault.until > now), default=float("inf"))
 
-    def found(self, func: str, problem: str) -> None:
-        """A run of it could not be begun here."""
+    def found(self, func: str, problem: str) -> bool:
+        """A run of it could not be begun here; whether it is left alone from now on, or there are too many of them."""
         now = time.monotonic()
         fault = self._faults.get(func)
         if fault is None:
+            self._faults = {func: old for func, old in self._faults.items() if now - old.until < FORGOTTEN_S}
+            if len(self._faults) >= FUNCTIONS_MAX:
+                return False
             fault = self._faults[func] = _Fault(problem, now)
         fault.problem = problem
         fault.times += 1
@@ -99,6 +106,7 @@ class Unable:
             self.changed()
         if fault.tell_at <= now:
             self._tell(func, fault, now)
+        return True
 
     def runs(self, func: str) -> None:
         """A run of it was begun."""
@@ -117,6 +125,7 @@ class Unable:
                 since_s_ago=now - fault.found_at,
             )
             for func, fault in self._faults.items()
+            if now - fault.until < FORGOTTEN_S
         ]
 
     def _tell(self, func: str, fault: _Fault, now: float) -> None:

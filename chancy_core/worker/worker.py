@@ -250,10 +250,7 @@ class Worker:
 
     @property
     def unable(self) -> list[UnableStatus]:
-        """The functions that it cannot run for now, and leaves to other workers: its own fault, and not their jobs'.
-
-        Such a worker is not `hindered`: it does everything else.
-        """
+        """The functions that it cannot run for now, and leaves to others. It is not `hindered`: all else it does."""
         return self._parts.lanes.unable() if self._parts and self._open else []
 
     @property

@@ -87,11 +87,11 @@ def settings() -> ExecutorSettings:
 @pytest.mark.parametrize(
     ("cls", "options", "says"),
     [
-        (NoExecutor, {}, "it must be a subclass of chancy_core.executors.Executor, and is the class NoExecutor"),
+        (NoExecutor, {}, "it must be a subclass of chancy.executors.Executor, and is the class NoExecutor"),
         (
             settings,
             {},
-            "is not an executor: it must be a subclass of chancy_core.executors.Executor, and is a function",
+            "is not an executor: it must be a subclass of chancy.executors.Executor, and is a function",
         ),
         (NoRun, {}, "it does not have run. Write `async def run(self, job)`, which returns a Report."),
         (RunOfAThread, {}, "its run has to be `async def run(self, job)`."),

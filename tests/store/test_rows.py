@@ -123,7 +123,15 @@ UNREADABLE = {
         '[{"type_": "time", "value": -1}]',
         "[" * 3000 + "]" * 3000,
     ],
-    "options": ["3", "[]", '{"backoff": {"base_s": -1}}', '{"retry_on": 3}', f'{{"x": {DEEP}}}'],
+    "options": [
+        '{"unrunnable_since": "soon"}',
+        '{"unrunnable_since": "2020-01-01T00:00:00"}',
+        "3",
+        "[]",
+        '{"backoff": {"base_s": -1}}',
+        '{"retry_on": 3}',
+        f'{{"x": {DEEP}}}',
+    ],
     "errors": ['"x"', "{}", "[1]", '[{"attempt": "one"}]', "[" * 3000 + "]" * 3000],
 }
 
@@ -317,8 +325,13 @@ ODD_TEXTS = [
 ]
 
 
-async def test_a_function_of_any_name_costs_that_job_alone(chancy, query):
-    """Whatever stands in func, such a job fails at its first attempt, and its neighbours run."""
+async def test_a_function_of_any_name_costs_that_job_alone(new_chancy, query):
+    """Whatever stands in func, such a job fails, where nobody is to wait for a function, and its neighbours run."""
+    async with new_chancy(worker_unrunnable_for_s=0) as chancy:
+        await functions_of_any_name(chancy, query)
+
+
+async def functions_of_any_name(chancy, query):
     names = [*ODD_TEXTS, "x" * 100_000, "m." * 5_000 + "f"]
     ids = [uuid.uuid4() for _ in names]
     for id_, name in zip(ids, names, strict=True):

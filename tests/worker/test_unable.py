@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import sys
+import uuid
 
 import pytest
 from children import nursery
 from support import WITHIN_S, captured_events
 
-from chancy import Job, Limit, Queue, State, Worker
-from chancy_core.worker import unable
+from chancy import Job, Limit, Queue, QueuedJob, State, Worker
+from chancy_core.executors import Report
+from chancy_core.worker import deciding, unable
 from chancy_core.worker.unable import Unable
 
 
@@ -173,6 +175,64 @@ async def test_jobs_behind_are_run_with_limits_and_priorities(chancy, until):
         assert {job.state for job in finished} == {State.SUCCEEDED}
     counted = await chancy.count_jobs()
     assert counted["q"]["pending"] == 90
+
+
+async def test_a_run_that_cannot_be_decided_upon_is_ended(chancy, monkeypatch):
+    """Should deciding itself go wrong, the job fails with what went wrong; the log that raises changes nothing."""
+
+    def broken(*_: object) -> None:
+        raise LookupError("no such thing")
+
+    monkeypatch.setattr(deciding, "_why_no_retry", broken)
+    async with Worker(chancy) as worker:
+        found = await (await chancy.push(Job("jobs.fail", max_attempts=3))).wait(timeout=WITHIN_S)
+        assert (found.state, found.note) == (State.FAILED, deciding.NOT_DECIDED)
+        assert [error.type for error in found.errors] == ["LookupError"]
+        assert worker.running == 0
+
+
+def test_a_log_that_raises_changes_no_outcome():
+    """What was decided stands, whatever those do who are told of it."""
+
+    def broken(*_: object) -> None:
+        raise SystemExit(3)
+
+    job = QueuedJob("jobs.fail", id=uuid.uuid4(), state=State.RUNNING, attempts=1, claims=1)
+    report = Report.raised(ValueError("no"))
+    outcome = deciding.decide(job, report, None, deciding.Policy("w", tell=broken))
+    assert (outcome.state, outcome.error.type) == (State.FAILED, "ValueError")
+
+
+async def test_of_very_many_functions_the_jobs_are_put_off(chancy, monkeypatch, until):
+    """A claim leaves out so many functions at most: jobs of others wait for their time, and hold up nobody."""
+    monkeypatch.setattr(unable, "FUNCTIONS_MAX", 3)
+    async with Worker(chancy) as worker:
+        references = await chancy.push_many(Job(f"nowhere.f{number}") for number in range(20))
+        await until(lambda: len(worker.unable) == 3 and not worker.running and not worker.unwritten, WITHIN_S)
+        assert (await (await chancy.push(Job("jobs.noop"))).wait(timeout=WITHIN_S)).state is State.SUCCEEDED
+
+        async def put_off() -> bool:
+            return sum(job.state is State.RETRYING for job in await chancy.get_jobs(references)) == 17
+
+        await until(put_off, WITHIN_S)
+        assert {job.attempts for job in await chancy.get_jobs(references)} == {0}
+
+
+def test_a_function_without_jobs_is_forgotten(monkeypatch):
+    """What was not tried for ten minutes is shown no longer, and begins anew."""
+    now = 1000.0
+    monkeypatch.setattr(unable.time, "monotonic", lambda: now)
+    one = Unable("q", "w")
+    for _ in range(3):
+        one.found("f", "problem")
+        now += one.ends_in_s()
+    assert [status.func for status in one.status()] == ["f"]
+    now += unable.FORGOTTEN_S
+    assert one.status() == []
+    one.found("g", "problem")
+    assert [status.func for status in one.status()] == ["g"]
+    one.found("f", "problem")
+    assert one.ends_in_s() == 1
 
 
 def test_the_wait_grows_once_a_try(monkeypatch):

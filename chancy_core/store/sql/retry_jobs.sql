@@ -26,7 +26,8 @@ back AS (
            CASE WHEN started_at BETWEEN '0001-01-02 00:00+00' AND '9999-12-30 00:00+00' THEN started_at END,
            unique_key, kwargs, meta, limits,
            -- Whether it can be run now is another question.
-           CASE WHEN options::text LIKE '%%"unrunnable_since"%%' THEN (options::jsonb - 'unrunnable_since')::json ELSE options END,
+           CASE WHEN json_typeof(options) = 'object' AND options::text LIKE '%%"unrunnable_since"%%'
+                THEN (options::jsonb - 'unrunnable_since')::json ELSE options END,
            errors,
            CASE WHEN started_at IS NULL AND scheduled_at > now() AND scheduled_at <= '9999-12-30 00:00+00' THEN 'scheduled'
                 ELSE 'pending' END
