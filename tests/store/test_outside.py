@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from typing import Any
 
 import psycopg
@@ -61,7 +62,8 @@ async def test_an_index_is_made_outside_of_a_transaction(chancy, query):
     async with chancy.pool.connection() as connection:
         for name in ("lock_timeout", "statement_timeout"):
             assert (await (await connection.execute(f"SHOW {name}".encode())).fetchone())[0] == "0"
-    assert query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s", 0x6368616E) == [(0,)]
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s"
+    assert query(locks, zlib.crc32(chancy.settings.schema.encode())) == [(0,)]
 
 
 async def test_in_a_new_schema_it_is_made_with_its_table(dsn, query, schema):
