@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -21,9 +21,13 @@ def notice_of(row: JobRow) -> Notice | None:
     return Notice.due(row.queue) if soon else None
 
 
-def notices_of(rows: Iterable[JobRow]) -> list[Notice]:
+def notices_of(rows: Sequence[JobRow]) -> list[Notice]:
     """What the workers have to hear of many jobs, each thing once."""
-    return sorted({found for row in rows if (found := notice_of(row))})
+    # Nearly all are to be started now, and go to few queues.
+    queues = {row.queue for row in rows if row.scheduled_at is None}
+    found = {Notice.ready(queue) for queue in queues}
+    found.update(heard for row in rows if row.scheduled_at is not None and (heard := notice_of(row)))
+    return sorted(found)
 
 
 def unheard(rows: Sequence[Sequence[Any]]) -> list[Notice]:

@@ -16,6 +16,7 @@ WIRE = [
     (Notice.due("q"), "due:q", NoticeKind.DUE),
     (Notice.due(), "due:", NoticeKind.DUE),
     (Notice.room("q"), "room:q", NoticeKind.ROOM),
+    (Notice.ended(), "ended:", NoticeKind.ENDED),
     (Notice.queues("q"), "queues:q", NoticeKind.QUEUES),
     (Notice.cancel("host-1-abc"), "cancel:host-1-abc", NoticeKind.CANCEL),
 ]
