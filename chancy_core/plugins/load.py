@@ -61,6 +61,8 @@ def load(
         ConfigError: a table for a plugin that is not there, or with a wrong setting.
     """
     wrong: list[str] = []
+    if isinstance(added, Plugin | type | str):
+        raise PluginError(f"plugins={added!r:.200}: give a list of instances, as in plugins=[Audit()].")
     found = [_added(plugin) for plugin in added]
     taken = {loaded.name for loaded in found}
     points = _entry_points(wrong) if discover else {}

@@ -6,6 +6,7 @@ import hashlib
 import re
 from functools import lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Final, NamedTuple
 
 from chancy_core.errors import SchemaError
@@ -91,11 +92,11 @@ def read_migrations(owner: str, package: str) -> list[Migration]:
     """The files `0001_….sql`, `0002_….sql` … of a package, in their order.
 
     Raises:
-        SchemaError: a number is missing or given twice, a file that looks like a migration has another name, or its
-            first lines say what nobody understands.
+        SchemaError: there is none, a number is missing or given twice, a file that looks like a migration has another
+            name, or its first lines say what nobody understands.
     """
     found = []
-    for file in files(package).iterdir():
+    for file in _files_of(owner, package):
         named = _FILE.fullmatch(file.name)
         if named is None:
             if _LOOKS_LIKE_ONE.fullmatch(file.name):
@@ -112,7 +113,23 @@ def read_migrations(owner: str, package: str) -> list[Migration]:
         )
     for migration in found:
         check_migration(migration)
+    if not found:
+        raise _nothing_in(owner, package)
     return found
+
+
+def _files_of(owner: str, package: str) -> list[Traversable]:
+    try:
+        return list(files(package).iterdir())
+    except (FileNotFoundError, ModuleNotFoundError):
+        raise _nothing_in(owner, package) from None
+
+
+def _nothing_in(owner: str, package: str) -> SchemaError:
+    return SchemaError(
+        f"There is no migration of {owner} in {package}: is the name written as it is imported, and are the .sql files "
+        "part of the distribution?"
+    )
 
 
 def kernel_migrations() -> list[Migration]:

@@ -242,6 +242,13 @@ def test_the_class_instead_of_an_instance_is_told(author: Author) -> None:
     assert f"plugins=[Audit] gives the class ({author.file}): give an instance, Audit()" in error
 
 
+def test_an_instance_or_a_class_without_a_list_is_told(author: Author) -> None:
+    """`plugins=Audit()` instead of `plugins=[Audit()]`."""
+    author.writes('class Audit(Plugin):\n    name = "audit"\n')
+    for given in (author.written(), author.written()(), "audit"):
+        assert "give a list of instances, as in plugins=[Audit()]" in author.error(discover=False, plugins=given)
+
+
 def test_what_is_no_plugin_at_all_is_told(author: Author) -> None:
     """With its repr."""
     assert "plugins=['audit']: give instances of classes derived from chancy.Plugin" in author.error(plugins=["audit"])
@@ -450,6 +457,20 @@ def test_migrations_that_cannot_be_are_told(author: Author, brought: str, told: 
     with pytest.raises(PluginError, match="The plugin 'audit'") as caught:
         host.migrations()
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("package", ["audit_migrations", "audit_migration"])
+def test_a_folder_without_migrations_is_told(author: Author, package: str) -> None:
+    """One that was left out of the distribution, or whose name is misspelt: there would be no table, and no word."""
+    (author.folder / "audit_migrations").mkdir()
+    author.writes(
+        'class Audit(Plugin):\n    name = "audit"\n    @hookimpl\n'
+        f'    def migrations(self):\n        return read_migrations("audit", "{package}")\n'
+    )
+    host = Chancy("postgresql://", discover=False, plugins=[author.written()()]).plugins
+    with pytest.raises(PluginError, match="'audit' failed in migrations: SchemaError: There is no migration") as caught:
+        host.migrations()
+    assert f"in {package}: is the name written as it is imported" in str(caught.value)
 
 
 @pytest.mark.parametrize(
