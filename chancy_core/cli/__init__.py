@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 
 from chancy_core.cli.garbage import collect_less
+from chancy_core.cli.interrupts import end_at_once
 
 
 def main() -> None:
     """Run the `chancy` command."""
+    end_at_once()
     collect_less()
     try:
         import click  # noqa: F401, PLC0415 -- an extra, so that libraries need not bring it
@@ -17,4 +19,8 @@ def main() -> None:
         sys.exit(f'The chancy command needs {error.name}: pip install "chancy-core[cli]".')
     from chancy_core.cli.group import chancy  # noqa: PLC0415
 
-    chancy(prog_name="chancy")
+    try:
+        chancy(prog_name="chancy")
+    finally:
+        # What is left is the interpreter's own end.
+        end_at_once()

@@ -11,6 +11,7 @@ import psycopg
 
 from chancy_core.app import Chancy
 from chancy_core.cli import jobs, logs, migrate, plugins, queues, settings, worker
+from chancy_core.cli.interrupts import INTERRUPTED, ending_at_once, heed
 from chancy_core.errors import ChancyError
 from chancy_core.store.cures import cure, with_cure
 
@@ -40,6 +41,7 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
+        heed()
         try:
             return super().invoke(ctx)
         except ChancyError as error:
@@ -51,6 +53,9 @@ class Group(click.Group):
                 raise
             logs.tell(with_cure(error))
             ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,7 +76,9 @@ def chancy(
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
 
     def new_chancy(**settings: Any) -> Chancy:
-        made = Chancy(dsn, schema=schema, config=config, **{"log_format": log_format, **settings})
+        # Which imports whatever plugins there are.
+        with ending_at_once():
+            made = Chancy(dsn, schema=schema, config=config, **{"log_format": log_format, **settings})
         logs.use(made.settings.log_format)
         return made
 
