@@ -31,6 +31,10 @@ LOCKED_S: Final = 0.5
 SETTINGS: Final = {"lock_timeout": f"{LOCKED_S * 1000:.0f}ms", "idle_in_transaction_session_timeout": "15s"}
 
 
+# What `finish_jobs` adds to its rows if somebody listens.
+_OTHERS_LISTEN: Final = (None,)
+
+
 class Recorded(NamedTuple):
     """What became of the outcomes of a batch.
 
@@ -189,8 +193,9 @@ class Recorder:
     def _finish(
         self, outcomes: Sequence[Outcome], statement: str = "finish_jobs", *, here: Sequence[str] = ()
     ) -> Flow[list[uuid.UUID]]:
+        """Record what ended jobs. Those plugins are `here` that will be told of it in this transaction."""
         rows = yield self._store.query(
-            statement,
+            "finish_told" if here else statement,
             id=plain_array(o.job.id.hex for o in outcomes),
             claims=plain_array(o.job.claims for o in outcomes),
             state=plain_array(o.state for o in outcomes),
@@ -200,12 +205,14 @@ class Recorder:
             run_s=plain_array(o.run_s for o in outcomes),
             peak=sparse_array([o.peak_bytes for o in outcomes]),
             meta=sparse_array([o.meta.decode() if o.meta is not None else None for o in outcomes]),
-            here=text_array(here) if here else "{}",
+            **({"here": text_array(here)} if here else {}),
         )
         if here:
             self._sent, self._ended = outcomes, rows
-        if rows and rows[0][-1]:
-            self.unheard = True
+            self.unheard = bool(rows) and rows[0][-1]
+        elif rows and rows[-1] == _OTHERS_LISTEN:
+            rows.pop()
+            self.unheard = bool(rows)
         return [row[0] for row in rows]
 
     def _release(self, outcomes: Sequence[Outcome]) -> Flow[list[uuid.UUID]]:

@@ -121,7 +121,6 @@ class Database:
             run_s=[0.0] * len(runs),
             peak=None,
             meta=None,
-            here=[],
         )
         return [row[0] for row in rows]
 

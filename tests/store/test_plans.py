@@ -20,7 +20,7 @@ from chancy_core.worker.rescue import ERROR, NOTE
 
 IDS = [str(uuid.UUID(int=n)) for n in range(100)]
 OUTCOMES = {"id": IDS, "claims": [1] * 100, "errors": [None] * 100, "note": [None] * 100, "meta": None}
-ENDED = {"result": [None] * 100, "run_s": [0.1] * 100, "peak": None, "here": "{}"}
+ENDED = {"result": [None] * 100, "run_s": [0.1] * 100, "peak": None}
 CLAIM = {"queue": "default", "worker": "w", "limit": 100, "bytes": 1 << 20, "refused": [], "unable": None}
 
 # Each statement with parameters, and the only ways in which it may reach a job.
@@ -31,6 +31,7 @@ STATEMENTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     ),
     "promote_jobs": ({"limit": 100}, {"jobs_due", "place"}),
     "finish_jobs": ({**OUTCOMES, "state": ["succeeded"] * 100, **ENDED}, {"jobs_pkey"}),
+    "finish_told": ({**OUTCOMES, "state": ["succeeded"] * 100, **ENDED, "here": ["p"]}, {"jobs_pkey"}),
     "finish_bare": ({**OUTCOMES, "state": ["succeeded"] * 100, **ENDED}, {"jobs_pkey"}),
     "find_next": ({"queue": "default", "refused": IDS, "unable": ["m.g"]}, {"jobs_ready"}),
     "lock_runs": ({"id": IDS}, {"jobs_pkey"}),

@@ -9,7 +9,7 @@ WITH outcome AS (
         (SELECT %(id)s::uuid[]), (SELECT %(claims)s::integer[]), (SELECT %(state)s::text[]),
         (SELECT %(result)b::text[]), (SELECT %(errors)b::text[]), (SELECT %(note)b::text[]),
         (SELECT %(run_s)s::real[]), (SELECT %(peak)s::bigint[]), (SELECT %(meta)b::text[])
-    ) WITH ORDINALITY AS given (id, claims, state, result, errors, note, run_s, peak, meta, place)
+    ) AS given (id, claims, state, result, errors, note, run_s, peak, meta)
 ),
 gone AS (
     DELETE FROM {schema}.jobs
@@ -18,11 +18,8 @@ gone AS (
     RETURNING jobs.id, jobs.queue, jobs.func, jobs.priority, jobs.max_attempts, jobs.attempts, jobs.claims,
               jobs.created_at, jobs.scheduled_at, jobs.started_at, jobs.worker, jobs.unique_key,
               jobs.kwargs, jobs.meta, jobs.limits, jobs.options, jobs.expires_at, jobs.progress, jobs.cancel_note,
-              outcome.state AS outcome, outcome.result, outcome.errors AS all_errors, outcome.run_s, outcome.peak,
-              outcome.meta AS outcome_meta,
-              CASE WHEN outcome.state = 'cancelled' THEN coalesce(jobs.cancel_note, outcome.note) ELSE outcome.note END
-                  AS ended_note,
-              outcome.place
+              outcome.state AS outcome, outcome.result, outcome.errors AS all_errors, outcome.note AS outcome_note,
+              outcome.run_s, outcome.peak, outcome.meta AS outcome_meta
 ),
 kept AS (
     INSERT INTO {schema}.finished_jobs (
@@ -31,23 +28,23 @@ kept AS (
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
            unique_key, NULL, NULL, NULL, NULL, expires_at, NULL, outcome,
-           result::json, all_errors::jsonb, ended_note, run_s, peak
+           result::json, all_errors::jsonb,
+           CASE WHEN outcome = 'cancelled' THEN coalesce(cancel_note, outcome_note) ELSE outcome_note END,
+           run_s, peak
     FROM gone
 ),
 deaf AS (
     SELECT array_agg(plugin) AS plugins FROM {schema}.listeners
-    WHERE plugin <> ALL (%(here)s::text[])
 ),
 unheard AS (
     INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
-    SELECT plugin, id, claims, queue, func, outcome, 'run', attempts, unique_key, ended_note, meta
+    SELECT plugin, id, claims, queue, func, outcome, 'run', attempts, unique_key,
+           CASE WHEN outcome = 'cancelled' THEN coalesce(cancel_note, outcome_note) ELSE outcome_note END,
+           meta
     FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), gone
     -- Asked once, before anything is read: without a listener this costs nothing.
     WHERE (SELECT plugins IS NOT NULL FROM deaf)
 )
-SELECT id,
-       CASE WHEN cardinality(%(here)s::text[]) > 0 THEN place END AS place,
-       CASE WHEN cardinality(%(here)s::text[]) > 0 THEN ended_note END AS note,
-       CASE WHEN cardinality(%(here)s::text[]) > 0 THEN meta::text END AS meta,
-       (SELECT plugins IS NOT NULL FROM deaf) AS unheard
-FROM gone
+SELECT id FROM gone
+UNION ALL
+SELECT NULL FROM deaf WHERE plugins IS NOT NULL
