@@ -18,8 +18,7 @@ from chancy_core.app.reference import Reference
 from chancy_core.app.schema import Schema
 from chancy_core.app.telling import Telling
 from chancy_core.config import Settings
-from chancy_core.plugins import Plugin, PluginHost, check_configured
-from chancy_core.plugins import load as load_plugins
+from chancy_core.plugins import Plugin, PluginHost, check_configured, load_plugins
 from chancy_core.store import Migration, Pool, Store, SyncPool, run, run_sync
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.values.queue import Executor
@@ -244,7 +243,7 @@ class Chancy:
 
 
 def _load(path: str | Path | None, **settings: Any) -> Settings:
-    loaded = config.load(path, **settings)
+    loaded = config.load_settings(path, **settings)
     if loaded.pooler and loaded.notifications and loaded.sources.get("notifications", "default") == "default":
         # LISTEN belongs to a session, which a transaction pooler does not keep.
         loaded = msgspec.structs.replace(loaded, notifications=False)

@@ -45,9 +45,9 @@ class Pusher:
 
     def __init__(self, store: Store, pool: Pool, *, notifications: bool) -> None:
         self._telling = _Telling(store, pool, notifications=notifications)
-        self._plain = _Lane(store, pool, self._telling)
+        self._keyless = _Lane(store, pool, self._telling)
         self._held = Held(store, pool, self._telling.all)
-        self._unique = _Lane(store, pool, self._telling, patience_ms=PATIENCE_MS, held=self._held.put)
+        self._keyed = _Lane(store, pool, self._telling, patience_ms=PATIENCE_MS, held=self._held.put)
 
     async def push(self, row: JobRow) -> uuid.UUID | None:
         """Store one job; returns after its commit.
@@ -62,15 +62,15 @@ class Pusher:
         """
         waiting = Waiting(row, asyncio.get_running_loop().create_future())
         if row.unique_key is None:
-            self._plain.put(waiting)
+            self._keyless.put(waiting)
         elif not self._held.joined(waiting):
-            self._unique.put(waiting)
+            self._keyed.put(waiting)
         return await waiting.answer
 
     async def close(self) -> None:
         """Wait until everything has been written and told."""
         while tasks := [
-            task for task in (self._plain.task, self._unique.task, self._telling.task, *self._held.tasks()) if task
+            task for task in (self._keyless.task, self._keyed.task, self._telling.task, *self._held.tasks()) if task
         ]:
             await asyncio.wait(tasks)
 

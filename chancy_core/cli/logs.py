@@ -28,7 +28,7 @@ FORMATS: Final = (AUTO, JSON, CONSOLE)
 FORMAT_HELP: Final = "How events are written. Default: the setting log_format, or else JSON unless it is a terminal."
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 # What is the same in JSON; looked at by its very class, because most values are one of these.
-_PLAIN: Final = frozenset({bool, int, type(None)})
+_AS_THEY_ARE: Final = frozenset({bool, int, type(None)})
 # Not the records' own: an application may have other names for the levels, with colours for instance.
 _LEVELS: Final = {
     logging.DEBUG: "debug",
@@ -95,7 +95,7 @@ def _jsonable(value: Any, depth: int) -> Any:
     kind = type(value)
     if kind is str:
         return without_passwords(_cut(value))
-    if kind in _PLAIN:
+    if kind in _AS_THEY_ARE:
         return value
     return _made_jsonable(value, depth)
 

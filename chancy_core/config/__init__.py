@@ -2,8 +2,8 @@
 
 from chancy_core.config.calls import worker_settings
 from chancy_core.config.describing import describe
-from chancy_core.config.loading import load
+from chancy_core.config.loading import load_settings
 from chancy_core.config.redacting import redacted
 from chancy_core.config.settings import Settings, WorkerSettings
 
-__all__ = ["Settings", "WorkerSettings", "describe", "load", "redacted", "worker_settings"]
+__all__ = ["Settings", "WorkerSettings", "describe", "load_settings", "redacted", "worker_settings"]

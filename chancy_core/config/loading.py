@@ -16,7 +16,7 @@ from chancy_core.config.variables import CONFIG, variables
 from chancy_core.errors import ConfigError, nearest
 
 
-def load(
+def load_settings(
     path: Path | str | None = None,
     *,
     environ: Mapping[str, str] = os.environ,

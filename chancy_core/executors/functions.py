@@ -78,7 +78,7 @@ class Functions:
         Raises:
             CannotRunHere: it may not be run, or does not import.
         """
-        return load(path, self._allow_list)
+        return import_named(path, self._allow_list)
 
     def check_name(self, path: str) -> None:
         """Raise CannotRunHere if that name may not be run. Whether what it names may is seen when it is imported."""
@@ -104,7 +104,7 @@ class Functions:
         return _described(path, call)
 
 
-def load(path: str, allow_list: AllowList | None = None) -> Any:
+def import_named(path: str, allow_list: AllowList | None = None) -> Any:
     """The object with an importable name, `package.module.Class.method` included.
 
     Args:

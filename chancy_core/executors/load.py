@@ -8,7 +8,7 @@ from typing import Any, Final
 from chancy_core.config.offers import offers
 from chancy_core.errors import CannotRun, CannotRunHere, InvalidQueue, nearest
 from chancy_core.executors.base import Executor, ExecutorSettings
-from chancy_core.executors.functions import Functions, load
+from chancy_core.executors.functions import Functions, import_named
 from chancy_core.values.job import Limit
 from chancy_core.values.queue import EXECUTOR_GROUP, NOT_BUILT, Queue, executor_words, known_executor
 from chancy_core.values.queue import Executor as Executors
@@ -105,7 +105,7 @@ def _found(name: str, functions: Functions) -> Any:
         raise CannotRunHere(NOT_BUILT)
     ours = known_executor(name)
     if ours is not None:
-        return load(ours)
+        return import_named(ours)
     if "." in name or ":" in name:
         return functions.at(name)
     offered = offers(EXECUTOR_GROUP)

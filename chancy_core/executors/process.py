@@ -22,7 +22,7 @@ from chancy_core.executors.processes.child import ChildSettings
 from chancy_core.executors.processes.deaths import MIB, error_of, mib
 from chancy_core.executors.processes.descriptors import room_for_child
 from chancy_core.executors.processes.frames import BESIDES_BYTES, Begin, Born, Gone
-from chancy_core.executors.processes.guard import Guard, Verdict
+from chancy_core.executors.processes.guard import Guard, KillReason
 from chancy_core.executors.processes.handle import Child, Death, Terms
 from chancy_core.executors.processes.mainscript import main_script
 from chancy_core.executors.processes.nurse import Nurse, sys_path
@@ -209,7 +209,7 @@ class ProcessExecutor(Executor):
         if not death.begun:
             return Report.not_begun(CannotRunHere(f"{NO_CHILD}: {death.problem}"))
         error = error_of(job, terms, child, death)
-        if death.verdict is Verdict.NOT_STARTED:
+        if death.killed_for is KillReason.NOT_STARTED:
             return Report.not_begun(CannotRunHere(str(error)))
         report = Report.raised(error, run_s=death.used_s)
         return replace(report, peak_bytes=death.peak_bytes or None)

@@ -44,7 +44,7 @@ class Runner(NamedTuple):
             control: the run's line.
         """
         control.begin()
-        run = _Run(self, job, function, control)
+        run = _OneRun(self, job, function, control)
         try:
             with self.around.entered(run.job):
                 value = function.call(**run.kwargs)
@@ -55,7 +55,7 @@ class Runner(NamedTuple):
     async def run_async(self, job: QueuedJob, function: Function, control: Control) -> Report:
         """Run a coroutine function, in the task that awaits this. Never raises; see `run_sync`."""
         control.begin()
-        run = _Run(self, job, function, control)
+        run = _OneRun(self, job, function, control)
         try:
             with self.around.entered(run.job):
                 if control.limit_s is None:
@@ -67,7 +67,7 @@ class Runner(NamedTuple):
         return run.returned(value)
 
 
-class _Run:
+class _OneRun:
     """One run: its arguments, and what it came to."""
 
     __slots__ = ("_claimed", "_control", "_meta", "_runner", "job", "kwargs")

@@ -6,7 +6,7 @@ from chancy_core.plugins.budget import Budget, Grant
 from chancy_core.plugins.calling import HookAbandoned
 from chancy_core.plugins.enforced import check_configured, check_limits
 from chancy_core.plugins.host import PluginHost
-from chancy_core.plugins.load import Loaded, load
+from chancy_core.plugins.load import Loaded, load_plugins
 from chancy_core.plugins.tick import Tick
 from chancy_core.plugins.weather import HookPutOff
 
@@ -22,5 +22,5 @@ __all__ = [
     "Tick",
     "check_configured",
     "check_limits",
-    "load",
+    "load_plugins",
 ]

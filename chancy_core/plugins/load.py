@@ -37,7 +37,7 @@ class Loaded(NamedTuple):
     origin: str
 
 
-def load(
+def load_plugins(
     tables: Mapping[str, Mapping[str, Any]],
     added: Sequence[Plugin],
     order: Sequence[str],

@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def plain_array(values: Iterable[object]) -> str:
+def unquoted_array(values: Iterable[object]) -> str:
     """An array of values whose text needs no quotes, such as ids and numbers: ten times as fast as psycopg's own."""
     return f"{{{','.join(map(str, values))}}}"
 
@@ -20,4 +20,4 @@ def sparse_array(values: list[T | None]) -> list[T | None] | None:
 
 def text_array(values: Iterable[str]) -> str:
     """An array of any texts."""
-    return plain_array('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
+    return unquoted_array('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)

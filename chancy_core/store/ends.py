@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from chancy_core.store.arrays import plain_array, sparse_array
+from chancy_core.store.arrays import sparse_array, unquoted_array
 from chancy_core.store.flow import Flow
 from chancy_core.store.store import Store
 from chancy_core.store.storedjobs import decode_meta
@@ -55,13 +55,13 @@ def leave_ended(store: Store, plugins: Sequence[str], ended: Sequence[Ended], me
     yield store.query(
         "leave_ended",
         plugins=list(plugins),
-        id=plain_array(one.id.hex for one in ended),
-        claims=plain_array(one.claims for one in ended),
+        id=unquoted_array(one.id.hex for one in ended),
+        claims=unquoted_array(one.claims for one in ended),
         queue=[one.queue for one in ended],
         func=[one.func for one in ended],
-        state=plain_array(one.state for one in ended),
-        how=plain_array(one.how for one in ended),
-        attempts=plain_array(one.attempts for one in ended),
+        state=unquoted_array(one.state for one in ended),
+        how=unquoted_array(one.how for one in ended),
+        attempts=unquoted_array(one.attempts for one in ended),
         unique_key=sparse_array([one.unique_key for one in ended]),
         note=sparse_array([one.note for one in ended]),
         meta=sparse_array(list(meta)),

@@ -18,7 +18,7 @@ def new_id() -> str:
     return str(uuid_utils.uuid7())
 
 
-class Run:
+class IdBlock:
     """Up to `RUN_MAX` ids that follow each other, made at the price of one. Ids made later are larger than all of them.
 
     Attributes:

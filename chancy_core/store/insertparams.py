@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chancy_core.store.arrays import plain_array, sparse_array
+from chancy_core.store.arrays import sparse_array, unquoted_array
 from chancy_core.store.jobrows import JobRow
 
 COPY_NULL: Final = "\\N"
@@ -17,13 +17,13 @@ def insert_params(rows: Sequence[JobRow]) -> dict[str, Any]:
     columns = dict(zip(JobRow._fields, map(list, zip(*rows, strict=True)), strict=True))
     params: dict[str, Any] = {name: sparse_array(values) for name, values in columns.items()}
     for name in ("id", "priority", "max_attempts"):
-        params[name] = plain_array(columns[name])
+        params[name] = unquoted_array(columns[name])
     params["queues"] = list(set(columns["queue"]))
     return params
 
 
-def plain_params(row: JobRow) -> dict[str, Any] | None:
-    """The row for `insert_plain_job`; None if it has more than that stores."""
+def simple_params(row: JobRow) -> dict[str, Any] | None:
+    """The row for `insert_simple_job`; None if it has more than that stores."""
     id_, queue, func, priority, max_attempts, scheduled_at, unique_key, kwargs, *others = row
     if scheduled_at is not None or unique_key is not None or others != _NO_OTHERS:
         return None

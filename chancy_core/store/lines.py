@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from chancy_core.errors import InvalidJob
-from chancy_core.store.ids import Run, suffix
+from chancy_core.store.ids import IdBlock, suffix
 from chancy_core.store.insertparams import COPY_NULL, copy_line
 from chancy_core.store.jobrows import JobRow, check_size, job_row, weight
 from chancy_core.store.notices import notice_of
@@ -112,7 +112,7 @@ class Lines:
 
     def _lines(self, jobs: Sequence[Job]) -> tuple[bytes, int]:
         """The lines of the first of these jobs, and how many jobs that are."""
-        run = Run()
+        run = IdBlock()
         prefix = run.prefix.encode()
         queue, limit, middles = self._queue, self._limit, self._middles
         pieces: list[bytes] = []
@@ -120,7 +120,7 @@ class Lines:
         number = -1
         try:
             for number, job in enumerate(jobs):
-                if not _is_plain(job):
+                if not _fits_copy(job):
                     line = self._any_line(job, run.prefix + _SUFFIXES[number])
                     pieces.append(line)
                     room -= len(line) or weight(self.unique[-1])
@@ -165,7 +165,7 @@ def _bad(number: int, error: InvalidJob) -> InvalidJob:
     return InvalidJob(f"Job {number} of push_many: {error} None of them was stored.")
 
 
-def _is_plain(job: Job) -> bool:
+def _fits_copy(job: Job) -> bool:
     """Whether a job has nothing but a function, a queue, kwargs, a priority and attempts, as most have."""
     return (
         job.scheduled_at is None

@@ -13,7 +13,7 @@ import psycopg
 from chancy_core.errors import ChancyError
 from chancy_core.store.explaining import raise_explained
 from chancy_core.store.flow import CopyIn, Flow, Pause, Query
-from chancy_core.store.insertparams import insert_one_params, insert_params, plain_params
+from chancy_core.store.insertparams import insert_one_params, insert_params, simple_params
 from chancy_core.store.jobrows import JobRow, batches
 from chancy_core.store.jobs import find_finished
 from chancy_core.store.lines import Lines
@@ -62,8 +62,8 @@ def _insert_rows(
 ) -> Flow[dict[str, uuid.UUID]]:
     taken: dict[str, uuid.UUID] = {}
     if len(rows) == 1 and len(notices) <= 1:
-        params = plain_params(rows[0])
-        name = "insert_job" if params is None else "insert_plain_job"
+        params = simple_params(rows[0])
+        name = "insert_job" if params is None else "insert_simple_job"
         params = params or {**insert_one_params(rows[0]), "patience": patience}
         params["payload"] = notices[0].encoded if notices else None
         params["channel"] = store.channel

@@ -28,7 +28,7 @@ def _remember(good: set[str], name: str) -> None:
         good.add(name)
 
 
-def plain(value: object) -> object:
+def as_builtin(value: object) -> object:
     """The string or the number that a member of an enumeration is: it may print itself as something else."""
     if isinstance(value, str):
         return str.__str__(value)

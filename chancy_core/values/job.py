@@ -16,6 +16,7 @@ from chancy_core.values.fields import (
     MAX_ATTEMPTS_MAX,
     PRIORITY_MAX,
     PRIORITY_MIN,
+    as_builtin,
     check_func,
     check_moment,
     check_number,
@@ -23,7 +24,6 @@ from chancy_core.values.fields import (
     check_text,
     copied_dict,
     exception_names,
-    plain,
     shown,
 )
 from chancy_core.values.naming import importable_name
@@ -114,7 +114,7 @@ class Job(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not (type(self.func) is type(self.queue) is str and type(self.priority) is type(self.max_attempts) is int):
             for field in ("func", "queue", "priority", "max_attempts"):
-                force_setattr(self, field, plain(getattr(self, field)))
+                force_setattr(self, field, as_builtin(getattr(self, field)))
         check_func(self.func)
         check_queue(self.queue)
         # Compared here, and checked there: nearly every number is good, and every pushed job comes by.
@@ -129,7 +129,7 @@ class Job(msgspec.Struct, frozen=True):
         check_moment("scheduled_at", self.scheduled_at)
         check_moment("expires_at", self.expires_at)
         if self.unique_key is not None:
-            force_setattr(self, "unique_key", plain(self.unique_key))
+            force_setattr(self, "unique_key", as_builtin(self.unique_key))
             check_text("unique_key", self.unique_key)
         # The containers are copied, so that changing the caller's own later changes no job.
         force_setattr(self, "kwargs", copied_dict("kwargs", self.kwargs))

@@ -18,10 +18,10 @@ MAX_INT_BITS: Final = 14_000
 
 
 def _as_base(value: Any) -> Any:
-    """The plain string, number or container in an instance of a subclass, such as Django's SafeString."""
-    for base, plain in _BASES:
+    """The built-in string, number or container in an instance of a subclass, such as Django's SafeString."""
+    for base, builtin in _BASES:
         if isinstance(value, base):
-            return plain(value)
+            return builtin(value)
     raise TypeError(f"it is a {type(value).__name__}")
 
 
@@ -38,7 +38,7 @@ _encode: Final = msgspec.json.Encoder(enc_hook=_as_base).encode
 decode: Final = msgspec.json.Decoder().decode
 
 # The types whose values are written as they are. A float may be none of JSON's numbers.
-_PLAIN: Final = frozenset({str, int, bool, type(None)})
+_BUILTIN: Final = frozenset({str, int, bool, type(None)})
 # No integer in so few bytes has too many bits.
 _FEW_BYTES: Final = 4000
 _BACKSLASH: Final = ord("\\")
@@ -64,13 +64,13 @@ def encode_checked(value: Any, path: str) -> bytes:
     if (
         len(encoded) <= _FEW_BYTES
         and (_BACKSLASH not in encoded or _NUL not in encoded)
-        and _is_plain(value, MAX_DEPTH)
+        and _is_builtin(value, MAX_DEPTH)
     ):
         return encoded
     return _encode_sternly(value, path)
 
 
-def _is_plain(value: Any, depth: int) -> bool:
+def _is_builtin(value: Any, depth: int) -> bool:
     """Whether this has no types but JSON's own, in no more than `depth` levels."""
     kind = type(value)
     if kind is dict and depth:
@@ -78,15 +78,15 @@ def _is_plain(value: Any, depth: int) -> bool:
             if type(key) is not str:
                 return False
             item = value[key]
-            if type(item) not in _PLAIN and not _is_plain(item, depth - 1):
+            if type(item) not in _BUILTIN and not _is_builtin(item, depth - 1):
                 return False
         return True
     if (kind is list or kind is tuple) and depth:
         for item in value:  # noqa: SIM110 -- a generator costs more than most lists take
-            if type(item) not in _PLAIN and not _is_plain(item, depth - 1):
+            if type(item) not in _BUILTIN and not _is_builtin(item, depth - 1):
                 return False
         return True
-    return kind in _PLAIN or (kind is float and math.isfinite(value))
+    return kind in _BUILTIN or (kind is float and math.isfinite(value))
 
 
 def _encode_sternly(value: Any, path: str) -> bytes:

@@ -18,7 +18,7 @@ from chancy_core.executors import StopReason
 from chancy_core.log import log
 from chancy_core.plugins import PluginHost
 from chancy_core.store import Store, run
-from chancy_core.store.arrays import plain_array
+from chancy_core.store.arrays import unquoted_array
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.weather import Fault, fault_of, is_weather
@@ -118,11 +118,11 @@ class Claimer:
             self._budget_alarm.ring()
         self._alarm.ring()
 
-    def looked(self) -> None:
+    def nothing_waits(self) -> None:
         """Somebody looked, and found nothing."""
         self._looked_at = time.monotonic()
 
-    def make_room(self, *, within_s: float) -> None:
+    def place_freed(self, *, within_s: float) -> None:
         """A job of the queue ended somewhere: look within so many seconds, if the budget was used up."""
         loop = asyncio.get_running_loop()
         if not within_s:
@@ -134,7 +134,7 @@ class Claimer:
         """Claim, for ever."""
         while True:
             await self._lease.held()
-            await self._finisher.room()
+            await self._finisher.uncongested()
             wanted = min(await self._lane.slots(), self._limit)
             claimed = await self._claim_and_start(wanted)
             if claimed.jobs:
@@ -146,7 +146,7 @@ class Claimer:
 
     async def _rest(self, everywhere: bool) -> None:
         """Sleep until there may be jobs, or nobody has looked for too long."""
-        self.looked()
+        self.nothing_waits()
         pause_s = self._poll_s()
         if time.monotonic() - self._failed_at < FREE_AFTER_S:
             pause_s = min(pause_s, SOON_S)
@@ -293,10 +293,10 @@ class Claimer:
                 worker=self._worker.name,
                 limit=wanted,
                 bytes=CLAIM_MAX_BYTES,
-                low=plain_array(ranges.low),
-                high=plain_array(ranges.high),
-                floor=plain_array(ranges.floor),
-                refused=plain_array(self._refused.ids()),
+                low=unquoted_array(ranges.low),
+                high=unquoted_array(ranges.high),
+                floor=unquoted_array(ranges.floor),
+                refused=unquoted_array(self._refused.ids()),
                 unable=self._left_alone,
             )
         )
@@ -305,7 +305,7 @@ class Claimer:
         rows = yield self._store.query(
             "find_next",
             queue=self._lane.queue.name,
-            refused=plain_array(self._refused.ids()),
+            refused=unquoted_array(self._refused.ids()),
             unable=self._left_alone,
         )
         return [id_ for (id_,) in rows]

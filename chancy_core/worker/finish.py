@@ -110,7 +110,7 @@ class Finisher:
         if len(self._buffer) >= CONGESTED_AT or self._bytes >= CONGESTED_AT_BYTES:
             self._relieved.clear()
 
-    async def room(self) -> None:
+    async def uncongested(self) -> None:
         """Wait while more outcomes are waiting to be written than is good."""
         await self._relieved.wait()
 

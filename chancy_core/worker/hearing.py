@@ -34,15 +34,15 @@ class Hearing:
     def found(self, signs: Signs) -> None:
         """What a heartbeat found."""
         parts = self._parts
-        parts.lanes.known_as(signs.declarations)
-        parts.lanes.looked(signs.ready)
+        parts.lanes.declarations_seen(signs.declarations)
+        parts.lanes.ready_seen(signs.ready)
         if signs.due_in_s is not None:
             parts.promoter.due_in(signs.due_in_s)
         if signs.stopping:
             parts.canceller.ring()
         if signs.unheard:
             parts.deliverer.ring()
-        parts.rescuer.saw(living=signs.living, expired=signs.expired, lost_in_s=signs.lost_in_s)
+        parts.rescuer.leases_seen(living=signs.living, expired=signs.expired, lost_in_s=signs.lost_in_s)
 
     def heard(self, payload: str | None) -> None:
         """What a notification says; None: anything may have been missed."""
@@ -65,7 +65,7 @@ class Hearing:
             case NoticeKind.BACK:
                 parts.lanes.wake(notice.name, below_floors=True)
             case NoticeKind.ROOM:
-                parts.lanes.make_room(notice.name, within_s=ROOM_SPREAD_S)
+                parts.lanes.place_freed(notice.name, within_s=ROOM_SPREAD_S)
             case NoticeKind.DUE:
                 parts.promoter.ring()
             case NoticeKind.ENDED:

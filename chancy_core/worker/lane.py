@@ -28,7 +28,7 @@ CLOSED_WITHIN_S: Final = 10.0
 WAITED: Final = "It waited too long for a slot on its worker: it was handed back."
 
 
-class Run(NamedTuple):
+class RunningJob(NamedTuple):
     """A job that runs, the task that runs it, and the executor that was asked to."""
 
     job: QueuedJob
@@ -56,7 +56,7 @@ class Lane:
         self.unable: Final = Unable(queue.name, policy.worker)
         self._loop = asyncio.get_running_loop()
         # By the job's identity in memory: hashing a UUID costs more than everything else that is done with this.
-        self._running: dict[int, Run] = {}
+        self._running: dict[int, RunningJob] = {}
         # Why those of them that were told to stop were.
         self._told: dict[int, StopReason] = {}
         # Jobs that were claimed ahead, and until when they may wait for a slot.
@@ -124,7 +124,7 @@ class Lane:
         for _ in range(min(self.free, len(self._waiting))):
             job = self._waiting.popleft()[0]
             task = self._loop.create_task(self._run(job, executor, checks=checks))
-            self._running[id(job)] = Run(job, task, executor)
+            self._running[id(job)] = RunningJob(job, task, executor)
 
     async def _run(self, job: QueuedJob, executor: Executor, *, checks: bool) -> None:
         known = self.unable.problem_of(job.func) if self.unable else None
@@ -228,7 +228,7 @@ class Lane:
                 return True
         return False
 
-    def _stop(self, run: Run, reason: StopReason) -> None:
+    def _stop(self, run: RunningJob, reason: StopReason) -> None:
         if self._running.get(id(run.job)) is run:
             self._told[id(run.job)] = reason
             try:

@@ -71,7 +71,7 @@ class Lanes:
         self._alarm = Alarm()
         self._resume_in_s = float("inf")
         # What the heartbeat last knew the declarations by.
-        self._known_as: int | None = None
+        self._declarations: int | None = None
         self._lanes: dict[str, Lane] = {}
         self._claimers: dict[str, Claimer] = {}
         self._claiming: dict[str, asyncio.Task[None]] = {}
@@ -124,19 +124,19 @@ class Lanes:
         """Look at the declarations now."""
         self._alarm.ring()
 
-    def known_as(self, declarations: int) -> None:
+    def declarations_seen(self, declarations: int) -> None:
         """A number that changes with the declarations: look at them, if it did."""
-        if declarations != self._known_as:
-            self._known_as = declarations
+        if declarations != self._declarations:
+            self._declarations = declarations
             self.ring()
 
-    def looked(self, ready: Collection[str]) -> None:
+    def ready_seen(self, ready: Collection[str]) -> None:
         """It was looked whether the queues have jobs, and these do."""
         for queue, claimer in self._claimers.items():
             if queue in ready:
                 claimer.wake(below_floors=True)
             else:
-                claimer.looked()
+                claimer.nothing_waits()
 
     def wake(self, queue: str, *, below_floors: bool) -> None:
         """Let a queue's claimer look for jobs now."""
@@ -144,11 +144,11 @@ class Lanes:
         if claimer is not None:
             claimer.wake(below_floors=below_floors)
 
-    def make_room(self, queue: str, *, within_s: float = 0.0) -> None:
+    def place_freed(self, queue: str, *, within_s: float = 0.0) -> None:
         """A job of a queue ended somewhere: let its claimer look soon, if it waits for that."""
         claimer = self._claimers.get(queue)
         if claimer is not None:
-            claimer.make_room(within_s=within_s)
+            claimer.place_freed(within_s=within_s)
 
     def wake_all(self) -> None:
         """Let every claimer look for jobs now, wherever they may be."""

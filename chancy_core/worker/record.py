@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from chancy_core.plugins import HookAbandoned, PluginHost
 from chancy_core.store import Flow, Store, run
-from chancy_core.store.arrays import plain_array, sparse_array, text_array
+from chancy_core.store.arrays import sparse_array, text_array, unquoted_array
 from chancy_core.store.ends import ended_runs, leave_ended
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.options import encode_options
@@ -183,11 +183,11 @@ class Recorder:
         return row.live and row.worker is None and row.note == outcome.note
 
     def _lock(self, batch: Sequence[Outcome]) -> Flow[list[uuid.UUID]]:
-        rows = yield self._store.query("lock_runs", id=plain_array(o.job.id.hex for o in batch))
+        rows = yield self._store.query("lock_runs", id=unquoted_array(o.job.id.hex for o in batch))
         return [row[0] for row in rows]
 
     def _find(self, batch: Sequence[Outcome]) -> Flow[dict[RunKey, _Row]]:
-        rows = yield self._store.query("find_runs", id=plain_array(o.job.id.hex for o in batch))
+        rows = yield self._store.query("find_runs", id=unquoted_array(o.job.id.hex for o in batch))
         return {(id_, claims): _Row(*rest) for id_, claims, *rest in rows}
 
     def _finish(
@@ -196,13 +196,13 @@ class Recorder:
         """Record what ended jobs. Those plugins are `here` that will be told of it in this transaction."""
         rows = yield self._store.query(
             "finish_told" if here else statement,
-            id=plain_array(o.job.id.hex for o in outcomes),
-            claims=plain_array(o.job.claims for o in outcomes),
-            state=plain_array(o.state for o in outcomes),
+            id=unquoted_array(o.job.id.hex for o in outcomes),
+            claims=unquoted_array(o.job.claims for o in outcomes),
+            state=unquoted_array(o.state for o in outcomes),
             result=sparse_array([o.result.decode() if o.result is not None else None for o in outcomes]),
             errors=sparse_array([_errors(o) for o in outcomes]),
             note=sparse_array([o.note for o in outcomes]),
-            run_s=plain_array(o.run_s for o in outcomes),
+            run_s=unquoted_array(o.run_s for o in outcomes),
             peak=sparse_array([o.peak_bytes for o in outcomes]),
             meta=sparse_array([o.meta.decode() if o.meta is not None else None for o in outcomes]),
             **({"here": text_array(here)} if here else {}),

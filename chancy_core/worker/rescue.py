@@ -92,7 +92,7 @@ class Rescuer:
         # When the next lease of a worker that holds runs ends, as far as is known, by the monotonic clock.
         self._lost_at = float("inf")
 
-    def saw(self, *, living: int, expired: bool, lost_in_s: float | None) -> None:
+    def leases_seen(self, *, living: int, expired: bool, lost_in_s: float | None) -> None:
         """A heartbeat saw so many living workers, whether a lease ran out, and when the next one does that counts."""
         # Its own row may be gone just now, and with it the last one.
         self._living = max(living, 1)

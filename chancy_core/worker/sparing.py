@@ -30,16 +30,16 @@ def lesser_forms(outcome: Outcome, error: BaseException) -> Iterator[Outcome]:
         yield _without(outcome, reason, "meta")
         without_result = _without(without_result, reason, "meta")
         yield without_result
-    plain = msgspec.structs.replace(
+    slimmed = msgspec.structs.replace(
         without_result,
         error=_ascii_error(outcome.error),
         note=None if without_result.note is None else ascii_only(without_result.note),
     )
-    yield plain
+    yield slimmed
     if outcome.job.errors:
         # What the row itself held of earlier attempts may be the fault.
         yield _noted(
-            msgspec.structs.replace(plain, job=msgspec.structs.replace(outcome.job, errors=[])),
+            msgspec.structs.replace(slimmed, job=msgspec.structs.replace(outcome.job, errors=[])),
             f"The errors of earlier attempts were not kept: the database refused them: {reason}",
         )
 

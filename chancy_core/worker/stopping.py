@@ -75,7 +75,7 @@ class Stopping:
         how = await self._drain()
         unwritten = await self._write_outcomes()
         if not self._told_twice.is_set():
-            await self._within(TELL_WITHIN_S, parts.room.tell())
+            await self._within(TELL_WITHIN_S, parts.places.tell())
         return Stopped.UNWRITTEN if unwritten else how
 
     async def resign(self) -> None:

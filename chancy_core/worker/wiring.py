@@ -26,12 +26,12 @@ from chancy_core.worker.hearing import Hearing
 from chancy_core.worker.heartbeat import Heartbeat
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.lease import Lease
+from chancy_core.worker.places import FreedPlaces
 from chancy_core.worker.progress import ProgressWriter
 from chancy_core.worker.promote import Promoter
 from chancy_core.worker.queues import Lanes
 from chancy_core.worker.reporting import report_failure, report_recorded
 from chancy_core.worker.rescue import Rescuer
-from chancy_core.worker.room import Room
 from chancy_core.worker.standby import Standby
 from chancy_core.worker.vitals import Vitals
 from chancy_core.worker.watchdog import Watchdog
@@ -108,7 +108,7 @@ class Parts:
             claimer=self._claimer,
             enforced=chancy.plugins.enforced,
         )
-        self.room: Final = Room(store, claims, lambda: self.lanes.globally_limited, self.lanes.make_room)
+        self.places: Final = FreedPlaces(store, claims, lambda: self.lanes.globally_limited, self.lanes.place_freed)
         self.auditor: Final = Auditor(worker.name, store, claims, self.known_runs, self._not_ours, hear)
         self.canceller: Final = Canceller(worker.name, store, claims, self.lanes.cancel)
         self.standby: Final = Standby(
@@ -165,7 +165,7 @@ class Parts:
             log.error("jobs_stopped", count=count, reason="Others have taken them: the worker seemed to be lost.")
 
     def _written(self, outcomes: Sequence[Outcome]) -> None:
-        self.room.ended(outcomes)
+        self.places.ended(outcomes)
         report_recorded(outcomes)
 
     def _connection(self, application_name: str, settings: Mapping[str, str] | None = None) -> WorkerConnection:

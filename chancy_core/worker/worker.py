@@ -180,7 +180,7 @@ class Worker:
             "queues": parts.lanes.run,
             "promote": parts.promoter.run,
             "rescue": parts.rescuer.run,
-            "room": parts.room.run,
+            "places": parts.places.run,
             "audit": parts.auditor.run,
             "cancel": parts.canceller.run,
             "progress": parts.progress.run,

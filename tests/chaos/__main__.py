@@ -39,7 +39,7 @@ HEAD = COLUMNS.format("fault", "jobs", "lost", "twice", "ran, lost", "failed", "
 SAID_LINES = 60
 
 
-def load() -> None:
+def load_families() -> None:
     """Import every family, which registers its scenarios."""
     for family in FAMILIES:
         importlib.import_module(f"chaos.{family}")
@@ -104,7 +104,7 @@ def main() -> int:
     given = parser.parse_args()
     # Applications that push through a fault have much to say about it.
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)
-    load()
+    load_families()
     scenarios = chosen(given.only)
     if given.list:
         for each in scenarios:

@@ -10,12 +10,12 @@ import psycopg
 import pytest
 
 from chancy_core.testing.server import new_folder
-from chaos.__main__ import load
+from chaos.__main__ import load_families
 from chaos.cluster import Skipped
 from chaos.harness import Arena, play
 from chaos.scenario import SCENARIOS, Scenario
 
-load()
+load_families()
 # Workers start, a lease runs out, jobs end: a minute on an idle machine at most.
 pytestmark = pytest.mark.timeout(600)
 

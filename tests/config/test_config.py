@@ -17,7 +17,7 @@ from psycopg import Error
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import captured_events
 
-from chancy_core.config import Settings, WorkerSettings, describe, load, redacted
+from chancy_core.config import Settings, WorkerSettings, describe, load_settings, redacted
 from chancy_core.errors import ConfigError
 from chancy_core.values.queue import Executor, Queue
 
@@ -67,7 +67,7 @@ def write(folder: Path, text: str | bytes, name: str = "chancy.toml") -> Path:
 
 
 def settings(folder: Path, environ: dict[str, str] | None = None, **arguments: Any) -> Settings:
-    return load(environ=environ or {}, directory=folder, **arguments)
+    return load_settings(environ=environ or {}, directory=folder, **arguments)
 
 
 def refusal(folder: Path, environ: dict[str, str] | None = None, **arguments: Any) -> str:
@@ -266,8 +266,8 @@ def test_a_named_file_is_read_whatever_it_is_called(folder):
     by_variable = settings(folder, environ)
     assert (by_variable.schema, by_variable.sources["schema"]) == ("variable", "prod.toml")
     assert by_variable.file == folder / "conf" / "prod.toml"
-    assert load(file, environ=environ).schema == "argument"
-    assert load("conf/test.toml", environ=environ, directory=folder).schema == "argument"
+    assert load_settings(file, environ=environ).schema == "argument"
+    assert load_settings("conf/test.toml", environ=environ, directory=folder).schema == "argument"
 
 
 @pytest.mark.parametrize(
@@ -743,6 +743,6 @@ TOML_VALUES = st.recursive(
 @given(TOML_VALUES)
 def test_described_values_are_toml(value):
     """What `chancy config` prints can be put into a file and means the same there."""
-    found = load(environ={}, directory=Path("/"), plugins={"p": {"x": value}})
+    found = load_settings(environ={}, directory=Path("/"), plugins={"p": {"x": value}})
     [shown] = [text for path, text, _ in describe(found) if path == "plugins.p.x"]
     assert tomllib.loads(f"x = {shown}")["x"] == value

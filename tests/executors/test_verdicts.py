@@ -144,14 +144,14 @@ def test_a_policy_may_name_what_is_defined_inside_a_function():
 
 
 @pytest.mark.parametrize(
-    "verdict",
+    "killed_for",
     [Snooze(5), Snooze(5, "not yet"), Retry("again", after=5), Retry(after=5), Retry("again"), Cancel("why"), Cancel()],
 )
-def test_a_verdict_may_come_from_another_process(verdict):
+def test_a_verdict_may_come_from_another_process(killed_for):
     """It is pickled there and raised here, with all that it says."""
-    other = pickle.loads(pickle.dumps(verdict))
-    assert (type(other), str(other)) == (type(verdict), str(verdict))
-    assert getattr(other, "delay_s", None) == getattr(verdict, "delay_s", None)
+    other = pickle.loads(pickle.dumps(killed_for))
+    assert (type(other), str(other)) == (type(killed_for), str(killed_for))
+    assert getattr(other, "delay_s", None) == getattr(killed_for, "delay_s", None)
 
 
 def test_a_snooze_without_a_reason_says_how_long():

@@ -11,7 +11,7 @@ import pytest
 import chancy.plugins
 from chancy_core.errors import ConfigError
 from chancy_core.plugins.known import BUILT_IN, ELSEWHERE, NOT_YET, OURS, advice
-from chancy_core.plugins.load import load
+from chancy_core.plugins.load import load_plugins
 
 ROOT = Path(__file__).parents[2]
 INSTALL = re.compile(r"pip install \"?([\w-]+)")
@@ -38,7 +38,7 @@ def test_a_plugin_that_is_not_there_is_explained_by_its_table(monkeypatch, name,
     monkeypatch.setattr("importlib_metadata.entry_points", lambda **_: [])
     for tables, order in (({name: {}}, []), ({}, [name])):
         with pytest.raises(ConfigError) as caught:
-            load(tables, [], order, discover=True, source="chancy.toml")
+            load_plugins(tables, [], order, discover=True, source="chancy.toml")
         assert told in str(caught.value)
         assert set(INSTALL.findall(str(caught.value))) <= {f"chancy-{ours}" for ours in OURS}
 

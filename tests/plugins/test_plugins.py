@@ -18,7 +18,7 @@ from support import WITHIN_S, captured_events, until
 from chancy import Backoff, Chancy, Job, Limit, Migration, Plugin, State, Worker
 from chancy_core.errors import ConfigError, PluginError, SchemaError
 from chancy_core.plugins.check import SPECS
-from chancy_core.plugins.load import load
+from chancy_core.plugins.load import load_plugins
 from chancy_core.store.session import WorkerConnection
 from chancy_core.worker.tick import Ticker
 
@@ -80,7 +80,7 @@ def test_installed_means_on_and_the_table_configures(monkeypatch):
     cls = type(plugin("sized", {"size": 3}))
     entry_points(monkeypatch, ("sized", "chancy-sized", cls), ("off", "chancy-off", ImportError("never")))
     tables = {"sized": {"size": 7}, "off": {"enabled": False}}
-    (loaded,) = load(tables, [], [], discover=True, source="chancy.toml")
+    (loaded,) = load_plugins(tables, [], [], discover=True, source="chancy.toml")
     assert (loaded.name, loaded.origin, loaded.plugin.size) == ("sized", "chancy-sized 1.2.3", 7)
 
 
@@ -97,7 +97,7 @@ def test_a_wrong_table_says_where_and_what_is_near(monkeypatch, tables, order, f
     """An unknown key, a wrong type, a table or an order for what is not installed: file, path, nearest name."""
     entry_points(monkeypatch, ("sized", "chancy-sized", type(plugin("sized", {"size": 3}))))
     with pytest.raises(ConfigError) as caught:
-        load(tables, [], order, discover=True, source="chancy.toml")
+        load_plugins(tables, [], order, discover=True, source="chancy.toml")
     assert fragment in str(caught.value)
 
 
@@ -106,7 +106,7 @@ def test_a_plugin_that_does_not_import_is_named(monkeypatch, error):
     """A module that raises anything while it is imported is refused, with its distribution and entry point."""
     entry_points(monkeypatch, ("broken", "chancy-broken", error))
     with pytest.raises(PluginError, match=r"broken \(chancy-broken 1\.2\.3, entry point chancy-broken:It\) does not"):
-        load({}, [], [], discover=True, source="")
+        load_plugins({}, [], [], discover=True, source="")
 
 
 def test_two_distributions_of_one_name_are_refused(monkeypatch):
@@ -114,14 +114,14 @@ def test_two_distributions_of_one_name_are_refused(monkeypatch):
     cls = type(plugin("twin"))
     entry_points(monkeypatch, ("twin", "chancy-twin", cls), ("twin", "other-twin", cls))
     with pytest.raises(PluginError, match=r"both chancy-twin 1\.2\.3 and other-twin 1\.2\.3"):
-        load({}, [], [], discover=True, source="")
+        load_plugins({}, [], [], discover=True, source="")
 
 
 def test_what_is_no_plugin_is_refused(monkeypatch):
     """An entry point that leads to something else than a Plugin class is refused."""
     entry_points(monkeypatch, ("thing", "chancy-thing", dict))
     with pytest.raises(PluginError, match=r"no class derived from chancy\.Plugin"):
-        load({}, [], [], discover=True, source="")
+        load_plugins({}, [], [], discover=True, source="")
 
 
 def test_order_is_by_name_unless_set():

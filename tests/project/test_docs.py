@@ -255,7 +255,7 @@ def test_every_configuration_loads(text: str, tmp_path: Path) -> None:
     """A configuration that the documentation shows is accepted."""
     file = tmp_path / "chancy.toml"
     file.write_text(text)
-    assert config.load(file, environ={}).file == file
+    assert config.load_settings(file, environ={}).file == file
 
 
 COMMANDS = sorted(

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from chaos.__main__ import load
+from chaos.__main__ import load_families
 from chaos.scenario import SCENARIOS
 
 from chancy_core.config.settings import WorkerSettings
@@ -33,7 +33,7 @@ def test_every_exit_code_is_explained_to_operators(how):
 
 def test_every_promise_names_what_attacks_it():
     """Each name in the table of guarantees is a fault of the chaos suite, or a test."""
-    load()
+    load_families()
     tests = {name for file in (ROOT / "tests").rglob("test_*.py") for name in
              re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE)}  # fmt: skip
     named = {name for names in PROMISES for name in re.findall(r"`([\w-]+)`", names)}

@@ -16,7 +16,7 @@ from chancy_core.cli.jobs import push
 from chancy_core.cli.queues import declare
 from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.worker import worker
-from chancy_core.config import load
+from chancy_core.config import load_settings
 from chancy_core.values import ranges
 from chancy_core.values.queue import RANGES
 from chancy_core.values.ranges import Range
@@ -107,12 +107,12 @@ def test_settings_have_the_ranges_of_the_table(name, tmp_path):
     """So do settings, and the error says the range."""
     range_ = SETTINGS[name]
     for value in around(range_):
-        assert refused(lambda value: load(environ={}, directory=tmp_path, **{name: value}), value) is not range_.holds(
-            value
-        ), value
+        assert refused(
+            lambda value: load_settings(environ={}, directory=tmp_path, **{name: value}), value
+        ) is not range_.holds(value), value
     for value in NO_NUMBERS:
         with pytest.raises(ChancyError) as error:
-            load(environ={}, directory=tmp_path, **{name: value})
+            load_settings(environ={}, directory=tmp_path, **{name: value})
         assert range_.expected in str(error.value)
 
 

@@ -251,7 +251,7 @@ async def test_a_queue_resumes_by_the_clock_of_the_database(chancy, monkeypatch)
     # So that the pause is known before it is over, and nothing else leads to another look.
     monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.1)
     async with Worker(chancy) as worker:
-        await until(lambda: worker._parts.lanes._known_as is not None)
+        await until(lambda: worker._parts.lanes._declarations is not None)
         await chancy.pause_queue("default", resume_at=datetime.now(UTC) + timedelta(seconds=5))
         await until(lambda: not worker._parts.lanes._claiming)
         await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)

@@ -106,7 +106,7 @@ async def test_a_worker_that_saw_nobody_does_not_look_without_a_pause(monkeypatc
     monkeypatch.setattr(rescuer._alarm, "sleep", slept)
     monkeypatch.setattr(rescuer, "_look_twice", looked)
     monkeypatch.setattr(Lease, "unsteady_s", 0.0)
-    rescuer.saw(living=0, expired=False, lost_in_s=0.0)
+    rescuer.leases_seen(living=0, expired=False, lost_in_s=0.0)
     running = asyncio.create_task(rescuer.run())
     await until(lambda: len(pauses) > 3)
     running.cancel()

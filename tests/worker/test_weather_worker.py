@@ -423,7 +423,7 @@ async def test_a_worker_never_rescues_its_own_runs(chancy, query):
         await until(lambda: not worker._parts.lease.unsteady_s, PATIENCE_S)
         for _ in range(20):
             query("UPDATE {s}.workers SET lease_until = now() - %s", timedelta(seconds=5))
-            worker._parts.rescuer.saw(living=1, expired=True, lost_in_s=0.0)
+            worker._parts.rescuer.leases_seen(living=1, expired=True, lost_in_s=0.0)
             await asyncio.sleep(0.05)
         hard_jobs.gate.set()
         finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
@@ -512,7 +512,7 @@ async def test_a_clock_that_jumps_forward_costs_no_good_run(chancy, query, monke
 
         monkeypatch.setattr(heartbeat.Heartbeat, "_look", ahead)
         query("UPDATE {s}.workers SET lease_until = now() - interval '1 s' WHERE worker LIKE 'one%%'")
-        two._parts.rescuer.saw(living=1, expired=True, lost_in_s=0.0)
+        two._parts.rescuer.leases_seen(living=1, expired=True, lost_in_s=0.0)
         hard_jobs.gate.set()
         finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
         assert two.rescued == 0

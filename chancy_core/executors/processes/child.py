@@ -32,7 +32,7 @@ from chancy_core.executors.processes.frames import (
     FromChild,
     Here,
     Ready,
-    Run,
+    RunJob,
     Started,
     Stop,
     Told,
@@ -78,7 +78,7 @@ def main(sock: socket.socket) -> None:
         # What a job has printed is not to be lost when it is killed.
         with suppress(AttributeError, ValueError):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    Child(sock).serve()
+    ChildProgram(sock).serve()
     # Whatever registered itself for the end has its turn. Taking the interpreter apart would copy, page by page, what a
     # forked child shares with the others; only to be thrown away.
     atexit._run_exitfuncs()  # noqa: SLF001 -- as multiprocessing's own finalizers are
@@ -109,7 +109,7 @@ def _heed_no_signals() -> None:
         signal.signal(number, heed_not)
 
 
-class _Going(Heard):
+class _OwnRun(Heard):
     """The run that goes on."""
 
     def __init__(self, number: int, control: Control, say: Callable[[FromChild], None]) -> None:
@@ -142,7 +142,7 @@ class _Going(Heard):
                 self.loop.call_soon_threadsafe(self.task.cancel)
 
 
-class Child:
+class ChildProgram:
     """Runs jobs in the main thread; another reads, so that a job can be told to stop."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -150,10 +150,10 @@ class Child:
         self._inode = os.fstat(sock.fileno()).st_ino
         self._pid = os.getpid()
         self._main = threading.get_ident()
-        self._inbox: SimpleQueue[Begin | Run | None] = SimpleQueue()
+        self._inbox: SimpleQueue[Begin | RunJob | None] = SimpleQueue()
         self._sending = threading.Lock()
         self._peak = memory.OwnPeak()
-        self._going: _Going | None = None
+        self._going: _OwnRun | None = None
         self._last_stop: Stop | None = None
         # Which run was asked for last, and which has ended last.
         self._asked = self._ended = 0
@@ -167,7 +167,7 @@ class Child:
         if not isinstance(begin, Begin) or not self._set_up(begin):
             return
         with self._jobs:
-            while isinstance(message := self._inbox.get(), Run):
+            while isinstance(message := self._inbox.get(), RunJob):
                 self._run(message)
 
     def _set_up(self, begin: Begin) -> bool:
@@ -199,7 +199,7 @@ class Child:
             if isinstance(message, Where):
                 self._tell_where(message)
                 continue
-            if isinstance(message, Run):
+            if isinstance(message, RunJob):
                 self._asked = message.number
             self._inbox.put(message)
         if self._asked != self._ended:
@@ -230,7 +230,7 @@ class Child:
 
     # -- the main thread -------------------------------------------------------------------
 
-    def _run(self, run: Run) -> None:
+    def _run(self, run: RunJob) -> None:
         try:
             job: QueuedJob = pickle.loads(run.job)  # noqa: S301 -- from the worker itself
         except BaseException as error:  # noqa: BLE001 -- the worker is to know
@@ -241,7 +241,7 @@ class Child:
         def progressed(progress: Progress) -> None:
             self._say(Told(run.number, progress.fraction, progress.note))
 
-        going = self._going = _Going(run.number, Control(progressed, time_limit_s(job)), self._say)
+        going = self._going = _OwnRun(run.number, Control(progressed, time_limit_s(job)), self._say)
         self._heed_stop()
         self._peak.restart()
         report = self._jobs.run(job, going.control, going)
@@ -266,7 +266,7 @@ class Child:
 
     def _load_script(self, job: QueuedJob) -> None:
         if job.func.startswith("__main__.") and RUN_AS not in sys.modules:
-            self._script.load()
+            self._script.run()
 
     def _say(self, message: FromChild) -> None:
         # A worker that is gone is noticed by the reading thread.

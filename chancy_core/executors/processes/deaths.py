@@ -6,7 +6,7 @@ import signal
 from typing import Final
 
 from chancy_core.errors import ChildProcessDied, MemoryLimitExceeded, TimeLimitExceeded
-from chancy_core.executors.processes.guard import Verdict
+from chancy_core.executors.processes.guard import KillReason
 from chancy_core.executors.processes.handle import Child, Death, Terms
 from chancy_core.values.queuedjob import QueuedJob
 
@@ -15,8 +15,8 @@ MIB: Final = 1024 * 1024
 
 def error_of(job: QueuedJob, terms: Terms, child: Child, death: Death) -> Exception:
     """The error of a run whose child ended before it did."""
-    match death.verdict:
-        case Verdict.TIME:
+    match death.killed_for:
+        case KillReason.TIME:
             error = TimeLimitExceeded(
                 f"{job.func} ran for {death.used_s:.3f} s: its time limit is {terms.time_s:g} s. It went on for "
                 f"{terms.grace_s:g} s more, and its process was killed."
@@ -24,12 +24,12 @@ def error_of(job: QueuedJob, terms: Terms, child: Child, death: Death) -> Except
             if death.stack:
                 error.add_note(f"Where it was when its time was over:\n{death.stack}")
             return error
-        case Verdict.MEMORY:
+        case KillReason.MEMORY:
             return MemoryLimitExceeded(
                 f"{job.func} held {mib(death.peak_bytes)}: its memory limit is {mib(terms.memory_bytes or 0)}. Its "
                 f"process, which held {mib(child.rss_bytes)} before, was killed."
             )
-        case Verdict.NOT_STARTED:
+        case KillReason.NOT_STARTED:
             return ChildProcessDied(
                 f"{job.func} had not started after {terms.start_within_s:g} s: its module was still being imported, or "
                 "its child process set up. The process was killed."

@@ -32,7 +32,7 @@ class Begin(msgspec.Struct, tag="begin"):
     settings: bytes
 
 
-class Run(msgspec.Struct, tag="run"):
+class RunJob(msgspec.Struct, tag="run"):
     """Run this job (pickled). `number` names the run until it is done."""
 
     number: int
@@ -52,7 +52,7 @@ class Where(msgspec.Struct, tag="where"):
     number: int
 
 
-ToChild: TypeAlias = Begin | Run | Stop | Where
+ToChild: TypeAlias = Begin | RunJob | Stop | Where
 
 
 # -- child to worker -----------------------------------------------------------------------

@@ -20,7 +20,7 @@ NEVER: Final = float("inf")
 LONGEST_WAIT_S: Final = 3600.0
 
 
-class Verdict(Enum):
+class KillReason(Enum):
     """Why a child was killed."""
 
     TIME = auto()
@@ -38,7 +38,7 @@ class Watch:
         kill_for: what for.
         limit_bytes: the most memory it may hold.
         peak_bytes: the most it was seen to hold.
-        verdict: why it was killed; None if it was not.
+        killed_for: why it was killed; None if it was not.
         killed_at: when, by the monotonic clock.
         ask_at: when it is asked where it is, should it still go on.
     """
@@ -50,11 +50,11 @@ class Watch:
         "kill_at",
         "kill_for",
         "killed_at",
+        "killed_for",
         "limit_bytes",
         "look_at",
         "peak_bytes",
         "pid",
-        "verdict",
     )
 
     def __init__(self, kill: Callable[[], None], ask: Callable[[], None], pid: int | None) -> None:
@@ -62,11 +62,11 @@ class Watch:
         self._ask = ask
         self.pid = pid
         self.kill_at = self.ask_at = NEVER
-        self.kill_for = Verdict.TIME
+        self.kill_for = KillReason.TIME
         self.limit_bytes: float | None = None
         self.look_at = NEVER
         self.peak_bytes = 0
-        self.verdict: Verdict | None = None
+        self.killed_for: KillReason | None = None
         self.killed_at: float | None = None
 
     def next_at(self) -> float:
@@ -75,9 +75,9 @@ class Watch:
 
     def check(self, now: float) -> None:
         """Look at it, and kill it if it must be."""
-        if self.verdict is None and self.look_at <= now:
+        if self.killed_for is None and self.look_at <= now:
             self._look(now)
-        if self.verdict is None and self.kill_at <= now:
+        if self.killed_for is None and self.kill_at <= now:
             self._condemn(self.kill_for)
         if self.ask_at <= now:
             self.ask_at = NEVER
@@ -90,13 +90,13 @@ class Watch:
             return
         self.peak_bytes = max(self.peak_bytes, rss)
         if rss > self.limit_bytes:
-            self._condemn(Verdict.MEMORY)
+            self._condemn(KillReason.MEMORY)
             return
         left_s = (self.limit_bytes - rss) / GROWTH_BYTES_PER_S
         self.look_at = now + min(max(left_s, LOOK_EVERY_MIN_S), LOOK_EVERY_MAX_S)
 
-    def _condemn(self, verdict: Verdict) -> None:
-        self.verdict = verdict
+    def _condemn(self, killed_for: KillReason) -> None:
+        self.killed_for = killed_for
         self.kill_at = self.look_at = self.ask_at = NEVER
         if self.pid is not None:
             self.peak_bytes = max(self.peak_bytes, memory.peak_bytes(self.pid) or 0)
@@ -125,22 +125,22 @@ class Guard:
             self._watches.add(watch)
             self._wake()
 
-    def kill_at(self, watch: Watch, at: float, verdict: Verdict, *, ask_at: float = NEVER) -> None:
+    def kill_at(self, watch: Watch, at: float, killed_for: KillReason, *, ask_at: float = NEVER) -> None:
         """Kill a run's child at a moment of the monotonic clock, unless it is released before.
 
         Args:
             watch: the run's.
             at: the moment.
-            verdict: what for.
+            killed_for: what for.
             ask_at: when it is asked where it is, before.
         """
         with self._changed:
-            watch.kill_at, watch.kill_for, watch.ask_at = at, verdict, ask_at
+            watch.kill_at, watch.kill_for, watch.ask_at = at, killed_for, ask_at
             self._watches.add(watch)
             self._wake()
 
     def release(self, watch: Watch) -> None:
-        """Watch a run no longer. Afterwards its `verdict` is final."""
+        """Watch a run no longer. Afterwards its `killed_for` is final."""
         with self._changed:
             self._watches.discard(watch)
 

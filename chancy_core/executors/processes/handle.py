@@ -20,7 +20,7 @@ from chancy_core.executors.processes.frames import (
     Done,
     Here,
     Ready,
-    Run,
+    RunJob,
     Started,
     Stop,
     Told,
@@ -29,7 +29,7 @@ from chancy_core.executors.processes.frames import (
     decode_from_child,
     decode_report,
 )
-from chancy_core.executors.processes.guard import Guard, Verdict, Watch
+from chancy_core.executors.processes.guard import Guard, KillReason, Watch
 from chancy_core.executors.report import Report
 from chancy_core.values.queuedjob import Progress, QueuedJob
 
@@ -58,7 +58,7 @@ class Death(NamedTuple):
 
     Attributes:
         code: its exit code, or minus the number of a signal; None if that is not known.
-        verdict: what it was killed for; None if it was not killed by this worker.
+        killed_for: what it was killed for; None if it was not killed by this worker.
         used_s: how long the run took, from the start of its function, as far as that is known, until it was killed.
         peak_bytes: the most memory that it was seen to hold.
         problem: what else there is to say.
@@ -67,7 +67,7 @@ class Death(NamedTuple):
     """
 
     code: int | None
-    verdict: Verdict | None
+    killed_for: KillReason | None
     used_s: float
     peak_bytes: int
     problem: str | None
@@ -75,7 +75,7 @@ class Death(NamedTuple):
     begun: bool = True
 
 
-class _Going:
+class _AwaitedRun:
     def __init__(self, number: int, job: QueuedJob, terms: Terms, watch: Watch) -> None:
         self.number = number
         self.job = job
@@ -120,7 +120,7 @@ class Child:
         self._kill = kill
         self._report = report
         self._channel: Channel | None = None
-        self._going: _Going | None = None
+        self._going: _AwaitedRun | None = None
         self._problem: str | None = None
         # Whether it said itself that it cannot run jobs.
         self._broken = False
@@ -139,12 +139,12 @@ class Child:
         """Run a job (and the same pickled)."""
         self.runs += 1
         watch = Watch(self.kill, self._ask_soon, self.pid)
-        going = self._going = _Going(self.runs, job, terms, watch)
+        going = self._going = _AwaitedRun(self.runs, job, terms, watch)
         if terms.memory_bytes is not None:
             self._guard.watch(watch, limit_bytes=terms.memory_bytes)
         if terms.time_s is not None:
-            self._guard.kill_at(watch, going.began_at + terms.start_within_s, Verdict.NOT_STARTED)
-        self.channel.send(Run(self.runs, payload))
+            self._guard.kill_at(watch, going.began_at + terms.start_within_s, KillReason.NOT_STARTED)
+        self.channel.send(RunJob(self.runs, payload))
         try:
             return await going.ended
         except asyncio.CancelledError:
@@ -161,9 +161,9 @@ class Child:
         if going is not None and (going.job.id, going.job.claims) == (job.id, job.claims):
             self.channel.send(Stop(going.number, reason.name))
             # Told again, it has no more time than it was given when it was told first.
-            if going.watch.kill_for is not Verdict.STOPPED:
+            if going.watch.kill_for is not KillReason.STOPPED:
                 at = min(going.watch.kill_at, time.monotonic() + going.terms.grace_s)
-                self._guard.kill_at(going.watch, at, Verdict.STOPPED)
+                self._guard.kill_at(going.watch, at, KillReason.STOPPED)
 
     def kill(self) -> None:
         """Have it killed. From any thread."""
@@ -197,7 +197,7 @@ class Child:
             going.ended.set_result(
                 Death(
                     code,
-                    watch.verdict,
+                    watch.killed_for,
                     (watch.killed_at or time.monotonic()) - going.began_at,
                     watch.peak_bytes,
                     problem or self._problem,
@@ -249,9 +249,9 @@ class Child:
         if going is not None and going.number == number and going.terms.time_s is not None:
             # One clock for all processes of a machine; a child cannot have started in the future.
             going.began_at = min(max(at, going.began_at), time.monotonic())
-            if going.watch.kill_for is not Verdict.STOPPED:
+            if going.watch.kill_for is not KillReason.STOPPED:
                 over_at = going.began_at + going.terms.time_s
-                self._guard.kill_at(going.watch, over_at + going.terms.grace_s, Verdict.TIME, ask_at=over_at)
+                self._guard.kill_at(going.watch, over_at + going.terms.grace_s, KillReason.TIME, ask_at=over_at)
 
     def _ask_soon(self) -> None:
         """Called by the guard, in its thread."""
@@ -268,11 +268,11 @@ class Child:
         if going is None or going.number != message.number or going.ended.done():
             raise msgspec.ValidationError("a run has ended that was not asked for")
         self._release(going)
-        if going.watch.verdict is not None:
+        if going.watch.killed_for is not None:
             # It ended while it was being killed: what it came to counts, but the child is gone.
             self.usable = False
         self.rss_bytes = message.rss_bytes
         going.ended.set_result(decode_report(message.report))
 
-    def _release(self, going: _Going) -> None:
+    def _release(self, going: _AwaitedRun) -> None:
         self._guard.release(going.watch)

@@ -17,7 +17,7 @@ class MainScript(NamedTuple):
     module: str | None
     path: str | None
 
-    def load(self) -> None:
+    def run(self) -> None:
         """Run it as `__mp_main__`, and let `__main__` be that."""
         if self.module is not None:
             names = runpy.run_module(self.module, run_name=RUN_AS, alter_sys=True)

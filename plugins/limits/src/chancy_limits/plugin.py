@@ -8,7 +8,7 @@ import psycopg
 
 from chancy import Queue, Worker
 from chancy.plugin import Budget, Migration, Plugin, Statements, Tick, check_seconds, hookimpl, log, read_migrations
-from chancy_limits.room import Room
+from chancy_limits.allowance import Allowance
 
 NAME: Final = "limits"
 INTERVAL_MIN_S: Final = 0.01
@@ -79,7 +79,7 @@ class Limits(Plugin):
         """The table of starts."""
         return read_migrations(NAME, "chancy_limits.migrations")
 
-    async def _room(self, connection: psycopg.AsyncConnection[Any], queue: str) -> Room | None:
+    async def _room(self, connection: psycopg.AsyncConnection[Any], queue: str) -> Allowance | None:
         """What the queue's limits leave now; None: there is no such queue."""
         rows = await self._run(connection, "read_room", queue=queue)
         if rows and rows[0][-1]:
@@ -91,7 +91,7 @@ class Limits(Plugin):
                 hint="They lay in the future: the database's clock was set back. They count from now.",
             )
             rows = await self._run(connection, "read_room", queue=queue)
-        return Room(*rows[0][:-1]) if rows else None
+        return Allowance(*rows[0][:-1]) if rows else None
 
     async def _run(self, connection: psycopg.AsyncConnection[Any], name: str, **params: Any) -> list[tuple[Any, ...]]:
         return await SQL.rows(connection, self._schema, name, **params)

@@ -12,7 +12,7 @@ ASKS_PER_WINDOW: Final = 50
 PAUSE_MAX_S: Final = 0.1
 
 
-class Room(NamedTuple):
+class Allowance(NamedTuple):
     """What a queue's limits leave.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Room: when jobs of a queue with `global_concurrency` have ended, those who wait for that learn of it."""
+"""Places: when jobs of a queue with `global_concurrency` have ended, those who wait for that learn of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chancy_core.values.queuedjob import Outcome
 SPACING_S: Final = 0.1
 
 
-class Room:
+class FreedPlaces:
     """`ended` never blocks; `run` is the duty that tells other workers.
 
     Args:
