@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 from chancy._lazy import lazily
 
 if TYPE_CHECKING:
+    from chancy_core.cli.showing import looked_at, show_table
     from chancy_core.errors import nearest
     from chancy_core.hookspecs import hookimpl
     from chancy_core.log import log
@@ -46,8 +47,10 @@ __all__ = [
     "hookimpl",
     "is_outage",
     "log",
+    "looked_at",
     "nearest",
     "read_migrations",
+    "show_table",
     "statement",
     "text_of",
     "with_connection",
@@ -55,6 +58,7 @@ __all__ = [
 
 # The same as above, for Python; a test holds them together.
 _HOMES: Final = {
+    "chancy_core.cli.showing": ("looked_at", "show_table"),
     "chancy_core.errors": ("nearest",),
     "chancy_core.hookspecs": ("hookimpl",),
     "chancy_core.log": ("log",),

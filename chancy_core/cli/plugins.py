@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Final
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from chancy_core.app import Chancy
+from chancy_core.cli.showing import looked_at, show_table
 from chancy_core.errors import ChancyError
 from chancy_core.values.workerinfo import PluginStatus, WorkerInfo
 
@@ -25,22 +25,24 @@ def plugins(new_chancy: Callable[..., Chancy]) -> None:
     """The plugins in force here, in the order in which their hooks are called, and how they do in running workers."""
     # To look at plugins makes no tables.
     found = new_chancy(auto_migrate=False)
-    console = Console(soft_wrap=True)
     if found.plugins.loaded:
-        console.print(_installed(found))
+        show_table(_installed(found))
     else:
         click.echo('No plugin is installed. The usual ones: pip install "chancy-core[standard]"')
-    console.print()
+    click.echo()
     try:
         with found as chancy:
             workers = chancy.sync_get_workers()
     except ChancyError as error:
         # What is installed is known without a database.
-        console.print(f"How they do in running workers is not known: {escape(str(error))}")
+        click.echo(f"How they do in running workers is not known: {error}")
         return
-    console.print(_running(workers) if workers else "No worker runs.")
+    if workers:
+        show_table(_running(workers))
+    else:
+        click.echo(f"No worker runs in {looked_at(chancy)}.")
     for line in _unable(workers):
-        console.print(line)
+        click.echo(line)
 
 
 def _installed(chancy: Chancy) -> Table:
@@ -72,8 +74,8 @@ def _running(workers: list[WorkerInfo]) -> Table:
 def _unable(workers: list[WorkerInfo]) -> list[str]:
     """What workers cannot run, a line each."""
     return [
-        f"\n{escape(worker.name)} cannot run {escape(one.func)}, as it found {_ago(one.since_s_ago)}, and leaves its "
-        f"jobs in the queue {escape(one.queue)} to other workers: {escape(one.problem)}"
+        f"\n{worker.name} cannot run {one.func}, as it found {_ago(one.since_s_ago)}, and leaves its "
+        f"jobs in the queue {one.queue} to other workers: {one.problem}"
         for worker in workers
         if worker.status is not None
         for one in worker.status.unable

@@ -7,11 +7,11 @@ from datetime import datetime
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from chancy_core.app import Chancy
 from chancy_core.cli.ranged import Ranged
+from chancy_core.cli.showing import looked_at, show_table
 from chancy_core.errors import InvalidQueue
 from chancy_core.values.queue import Queue
 from chancy_core.values.ranges import (
@@ -50,7 +50,10 @@ def list_(new_chancy: Callable[[], Chancy]) -> None:
         for bad in unreadable:
             live = ", ".join(f"{count:,} {state}" for state, count in sorted(counts.get(bad.name, {}).items()))
             table.add_row(bad.name, "cannot be read", "", "", "", "", live or "none")
-    Console().print(table)
+    if table.row_count:
+        show_table(table)
+    else:
+        click.echo(f"No queue is declared in {looked_at(chancy)}. To declare one: chancy queue declare NAME")
     for bad in unreadable:
         click.echo(f"\nNo worker serves {bad.name}: {bad.problem}")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from chancy_core.app import Chancy
 from chancy_core.beside import problem
+from chancy_core.cli.showing import show_table
 from chancy_core.config import describe
 
 
@@ -24,4 +24,4 @@ def config(new_chancy: Callable[[], Chancy]) -> None:
     table = Table("setting", "value", "from", box=None)
     for path, value, source in describe(new_chancy().settings):
         table.add_row(Text(path), Text(value), Text(source))
-    Console(soft_wrap=True).print(table)
+    show_table(table)

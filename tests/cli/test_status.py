@@ -193,7 +193,7 @@ def test_the_command_is_there(schema, dsn, query):
     assert "chancy migrate" in result.output
     assert query("SELECT to_regclass('{s}.jobs')") == [(None,)]
     CliRunner().invoke(command, ["migrate"], env=environment)
-    assert "No worker runs." in CliRunner().invoke(command, ["plugins"], env=environment).output
+    assert "No worker runs in schema" in CliRunner().invoke(command, ["plugins"], env=environment).output
 
 
 async def test_the_command_names_what_workers_cannot_run(new_chancy, shown):

@@ -28,9 +28,9 @@ def run(dsn, schema):
     return call
 
 
-def test_a_schedule_lives_by_command(run, query):
+def test_a_schedule_lives_by_command(run, query, schema):
     """Added, listed, looked ahead, paused, resumed, run and removed."""
-    assert "There is no schedule" in run("list")
+    assert f"There is no schedule in schema {schema!r} at " in run("list")
     added = run(
         "add", "nightly", "0 3 * * *", "app.jobs.report", "--kwargs", '{"full": true}', "--timezone", "Asia/Tokyo",
         "--missed", "all", "--jitter", "5", "--no-overlap",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from chancy import Chancy, Job
+from chancy.plugin import looked_at, show_table
 from chancy_cron import manage
 from chancy_cron.declare import declare
 from chancy_cron.errors import InvalidSchedule
@@ -23,7 +22,6 @@ from chancy_cron.times import zone
 
 T = TypeVar("T")
 
-WIDE: Final = 500
 NewChancy = Callable[[], Chancy]
 
 
@@ -36,17 +34,20 @@ def cron() -> None:
 @click.pass_obj
 def list_(new_chancy: NewChancy) -> None:
     """Every schedule, with its next time."""
-    found, unreadable = _run(new_chancy, manage.read_all)
+    found, unreadable, where = _run(new_chancy, _read)
     for why in unreadable.values():
         click.echo(why, err=True)
     if not found and not unreadable:
-        click.echo("There is no schedule. One is made by: chancy cron add NAME CRON FUNC")
+        click.echo(f"There is no schedule in {where}. One is made by: chancy cron add NAME CRON FUNC")
         return
     table = Table("name", "cron", "time zone", "job", "queue", "next", "last", "missed", "from", "note", box=None)
     for one in found:
         table.add_row(*map(Text, _cells(one)))
-    # In a file or a pipe nobody's lines need to be broken.
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    show_table(table)
+
+
+async def _read(chancy: Chancy) -> tuple[list[StoredSchedule], dict[str, str], str]:
+    return *await manage.read_all(chancy), looked_at(chancy)
 
 
 @cron.command()

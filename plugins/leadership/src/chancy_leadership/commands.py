@@ -8,6 +8,7 @@ from collections.abc import Callable
 import click
 
 from chancy import Chancy
+from chancy.plugin import looked_at
 from chancy_leadership.leader import Leader, get_leader
 
 
@@ -15,17 +16,17 @@ from chancy_leadership.leader import Leader, get_leader
 @click.pass_obj
 def leader(new_chancy: Callable[[], Chancy]) -> None:
     """Who leads, in which term, and for how long."""
-    click.echo("\n".join(_lines(asyncio.run(_ask(new_chancy)))))
+    click.echo("\n".join(asyncio.run(_ask(new_chancy))))
 
 
-async def _ask(new_chancy: Callable[[], Chancy]) -> Leader | None:
+async def _ask(new_chancy: Callable[[], Chancy]) -> list[str]:
     async with new_chancy() as chancy:
-        return await get_leader(chancy)
+        return _lines(await get_leader(chancy), looked_at(chancy))
 
 
-def _lines(found: Leader | None) -> list[str]:
+def _lines(found: Leader | None, where: str) -> list[str]:
     if found is None:
-        return ["Nobody leads, and nobody ever did: no worker with this plugin has run in this schema."]
+        return [f"Nobody leads, and nobody ever did: no worker with this plugin has run in {where}."]
     if found.holder is None:
         return [f"Nobody leads. Term {found.term} ended at {found.lease_until:%Y-%m-%d %H:%M:%S %Z}."]
     return [

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from chancy import Chancy
-from chancy.plugin import duration_text
+from chancy.plugin import duration_text, show_table
 from chancy_pruner.plan import Line, plan
 from chancy_pruner.prune import Pruned
 from chancy_pruner.store import PrunerStore
@@ -22,7 +20,6 @@ from chancy_pruner.store import PrunerStore
 if TYPE_CHECKING:
     from chancy_pruner.plugin import Pruner
 
-WIDE: Final = 500
 NewChancy = Callable[[], Chancy]
 # By command one wants it done, however long it takes.
 NO_END_S: Final = float("inf")
@@ -63,7 +60,7 @@ def _show_rules(pruner: Pruner) -> None:
     for retention in pruner.retentions:
         for rule in retention.rules:
             _row(table, retention.state, rule.label, duration_text(rule.keep_s), duration_text(retention.width_s))
-    _print(table)
+    show_table(table)
 
 
 def _show_plan(lines: list[Line]) -> None:
@@ -75,7 +72,7 @@ def _show_plan(lines: list[Line]) -> None:
     for line in lines:
         how = f"dropped whole ({_size(line.bytes)})" if line.whole else "deleted in batches"
         _row(table, line.outcome, line.rule, _count(line.rows, exact=line.exact), how, line.partition)
-    _print(table)
+    show_table(table)
     total = sum(line.rows for line in lines)
     whole = sum(line.whole for line in lines)
     exact = all(line.exact for line in lines)
@@ -107,8 +104,3 @@ def _size(size_bytes: int) -> str:
 
 def _row(table: Table, *cells: Any) -> None:
     table.add_row(*(Text(str(cell)) for cell in cells))
-
-
-def _print(table: Table) -> None:
-    # In a file or a pipe nobody's lines need to be broken.
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
