@@ -24,7 +24,7 @@ async def test_the_pages_of_a_running_worker(chancy, metrics):
         assert (await fetch(metrics.address, "/health/live"))[0] == 200
         for path in ("/health", "/health/ready"):
             status, body = await fetch(metrics.address, path)
-            assert (status, json.loads(body)) == (200, {"ready": True, "problems": []})
+            assert (status, json.loads(body)) == (200, {"ready": True, "problems": [], "unable": []})
         assert (await fetch(metrics.address, "/"))[0] == 404
     assert metrics.address is None
 
@@ -105,6 +105,18 @@ async def test_a_worker_that_does_no_work_though_it_should_is_not_ready(chancy, 
         assert (await fetch(metrics.address, "/health/live"))[0] == 200
         monkeypatch.setattr(Worker, "hindered", None)
         assert (await fetch(metrics.address, "/health/ready"))[0] == 200
+
+
+async def test_a_worker_that_cannot_run_a_function_is_ready_and_names_it(chancy, metrics, until):
+    """The page lists the function with its queue, and not why; the worker is ready for everything else."""
+    async with Worker(chancy) as worker:
+        await chancy.push(Job("nowhere.f"))
+        await until(lambda: worker.unable)
+        status, body = await fetch(metrics.address, "/health/ready")
+    assert (status, json.loads(body)) == (
+        200,
+        {"ready": True, "problems": [], "unable": [{"queue": "default", "func": "nowhere.f"}]},
+    )
 
 
 async def test_the_page_does_not_wait_for_a_connection_that_does_not_let_go(chancy, metrics, monkeypatch):

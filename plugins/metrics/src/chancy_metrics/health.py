@@ -41,6 +41,11 @@ class Health:
         problem = await self._database()
         return [*found, problem] if problem else found
 
+    def unable(self) -> list[dict[str, str]]:
+        """The functions that these workers cannot run, which keeps none of them from being ready for all others."""
+        # Not why: that may name hosts and paths, and the page is open to whoever reaches it. The log says it.
+        return [{"queue": one.queue, "func": one.func} for worker in self._workers for one in worker.unable]
+
     async def _database(self) -> str | None:
         async with self._lock:
             if self._workers and time.monotonic() - self._asked_at > GOOD_FOR_S:

@@ -200,4 +200,4 @@ async def _live_page() -> Page:
 async def _ready_page(health: Health) -> Page:
     problems = await health.problems()
     status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
-    return as_json(status, {"ready": not problems, "problems": problems})
+    return as_json(status, {"ready": not problems, "problems": problems, "unable": health.unable()})
