@@ -1,7 +1,7 @@
 """Failures are written down, together with the outcome."""
 
 import pytest
-from chancy import Job, Queue, State, Worker
+from chancy import Backoff, Job, Queue, State, Worker
 
 from acme_chancy import Failures
 
@@ -25,7 +25,7 @@ async def test_each_failed_job_has_its_row_and_no_other_has_one(new_chancy, quer
         one, two, _ = await finished(
             chancy,
             Job.from_func(fail, kwargs={"why": "no such account"}),
-            Job.from_func(fail, kwargs={"why": "nor this one"}, max_attempts=2, backoff={"base_s": 0.01}),
+            Job.from_func(fail, kwargs={"why": "nor this one"}, max_attempts=2, backoff=Backoff.fixed(0.01)),
             Job.from_func(work),
         )
     rows = query("SELECT job, error, message FROM {s}.acme_failures ORDER BY message")
