@@ -12,7 +12,7 @@ from chancy_core.app import Chancy
 from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.waiting import wait as wait_and_tell
 from chancy_core.errors import InvalidJob, JobNotFound
-from chancy_core.values.job import Job
+from chancy_core.values.job import Job, Limit
 from chancy_core.values.queuedjob import Cancellation, QueuedJob
 from chancy_core.values.ranges import MAX_ATTEMPTS, PRIORITY
 
@@ -30,6 +30,9 @@ _CANCELLATIONS: Final = {
 @click.option("--priority", type=Ranged(PRIORITY), default=0, help="Lower runs first.")
 @click.option("--max-attempts", type=Ranged(MAX_ATTEMPTS), default=1, show_default=True)
 @click.option("--unique-key")
+@click.option(
+    "--limit", "limits", multiple=True, metavar="TYPE=VALUE", help="memory=BYTES or time=SECONDS; may be repeated."
+)
 @click.option("--wait", is_flag=True, help="Wait until it has finished, and show how; say what for, if that is long.")
 @click.pass_obj
 def push(
@@ -40,6 +43,7 @@ def push(
     priority: int,
     max_attempts: int,
     unique_key: str | None,
+    limits: tuple[str, ...],
     wait: bool,
 ) -> None:
     """Push one job that calls FUNC, an importable name such as app.jobs.report."""
@@ -48,6 +52,7 @@ def push(
     except msgspec.DecodeError as error:
         raise InvalidJob(f"--kwargs is not JSON: {error}.") from None
     job = Job(func=func, queue=queue, kwargs=given, priority=priority, max_attempts=max_attempts, unique_key=unique_key)
+    job = job.with_limits([_limit(text) for text in limits])
     with new_chancy() as chancy:
         reference = chancy.sync_push(job)
         click.echo(f"{reference}{'' if reference.created else ' (exists already: its unique key is taken)'}")
@@ -83,6 +88,16 @@ def job(new_chancy: Callable[[], Chancy], id: str, cancel: bool, reason: str | N
         if found is None:
             raise JobNotFound(f"There is no job {id} in schema {chancy.settings.schema!r}.")
     _show(found)
+
+
+def _limit(text: str) -> Limit:
+    """The limit in `memory=104857600`."""
+    kind, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        raise InvalidJob(f"--limit is {text!r:.60}: give memory=BYTES or time=SECONDS.") from None
+    return Limit(kind, int(number) if number.is_integer() else number)  # type: ignore[arg-type]  # a word is taken there
 
 
 def _show(found: QueuedJob) -> None:
