@@ -110,6 +110,11 @@ class Deliverer:
         self._alarm.ring()
         self.ring()
 
+    async def listen(self) -> None:
+        """Say that the plugins of this worker want to hear of every end; before its first job ends."""
+        if listening := self._plugins.listening:
+            await self._shared.run(listen(self._store, listening))
+
     async def run(self) -> None:
         """Tell, for ever."""
         while True:
@@ -178,8 +183,7 @@ class Deliverer:
 
     async def _keep(self) -> None:
         """Say that the plugins of this worker are there; find those that are nowhere, and at last forget them."""
-        if listening := self._plugins.listening:
-            await self._shared.run(listen(self._store, listening))
+        await self.listen()
         for plugin in await self._shared.run(forget_listeners(self._store, FORGOTTEN_S)):
             log.error("listener_forgotten", plugin=plugin, hint="No worker has had it for seven days.")
         for plugin, silent_s in await self._shared.run(find_silent(self._store, SILENT_S)):

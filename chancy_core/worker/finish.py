@@ -152,6 +152,7 @@ class Finisher:
         """Write what comes, for ever."""
         while True:
             await self._filled.wait()
+            await self._recorder.gather(lambda: len(self._buffer))
             batch = self._next_batch()
             try:
                 recorded = await self._recorder.write(batch, doubtful=self._doubtful, skip_locked=self._skip_locked)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from chancy_core.plugins import HookAbandoned, PluginHost
@@ -27,6 +28,10 @@ ERRORS_KEPT: Final = 20
 TELLINGS_MAX: Final = 3
 # How long a write waits for a row, or a table, that somebody has locked; then those rows are left out for now.
 LOCKED_S: Final = 0.5
+# Telling plugins costs round trips, which many small batches would pay for more often than one. So the next batch comes
+# so long after, unless so many outcomes wait before.
+GATHER_S: Final = 0.01
+GATHER_MAX: Final = 500
 # What the connection is set to: a write that was given up must not hold its locks for long.
 SETTINGS: Final = {"lock_timeout": f"{LOCKED_S * 1000:.0f}ms", "idle_in_transaction_session_timeout": "15s"}
 
@@ -65,6 +70,8 @@ class Recorder:
         self._plugins = plugins
         self._worker = worker
         self._failed_tellings = 0
+        # When plugins were told of a batch last, by the loop's clock.
+        self._told_at = float("-inf")
         # What ended jobs in the latest batch, and what `finish_jobs` had to say of those that it accepted.
         self._sent: Sequence[Outcome] = ()
         self._ended: Sequence[Sequence[Any]] = ()
@@ -72,6 +79,12 @@ class Recorder:
         self.swept = False
         #: Whether jobs have ended in the latest batch that a plugin has yet to be told of.
         self.unheard = False
+
+    async def gather(self, waiting: Callable[[], int]) -> None:
+        """Let a batch fill for a moment, if one was told to plugins just now. `waiting`: how many outcomes wait."""
+        pause_s = self._told_at + GATHER_S - asyncio.get_running_loop().time()
+        if pause_s > 0 and waiting() < GATHER_MAX:
+            await asyncio.sleep(pause_s)
 
     async def write(self, batch: Sequence[Outcome], *, doubtful: Collection[RunKey], skip_locked: bool) -> Recorded:
         """Write a batch: all of it or, if this raises, nothing that is known of.
@@ -131,6 +144,7 @@ class Recorder:
                 accepted = await self._record(connection, batch, skip_locked=skip_locked, here=self._plugins.listening)
                 if self._ended or (accepted and self._plugins.has("on_complete")):
                     told = True
+                    self._told_at = asyncio.get_running_loop().time()
                     async with telling(connection) as now:
                         try:
                             await self._tell(among(batch, accepted), now)

@@ -14,7 +14,6 @@ from chancy_core.config import worker_settings
 from chancy_core.errors import ConfigError, NotOpen
 from chancy_core.executors.functions import Functions
 from chancy_core.log import log
-from chancy_core.store.ends import listen
 from chancy_core.store.spare import SPARE
 from chancy_core.store.statements import read_statements
 from chancy_core.store.weather import is_weather, text_of
@@ -166,9 +165,7 @@ class Worker:
         """Make itself known; when that was sent."""
         sent_at = asyncio.get_running_loop().time()
         await parts.claims.run(register_worker(self._chancy.store, self.name, sorted(self._tags), self._lease_s))
-        if listening := self._chancy.plugins.listening:
-            # Before its first job ends.
-            await parts.claims.run(listen(self._chancy.store, listening))
+        await parts.deliverer.listen()
         return sent_at
 
     def _begin(self, parts: Parts) -> None:
