@@ -1,10 +1,8 @@
-"""What the documentation shows works, and what it lists is complete."""
+"""What the documentation shows works."""
 
 from __future__ import annotations
 
-import ast
 import importlib.util
-import inspect
 import os
 import re
 import shlex
@@ -15,29 +13,18 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import click
-import msgspec
-import psycopg
 import pytest
+from docpages import BLOCK, ENDS_WITHIN_S, PAGES, ROOT, prints, workers
 
 from chancy import Chancy
 from chancy_core import config
 from chancy_core.cli.group import chancy as command
-from chancy_core.config.settings import NAMES, TYPES, Settings, WorkerSettings
-from chancy_core.plugins.check import SPECS
-from chancy_core.values.job import Job
-from chancy_core.values.queue import Queue
-from chancy_core.values.queuedjob import QueuedJob
 from chancy_core.worker import Stopped
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r'^```(\w+)(?: title="([^"]*)")?(?: needs="(\w+)")?\n(.*?)^```', re.DOTALL | re.MULTILINE)
-PRINTS = re.compile(r'\s*```text title="prints"\n(.*?)^```', re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
-ENDS_WITHIN_S = 300
 
 
 def blocks(language: str, title: str | None = None) -> list[Any]:
@@ -52,39 +39,6 @@ def blocks(language: str, title: str | None = None) -> list[Any]:
         for number, (found, name, needs, code) in enumerate(BLOCK.findall(page.read_text()), 1)
         if found == language and title in (None, name)
     ]
-
-
-@pytest.fixture
-def environment(dsn: str, schema: str, tmp_path: Path) -> dict[str, str]:
-    """What a program of the documentation runs in: the tests' database, and modules in its own folder."""
-    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "CHANCY_DSN": dsn, "CHANCY_SCHEMA": schema, "PYTHONPATH": path}
-
-
-def without_failed_attempts(said: str) -> str:
-    """What a program said but for the attempts of jobs that failed, which are told with their tracebacks."""
-    return re.sub(r"^attempt_failed .*\n(?:Traceback .*\n(?: .*\n|\n)*.*\n)+", "", said, flags=re.MULTILINE)
-
-
-@pytest.fixture
-def python(environment: dict[str, str], tmp_path: Path) -> Callable[..., str]:
-    """Runs Python to its end, which must be a good one; returns what it printed."""
-
-    def run(*arguments: str | Path) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=ENDS_WITHIN_S,
-            cwd=tmp_path,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in without_failed_attempts(done.stderr), done.stderr
-        return done.stdout
-
-    return run
 
 
 @pytest.fixture
@@ -122,15 +76,6 @@ def waits_for_sigterm(pid: int) -> bool:
     return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
-def workers(dsn: str, schema: str) -> int:
-    """How many workers are registered; none before there is a table for them."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        try:
-            return connection.execute(f'SELECT count(*) FROM "{schema}".workers'.encode()).fetchone()[0]
-        except psycopg.errors.UndefinedTable:
-            return 0
-
-
 @pytest.mark.parametrize("program", blocks("python", "run"))
 def test_every_complete_program_runs(program: str, python: Callable[..., str], tmp_path: Path) -> None:
     """A program that the documentation shows as complete runs as it stands, and prints what it is said to print."""
@@ -138,13 +83,6 @@ def test_every_complete_program_runs(program: str, python: Callable[..., str], t
     printed = python("example.py")
     said = prints(program)
     assert said in (None, printed)
-
-
-def prints(program: str) -> str | None:
-    """What the block after a program says that it prints; None if there is no such block."""
-    (page,) = {page for page in PAGES if f"\n{program}```" in page.read_text()}
-    found = PRINTS.match(page.read_text().partition(f"\n{program}```")[2])
-    return found[1] if found else None
 
 
 @pytest.mark.parametrize("program", blocks("python", "run until stopped"))
@@ -292,96 +230,3 @@ def test_there_is_something_to_test() -> None:
     for kind in (("python", "run"), ("python", "run until stopped"), ("sql", "run"), ("toml", None)):
         assert blocks(*kind), kind
     assert COMMANDS
-
-
-def row_of(page: str, key: str) -> str:
-    """The row of a table in a page that begins with a key."""
-    rows = re.findall(rf"^\| `{key}` .*$", (ROOT / page).read_text(), re.MULTILINE)
-    assert len(rows) == 1, f"{page} has {len(rows)} rows for {key}"
-    return rows[0]
-
-
-def bounds(hint: Any) -> list[float]:
-    """The numbers that limit a setting."""
-    found = []
-    if hasattr(hint, "__metadata__"):
-        found = [n for meta in hint.__metadata__ for n in (meta.ge, meta.le) if n is not None]
-        return found + bounds(hint.__origin__)
-    return [n for member in get_args(hint) for n in bounds(member)] if get_origin(hint) is not list else []
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_setting_is_documented(name: str) -> None:
-    """The page of settings has a row for each, with its default and its range as they are."""
-    table, key = NAMES[name]
-    row = row_of("docs/reference/settings.md", key)
-    default = getattr(Settings() if table == "chancy" else WorkerSettings(), key)
-    if isinstance(default, int | float) and not isinstance(default, bool):
-        assert f"| {default:,g} |" in row.replace(",", "") or f"| {default:,.0f} |" in row
-    elif default:
-        assert str(default).lower() in row
-    for bound in bounds(TYPES[table][key]):
-        assert f"{bound:,}" in row
-
-
-@pytest.mark.parametrize(("page", "struct"), [("jobs", Job), ("jobs", QueuedJob), ("queues", Queue)], ids=str)
-def test_every_field_is_documented(page: str, struct: type[msgspec.Struct]) -> None:
-    """The pages of jobs and queues have a row for each field."""
-    for field in struct.__struct_fields__:
-        row_of(f"docs/reference/{page}.md", field)
-
-
-def test_every_exit_code_is_documented() -> None:
-    """The page of workers says how each way to stop ends the process."""
-    for how in Stopped:
-        assert f"| {how.value} |" in row_of("docs/reference/workers.md", how.name)
-
-
-HOOKS = ROOT / "docs/reference/plugins.md"
-
-
-def section_of(hook: str) -> str:
-    """What the page of plugins says of a hook, under a heading with its arguments."""
-    heading = f"### `{hook}({', '.join(inspect.signature(SPECS[hook]).parameters)})`\n"
-    parts = HOOKS.read_text().split(heading)
-    assert len(parts) == 2, f"one heading, please: {heading}"
-    return re.split(r"^##+ ", parts[1], maxsplit=1, flags=re.MULTILINE)[0]
-
-
-@pytest.mark.parametrize("hook", SPECS)
-def test_every_hook_is_documented(hook: str) -> None:
-    """A hook's section has its exact signature, and says when, in which transaction and what raising does."""
-    spec = SPECS[hook]
-    kind = "async def" if inspect.iscoroutinefunction(spec) else "def"
-    # The annotations are strings, and shown in quotes.
-    signature = f"{kind} {hook}{inspect.signature(spec)}".replace("'", "")
-    section = section_of(hook)
-    told = [f"```python\n{signature}\n```\n", "\n* **When:** ", "\n* **Transaction:** ", "\n* **Raising:** "]
-    for part in told:
-        assert section.count(part) == 1, part
-    assert sorted(told, key=section.index) == told
-
-
-@pytest.mark.parametrize("hook", SPECS)
-def test_every_hook_has_an_example(hook: str) -> None:
-    """A hook's section has a program that implements it, and shows what that prints; it is run above."""
-    (program,) = [code for _, title, _, code in BLOCK.findall(section_of(hook)) if title == "run"]
-    assert re.search(rf"@hookimpl\n(    @\w+\n)*    (async )?def {hook}\(self", program)
-    assert prints(program)
-
-
-def test_every_documented_hook_exists() -> None:
-    """No section is about a hook that is gone."""
-    assert set(re.findall(r"^### `(\w+)\(", HOOKS.read_text(), re.MULTILINE)) == set(SPECS)
-
-
-@pytest.mark.parametrize("hook", SPECS)
-def test_every_hook_has_a_test(hook: str) -> None:
-    """There is a test of the kernel that has the hook's name in its own."""
-    names = [
-        node.name
-        for file in (ROOT / "tests").rglob("test_*.py")
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    assert [name for name in names if re.match(rf"test_(.*_)?{hook}(_|$)", name)]

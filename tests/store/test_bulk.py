@@ -12,7 +12,7 @@ import pytest
 from chancy import Backoff, Job, Limit, Queue
 from chancy_core.errors import InvalidJob
 from chancy_core.store import flow, lines
-from chancy_core.store.ids import RUN_MAX, Run, new_id, suffix
+from chancy_core.store.ids import RUN_MAX, IdBlock, new_id, suffix
 from chancy_core.values.jsonvalue import decode, encode_checked
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
@@ -101,7 +101,7 @@ def test_the_ids_of_a_bulk_push_grow_with_all_others():
     ids = []
     for _ in range(300):
         ids.append(uuid.UUID(new_id()))
-        made = Run()
+        made = IdBlock()
         ids += [uuid.UUID(int=made.first + number) for number in (0, 1, RUN_MAX - 1)]
         assert [str(id_) for id_ in ids[-3:]] == [made.prefix + suffix(number) for number in (0, 1, RUN_MAX - 1)]
     assert ids == sorted(set(ids))

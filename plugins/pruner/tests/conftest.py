@@ -10,6 +10,7 @@ import pytest
 
 from chancy import Chancy
 from chancy_pruner import Pruner
+from chancy_pruner.store import PrunerStore
 
 
 @pytest.fixture
@@ -68,3 +69,27 @@ def partition(query: Callable[..., list[Any]]) -> Callable[..., str]:
         return name
 
     return make
+
+
+@pytest.fixture
+def rounds(chancy):
+    """Runs rounds with these settings, each from a fresh memory."""
+
+    async def run(**settings):
+        async with chancy.pool.connection() as connection:
+            store = PrunerStore(chancy.settings.schema, connection)
+            return await Pruner(**settings).rounds().run(store, budget_s=20)
+
+    return run
+
+
+@pytest.fixture
+def listed(chancy):
+    """The range partitions of an outcome."""
+
+    async def run(state="succeeded"):
+        async with chancy.pool.connection() as connection:
+            found = await PrunerStore(chancy.settings.schema, connection).partitions()
+            return [one for one in found if one.state == state and not one.is_default]
+
+    return run

@@ -1,0 +1,112 @@
+"""What the documentation lists is complete."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from typing import Any, get_args, get_origin
+
+import msgspec
+import pytest
+from docpages import BLOCK, ROOT, prints
+
+from chancy_core.config.settings import NAMES, TYPES, Settings, WorkerSettings
+from chancy_core.plugins.check import SPECS
+from chancy_core.values.job import Job
+from chancy_core.values.queue import Queue
+from chancy_core.values.queuedjob import QueuedJob
+from chancy_core.worker import Stopped
+
+
+def row_of(page: str, key: str) -> str:
+    """The row of a table in a page that begins with a key."""
+    rows = re.findall(rf"^\| `{key}` .*$", (ROOT / page).read_text(), re.MULTILINE)
+    assert len(rows) == 1, f"{page} has {len(rows)} rows for {key}"
+    return rows[0]
+
+
+def bounds(hint: Any) -> list[float]:
+    """The numbers that limit a setting."""
+    found = []
+    if hasattr(hint, "__metadata__"):
+        found = [n for meta in hint.__metadata__ for n in (meta.ge, meta.le) if n is not None]
+        return found + bounds(hint.__origin__)
+    return [n for member in get_args(hint) for n in bounds(member)] if get_origin(hint) is not list else []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_documented(name: str) -> None:
+    """The page of settings has a row for each, with its default and its range as they are."""
+    table, key = NAMES[name]
+    row = row_of("docs/reference/settings.md", key)
+    default = getattr(Settings() if table == "chancy" else WorkerSettings(), key)
+    if isinstance(default, int | float) and not isinstance(default, bool):
+        assert f"| {default:,g} |" in row.replace(",", "") or f"| {default:,.0f} |" in row
+    elif default:
+        assert str(default).lower() in row
+    for bound in bounds(TYPES[table][key]):
+        assert f"{bound:,}" in row
+
+
+@pytest.mark.parametrize(("page", "struct"), [("jobs", Job), ("jobs", QueuedJob), ("queues", Queue)], ids=str)
+def test_every_field_is_documented(page: str, struct: type[msgspec.Struct]) -> None:
+    """The pages of jobs and queues have a row for each field."""
+    for field in struct.__struct_fields__:
+        row_of(f"docs/reference/{page}.md", field)
+
+
+def test_every_exit_code_is_documented() -> None:
+    """The page of workers says how each way to stop ends the process."""
+    for how in Stopped:
+        assert f"| {how.value} |" in row_of("docs/reference/workers.md", how.name)
+
+
+HOOKS = ROOT / "docs/reference/plugins.md"
+
+
+def section_of(hook: str) -> str:
+    """What the page of plugins says of a hook, under a heading with its arguments."""
+    heading = f"### `{hook}({', '.join(inspect.signature(SPECS[hook]).parameters)})`\n"
+    parts = HOOKS.read_text().split(heading)
+    assert len(parts) == 2, f"one heading, please: {heading}"
+    return re.split(r"^##+ ", parts[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize("hook", SPECS)
+def test_every_hook_is_documented(hook: str) -> None:
+    """A hook's section has its exact signature, and says when, in which transaction and what raising does."""
+    spec = SPECS[hook]
+    kind = "async def" if inspect.iscoroutinefunction(spec) else "def"
+    # The annotations are strings, and shown in quotes.
+    signature = f"{kind} {hook}{inspect.signature(spec)}".replace("'", "")
+    section = section_of(hook)
+    told = [f"```python\n{signature}\n```\n", "\n* **When:** ", "\n* **Transaction:** ", "\n* **Raising:** "]
+    for part in told:
+        assert section.count(part) == 1, part
+    assert sorted(told, key=section.index) == told
+
+
+@pytest.mark.parametrize("hook", SPECS)
+def test_every_hook_has_an_example(hook: str) -> None:
+    """A hook's section has a program that implements it, and shows what that prints; it is run above."""
+    (program,) = [code for _, title, _, code in BLOCK.findall(section_of(hook)) if title == "run"]
+    assert re.search(rf"@hookimpl\n(    @\w+\n)*    (async )?def {hook}\(self", program)
+    assert prints(program)
+
+
+def test_every_documented_hook_exists() -> None:
+    """No section is about a hook that is gone."""
+    assert set(re.findall(r"^### `(\w+)\(", HOOKS.read_text(), re.MULTILINE)) == set(SPECS)
+
+
+@pytest.mark.parametrize("hook", SPECS)
+def test_every_hook_has_a_test(hook: str) -> None:
+    """There is a test of the kernel that has the hook's name in its own."""
+    names = [
+        node.name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [name for name in names if re.match(rf"test_(.*_)?{hook}(_|$)", name)]
