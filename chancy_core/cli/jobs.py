@@ -10,6 +10,7 @@ import msgspec
 
 from chancy_core.app import Chancy
 from chancy_core.cli.ranged import Ranged
+from chancy_core.cli.showing import looked_at
 from chancy_core.cli.waiting import wait as wait_and_tell
 from chancy_core.errors import InvalidJob, JobNotFound
 from chancy_core.values.job import Job, Limit
@@ -86,7 +87,7 @@ def job(new_chancy: Callable[[], Chancy], id: str, cancel: bool, reason: str | N
             return
         found = chancy.sync_get_job(reference)
         if found is None:
-            raise JobNotFound(f"There is no job {id} in schema {chancy.settings.schema!r}.")
+            raise JobNotFound(f"There is no job {id} in {looked_at(chancy)}.")
     _show(found)
 
 

@@ -65,6 +65,14 @@ def test_an_empty_list_says_what_it_looked_at(run, query, schema):
     assert f"No worker runs in schema {schema!r} at " in run("plugins")
 
 
+def test_a_job_that_is_not_there_says_where_it_is_not(dsn, schema):
+    """It may well be in another schema."""
+    arguments = ["--dsn", dsn, "--schema", schema, "job", "01939f3c-7b1e-7c3a-8000-0123456789ab"]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 1
+    assert f"There is no job {arguments[-1]} in schema {schema!r} at " in result.output
+
+
 def test_what_was_looked_at_has_no_secrets():
     """Nor does it need the database."""
     chancy = Chancy("postgresql://me:hunter2@db.example:5433/app", schema="typo", discover=False)
