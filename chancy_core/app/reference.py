@@ -55,11 +55,13 @@ class Reference:
     __slots__ = ("_keeper", "created", "identifier")
 
     def __init__(self, identifier: uuid.UUID | str, keeper: Keeper | None = None, *, created: bool = True) -> None:
-        if isinstance(identifier, str):
+        if not isinstance(identifier, uuid.UUID):
             try:
-                identifier = uuid.UUID(identifier)
+                identifier = uuid.UUID(str(identifier))
             except ValueError:
-                raise InvalidJob(f"{identifier!r} is not the id of a job: give the text of a UUID.") from None
+                raise InvalidJob(
+                    f"{identifier!r:.80} is not the id of a job: give a UUID, or the text of a UUID."
+                ) from None
         self.identifier = identifier
         self.created = created
         self._keeper = keeper

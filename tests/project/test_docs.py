@@ -152,6 +152,7 @@ async def test_the_endpoints_answer_in_json(dsn: str, schema: str) -> None:
         async with client.AsyncClient(transport=app, base_url="http://test") as web:
             id_ = (await web.post("/reports", params={"customer": 5})).json()["id"]
             told = (await web.get(f"/reports/{id_}")).json()
+            assert (await web.get("/reports/none")).status_code == 422
             assert (await web.get("/reports/01939f3c-7b1e-7c3a-8000-0123456789ab")).status_code == 404
     assert (told["id"], told["state"], told["kwargs"]) == (id_, "pending", {"customer": 5})
 

@@ -47,6 +47,13 @@ def test_a_reference_equals_nothing_else(other):
     assert other != Reference(ID)
 
 
+@pytest.mark.parametrize("wrong", [None, 5, "", "5", b"x", [], object(), Job(func="a.b"), "x" * 500])
+def test_what_is_no_id_is_no_reference(wrong):
+    """It is refused where it is given, and not where it is looked for."""
+    with pytest.raises(InvalidJob, match="is not the id of a job: give a UUID"):
+        Reference(wrong)
+
+
 def test_a_reference_and_its_uuid_are_one_key():
     """What is equal has to hash alike; of the text, whose hash is another, `str(reference)` is the key."""
     assert hash(Reference(ID)) == hash(ID)
