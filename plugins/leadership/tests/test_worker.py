@@ -252,7 +252,7 @@ async def test_the_command_shows_who_leads(new_chancy, migrated):
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"lease_s": 0}, "lease_s is 0: give seconds from 0.5 to 3600"),
+        ({"lease_s": 0}, "lease_s is 0: give seconds from 0.5 to 3,600"),
         ({"lease_s": 4000}, "lease_s is 4000"),
         ({"lease_s": float("nan")}, "lease_s is nan"),
         ({"lease_s": "15"}, "lease_s is '15'"),
