@@ -213,7 +213,7 @@ async def test_a_schema_of_a_newer_version(chancy, new_chancy):
             lambda: Worker(opened).start(),
             opened.migrate,
         ):
-            with pytest.raises(SchemaError, match=r"version 99 of kernel, made by a newer chancy-core; .* Upgrade it"):
+            with pytest.raises(SchemaError, match=r"version 99 of kernel, made by a newer chancy-core, .* Upgrade it"):
                 await use()
     assert await tables(chancy) == {"jobs": 0, "finished_jobs": 0, "queues": 1}
 
@@ -282,7 +282,7 @@ class Unspeakable(AsyncExecutor):
 
 async def test_an_executor_with_bad_text_holds_up_nobody(chancy):
     """Outcomes that cannot be stored as they are, whoever made them, are stored without what is bad about them."""
-    await chancy.declare(Queue("odd", executor="test_bad_input.Unspeakable"))
+    await chancy.declare(Queue("odd", executor="test_bad_calls.Unspeakable"))
     async with Worker(chancy):
         values = ["good", "nul", "good", "surrogate", "good"]
         pushed = [Job.from_func(jobs.echo, kwargs={"value": value}) for value in values]

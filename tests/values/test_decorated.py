@@ -36,8 +36,8 @@ async def test_a_decorated_function_stays_what_it_was():
     assert count(1) == 3
     assert send.__doc__ == "Send a letter."
     assert send.__qualname__ == "send"
-    assert send.job == Job(func="test_job.send", queue="mail", max_attempts=5, priority=-3, meta={"team": "post"})
-    assert count.job == Job(func="test_job.count")
+    assert send.job == Job(func="test_decorated.send", queue="mail", max_attempts=5, priority=-3, meta={"team": "post"})
+    assert count.job == Job(func="test_decorated.count")
     assert Job.from_func(count) == count.job
 
 
@@ -46,7 +46,7 @@ def test_a_decorated_functions_job_is_changed_in_copies():
     before = send.job
     changed = send.job.with_kwargs(to="bob").with_priority(1)
     assert (changed.func, changed.queue, changed.kwargs, changed.priority) == (
-        "test_job.send",
+        "test_decorated.send",
         "mail",
         {"to": "bob"},
         1,

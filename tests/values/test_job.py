@@ -68,7 +68,7 @@ def test_a_job_survives_pickling():
 
 def test_from_func_names_what_can_be_imported():
     """Functions, static and class methods at the top of a module get their dotted names."""
-    assert Job.from_func(top_level, kwargs={"a": 2}) == Job(func="test_job.top_level", kwargs={"a": 2})
+    assert Job.from_func(top_level, kwargs={"a": 2}) == Job(func="jobvalues.top_level", kwargs={"a": 2})
     assert Job.from_func(Holder.static).func == "test_job.Holder.static"
     assert Job.from_func(Holder.of_class).func == "test_job.Holder.of_class"
     assert Job.from_func("a.b").func == "a.b"
