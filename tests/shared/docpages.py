@@ -10,7 +10,7 @@ import psycopg
 ROOT = Path(__file__).parents[2]
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]*)")?(?: needs="(\w+)")?\n(.*?)^```', re.DOTALL | re.MULTILINE)
