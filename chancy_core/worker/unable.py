@@ -136,7 +136,8 @@ class Unable:
             worker=self._worker,
             problem=fault.problem,
             runs=fault.times,
-            for_s=round(now - fault.found_at),
+            since_s=round(now - fault.found_at),
+            tried_again_in_s=round(max(fault.until - now, 0.0), 1),
             hint=HINT,
         )
         fault.times = 0

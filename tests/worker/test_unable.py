@@ -267,6 +267,6 @@ def test_it_is_told_with_growing_gaps(monkeypatch):
             one.found("f", "problem")
             now += 1
     told = [event for event in events if event["event"] == "function_left_alone"]
-    assert [event["for_s"] for event in told[:7]] == [0, 60, 180, 420, 900, 1860, 3780]
+    assert [event["since_s"] for event in told[:7]] == [0, 60, 180, 420, 900, 1860, 3780]
     assert [event["runs"] for event in told[:4]] == [1, 60, 120, 240]
     assert told[0]["log_level"] == "error"
