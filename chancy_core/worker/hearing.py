@@ -35,7 +35,7 @@ class Hearing:
         """What a heartbeat found."""
         parts = self._parts
         parts.lanes.declarations_seen(signs.declarations)
-        parts.lanes.ready_seen(signs.ready)
+        parts.claimers.ready_seen(signs.ready)
         if signs.due_in_s is not None:
             parts.promoter.due_in(signs.due_in_s)
         if signs.stopping:
@@ -61,11 +61,11 @@ class Hearing:
         parts = self._parts
         match notice.kind:
             case NoticeKind.READY:
-                parts.lanes.wake(notice.name, below_floors=False)
+                parts.claimers.wake(notice.name, below_floors=False)
             case NoticeKind.BACK:
-                parts.lanes.wake(notice.name, below_floors=True)
+                parts.claimers.wake(notice.name, below_floors=True)
             case NoticeKind.ROOM:
-                parts.lanes.place_freed(notice.name, within_s=ROOM_SPREAD_S)
+                parts.claimers.place_freed(notice.name, within_s=ROOM_SPREAD_S)
             case NoticeKind.DUE:
                 parts.promoter.ring()
             case NoticeKind.ENDED:
@@ -85,4 +85,4 @@ class Hearing:
             parts.promoter.ring()
             parts.canceller.ring()
             parts.deliverer.ring()
-            parts.lanes.wake_all()
+            parts.claimers.wake_all()

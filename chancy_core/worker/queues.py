@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
@@ -18,9 +17,9 @@ from chancy_core.store.queues import look_at_queues
 from chancy_core.store.session import WorkerConnection
 from chancy_core.values.queue import Queue, QueueState
 from chancy_core.values.workerinfo import UnableStatus
-from chancy_core.worker.claim import Claimer
+from chancy_core.worker.claimers import Claimers
 from chancy_core.worker.deciding import Policy
-from chancy_core.worker.duty import Alarm, keep
+from chancy_core.worker.duty import Alarm
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.starting import Starters, serves_alike
@@ -41,7 +40,7 @@ class Lanes:
         finisher: takes the outcomes.
         policy: by which it is decided what becomes of their jobs.
         executor_settings: makes the settings of a lane's executor.
-        claimer: makes the claimer of a lane.
+        claimers: claim into the lanes.
         enforced: the limits that plugins enforce here; queues with other ones are not served.
     """
 
@@ -55,7 +54,7 @@ class Lanes:
         finisher: Finisher,
         policy: Policy,
         executor_settings: Callable[[int], ExecutorSettings],
-        claimer: Callable[[Lane], Claimer],
+        claimers: Claimers,
         enforced: frozenset[str],
     ) -> None:
         self._store = store
@@ -64,7 +63,7 @@ class Lanes:
         self._concurrency = concurrency
         self._finisher = finisher
         self._policy = policy
-        self._claimer = claimer
+        self._claimers = claimers
         self._enforced = enforced
         #: The queues, served here or not, that have a `global_concurrency`.
         self.globally_limited: frozenset[str] = frozenset()
@@ -73,10 +72,6 @@ class Lanes:
         # What the heartbeat last knew the declarations by.
         self._declarations: int | None = None
         self._lanes: dict[str, Lane] = {}
-        self._claimers: dict[str, Claimer] = {}
-        self._claiming: dict[str, asyncio.Task[None]] = {}
-        # Cancelled, but a claim may be in flight, whose jobs still come into the lane.
-        self._leaving: dict[str, asyncio.Task[None]] = {}
         # Not claimed from any more, but jobs of it still run here.
         self._ending: dict[str, asyncio.Task[None]] = {}
         # Why each queue that cannot be served is not, now and at the look before.
@@ -107,19 +102,6 @@ class Lanes:
         """The functions that this worker cannot run for now."""
         return [one for lane in self._lanes.values() if lane.unable for one in lane.unable.status()]
 
-    @property
-    def claimed_from(self) -> list[str]:
-        """The queues that are claimed from now."""
-        return list(self._claimers)
-
-    @property
-    def failing_s(self) -> float:
-        """For how long no claim from any queue has succeeded, for another reason than weather; in seconds."""
-        since = [claimer.failing_since for claimer in self._claimers.values()]
-        if not since or None in since:
-            return 0.0
-        return time.monotonic() - max(moment for moment in since if moment is not None)
-
     def ring(self) -> None:
         """Look at the declarations now."""
         self._alarm.ring()
@@ -129,31 +111,6 @@ class Lanes:
         if declarations != self._declarations:
             self._declarations = declarations
             self.ring()
-
-    def ready_seen(self, ready: Collection[str]) -> None:
-        """It was looked whether the queues have jobs, and these do."""
-        for queue, claimer in self._claimers.items():
-            if queue in ready:
-                claimer.wake(below_floors=True)
-            else:
-                claimer.nothing_waits()
-
-    def wake(self, queue: str, *, below_floors: bool) -> None:
-        """Let a queue's claimer look for jobs now."""
-        claimer = self._claimers.get(queue)
-        if claimer is not None:
-            claimer.wake(below_floors=below_floors)
-
-    def place_freed(self, queue: str, *, within_s: float = 0.0) -> None:
-        """A job of a queue ended somewhere: let its claimer look soon, if it waits for that."""
-        claimer = self._claimers.get(queue)
-        if claimer is not None:
-            claimer.place_freed(within_s=within_s)
-
-    def wake_all(self) -> None:
-        """Let every claimer look for jobs now, wherever they may be."""
-        for queue in self._claimers:
-            self.wake(queue, below_floors=True)
 
     async def run(self) -> None:
         """Follow the declarations, for ever."""
@@ -181,10 +138,11 @@ class Lanes:
         await self._start_executors(active)
         for queue in active:
             self._serve(queue)
-        for name in list(self._claiming):
+        for name in self._claimers.queues:
             declared = served.get(name)
             if declared is None or declared.state is not QueueState.ACTIVE:
-                self._stop_claiming(name)
+                # It may be resumed before the last claim is over, so that is a reason to look.
+                self._claimers.stop(name, left=self.ring)
                 log.info("queue_left", queue=name, state="paused" if declared else "not served any more")
         await self._close_idle_lanes()
 
@@ -214,12 +172,9 @@ class Lanes:
             log.info("queue_changed", queue=queue.name, concurrency=concurrency)
         elif lane.queue != queue:
             lane.reshape(queue, concurrency, None)
-            self.wake(queue.name, below_floors=True)
-        if queue.name not in self._claiming and queue.name not in self._leaving:
-            claimer = self._claimers[queue.name] = self._claimer(lane)
-            self._claiming[queue.name] = asyncio.create_task(
-                keep(f"claim {queue.name}", claimer.run), name=f"chancy.claim.{queue.name}"
-            )
+            self._claimers.wake(queue.name, below_floors=True)
+        if not self._claimers.knows(queue.name):
+            self._claimers.start(queue.name, lane)
             log.info("queue_served", queue=queue.name, concurrency=concurrency)
 
     def _is_served(self, queue: Queue) -> bool:
@@ -239,20 +194,9 @@ class Lanes:
             details = {} if isinstance(error, InvalidQueue) else {"exc_info": error}
             log.error("queue_not_served", queue=name, error=str(error) or type(error).__name__, **details)
 
-    def _stop_claiming(self, name: str) -> None:
-        task = self._leaving[name] = self._claiming.pop(name)
-        self._claimers.pop(name, None)
-        task.cancel()
-        task.add_done_callback(lambda _: self._left(name))
-
-    def _left(self, name: str) -> None:
-        del self._leaving[name]
-        # The queue may have been resumed meanwhile.
-        self._alarm.ring()
-
     async def _close_idle_lanes(self) -> None:
         for name, lane in list(self._lanes.items()):
-            if name in self._claiming or name in self._leaving:
+            if self._claimers.knows(name):
                 continue
             if not lane.running:
                 del self._lanes[name]
@@ -267,10 +211,9 @@ class Lanes:
 
     async def stop_claiming(self) -> None:
         """Claim nothing more; waits for claims in flight. Jobs that have a slot are run, the others handed back."""
-        for name in list(self._claiming):
-            self._stop_claiming(name)
-        if self._leaving:
-            await asyncio.wait(self._leaving.values())
+        for name in self._claimers.queues:
+            self._claimers.stop(name, left=self.ring)
+        await self._claimers.left()
         for lane in self._lanes.values():
             lane.give_back(StopReason.SHUTDOWN.value)
 

@@ -19,6 +19,7 @@ from chancy_core.worker import record
 from chancy_core.worker.audit import Auditor
 from chancy_core.worker.cancel import Canceller
 from chancy_core.worker.claim import Claimer
+from chancy_core.worker.claimers import Claimers
 from chancy_core.worker.deciding import Policy
 from chancy_core.worker.deliver import Deliverer
 from chancy_core.worker.finish import Finisher
@@ -95,6 +96,7 @@ class Parts:
             unheard=self.deliverer.left,
         )
         self.progress: Final = ProgressWriter(store, claims)
+        self.claimers: Final = Claimers(self._claimer)
         self.lanes: Final = Lanes(
             store,
             claims,
@@ -105,10 +107,10 @@ class Parts:
                 worker.name, chancy.settings.worker.unrunnable_for_s, chancy.plugins.on_failure, tell=report_failure
             ),
             executor_settings=self._executor_settings,
-            claimer=self._claimer,
+            claimers=self.claimers,
             enforced=chancy.plugins.enforced,
         )
-        self.places: Final = FreedPlaces(store, claims, lambda: self.lanes.globally_limited, self.lanes.place_freed)
+        self.places: Final = FreedPlaces(store, claims, lambda: self.lanes.globally_limited, self.claimers.place_freed)
         self.auditor: Final = Auditor(worker.name, store, claims, self.known_runs, self._not_ours, hear)
         self.canceller: Final = Canceller(worker.name, store, claims, self.lanes.cancel)
         self.standby: Final = Standby(
@@ -127,7 +129,7 @@ class Parts:
             claims,
             self.lease,
             self.standby,
-            queues=lambda: self.lanes.claimed_from,
+            queues=lambda: self.claimers.queues,
             busy=lambda: self.lanes.busy,
             listening=lambda: chancy.plugins.listening,
             found=self.hearing.found,
@@ -135,7 +137,7 @@ class Parts:
         )
         self.rescuer: Final = Rescuer(worker.name, store, claims, self.lease, hear, self.heartbeat.beat)
         self.vitals: Final = Vitals(
-            [claims, self.writes], self.finisher, self.lease, lambda: self.lanes.failing_s, give_up
+            [claims, self.writes], self.finisher, self.lease, lambda: self.claimers.failing_s, give_up
         )
         self.watchdog: Final = Watchdog(self.job_of)
 

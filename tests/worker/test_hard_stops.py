@@ -76,7 +76,7 @@ async def test_a_stop_while_a_claim_hangs_ends_and_loses_no_job(chancy, query, r
         relay.stall("chancy claim", directions=["down"], new=False)
         references = await chancy.push_many([Job.from_func(jobs.noop)] * 5)
         # The notification is held back as well.
-        worker._parts.lanes.wake_all()
+        worker._parts.claimers.wake_all()
         await until(lambda: query("SELECT count(*) FROM {s}.jobs WHERE state = 'running'") == [(5,)], PATIENCE_S)
         assert await asyncio.wait_for(worker.stop(), PATIENCE_S) is Stopped.DRAINED
     assert {(job.state, job.attempts) for job in await chancy.get_jobs(references)} == {("pending", 0)}

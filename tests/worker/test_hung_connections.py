@@ -53,7 +53,7 @@ async def test_jobs_of_a_claim_that_hung_do_not_wait_for_ever(chancy, query, rel
         relay.stall("chancy claim", directions=["down"], new=False)
         references = await chancy.push_many([Job.from_func(jobs.noop)] * 5)
         # The notification is held back as well.
-        worker._parts.lanes.wake_all()
+        worker._parts.claimers.wake_all()
         finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
     assert {(job.state, job.attempts) for job in finished} == {("succeeded", 1)}
 

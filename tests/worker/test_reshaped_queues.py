@@ -130,7 +130,7 @@ async def test_a_running_worker_resumes_by_itself(chancy, monkeypatch):
         await chancy.pause_queue("default", resume_at=moment)
         paused = await chancy.get_queue("default")
         assert (paused.state, paused.resume_at) == ("paused", moment)
-        await until(lambda: not worker._parts.lanes._claiming)
+        await until(lambda: not worker._parts.claimers.queues)
         job = await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
     assert job.started_at >= moment
     resumed = await chancy.get_queue("default")
@@ -152,7 +152,7 @@ async def test_a_queue_resumes_by_the_clock_of_the_database(chancy, monkeypatch)
     async with Worker(chancy) as worker:
         await until(lambda: worker._parts.lanes._declarations is not None)
         await chancy.pause_queue("default", resume_at=datetime.now(UTC) + timedelta(seconds=5))
-        await until(lambda: not worker._parts.lanes._claiming)
+        await until(lambda: not worker._parts.claimers.queues)
         await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
 
 
@@ -191,7 +191,7 @@ async def test_changed_tags_take_a_queue_from_one_worker_to_another(chancy, monk
         old = await chancy.push("q", Job(func="hard_jobs.until_gate"))
         await until(lambda: left.running == 1)
         await chancy.declare(Queue("q", tags=["right"]), upsert=True)
-        await until(lambda: "q" not in left._parts.lanes._claiming and "q" in right._parts.lanes._claiming)
+        await until(lambda: "q" not in left._parts.claimers.queues and "q" in right._parts.claimers.queues)
         new = await chancy.push("q", ECHO)
         assert (await new.wait(timeout=WITHIN_S)).worker == right.name
         hard_jobs.gate.set()
@@ -201,10 +201,10 @@ async def test_changed_tags_take_a_queue_from_one_worker_to_another(chancy, monk
 
 async def test_executor_options_reach_the_executor(chancy):
     """Options are passed to the executor, and changed ones to a new executor while the worker runs."""
-    await chancy.declare(Queue("q", executor="test_queues.Prefixing", executor_options={"prefix": "a"}))
+    await chancy.declare(Queue("q", executor="test_reshaped_queues.Prefixing", executor_options={"prefix": "a"}))
     async with Worker(chancy) as worker:
         assert (await (await chancy.push("q", ECHO)).wait(timeout=WITHIN_S)).note == "a"
-        changed = Queue("q", executor="test_queues.Prefixing", executor_options={"prefix": "b"})
+        changed = Queue("q", executor="test_reshaped_queues.Prefixing", executor_options={"prefix": "b"})
         await chancy.declare(changed, upsert=True)
         await until(lambda: worker._parts.lanes.lanes["q"].queue == changed)
         assert (await (await chancy.push("q", ECHO)).wait(timeout=WITHIN_S)).note == "b"
