@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 from chancy.plugin import Tick, log
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.expression import Expression, parse
+from chancy_cron.fires import FireStore
 from chancy_cron.store import Connection, CronStore, Row, utc
 from chancy_cron.times import fire_times, zone
 
@@ -74,15 +75,17 @@ class ClockWatch:
             return
         self._look_at = time.monotonic() + LOOK_S
         async with tick.connection() as connection:
-            while await self._look(CronStore(tick.schema, connection), connection) and went_back:
+            while await self._look(tick.schema, connection) and went_back:
                 pass
 
-    async def _look(self, store: CronStore, connection: Connection) -> bool:
+    async def _look(self, schema: str, connection: Connection) -> bool:
         """Look at some schedules. Returns whether there are more."""
-        rows = await store.list_ahead(self._after, ahead_s=LOOK_S, retry_s=RETRY_S, limit=AT_ONCE)
+        rows = await CronStore(schema, connection).list_ahead(
+            self._after, ahead_s=LOOK_S, retry_s=RETRY_S, limit=AT_ONCE
+        )
         for row in rows:
             if not self._is_right(row):
-                await _bring_forward(store, connection, row["name"])
+                await _bring_forward(schema, connection, row["name"])
         more = len(rows) == AT_ONCE
         self._after = rows[-1]["name"] if more else START
         if len(self._right) > 2 * AT_ONCE and not more:
@@ -116,7 +119,8 @@ def _may_be_right(row: Row, now: datetime) -> bool:
     return found is None or (row["next_at"] is not None and utc(row["next_at"]) <= found)
 
 
-async def _bring_forward(store: CronStore, connection: Connection, name: str) -> None:
+async def _bring_forward(schema: str, connection: Connection, name: str) -> None:
+    store, fires = CronStore(schema, connection), FireStore(schema, connection)
     async with connection.transaction():
         await store.set_lock_timeout(LOCK_WITHIN_S)
         row = await store.lock_row(name)
@@ -124,7 +128,7 @@ async def _bring_forward(store: CronStore, connection: Connection, name: str) ->
         if row["paused"]:
             return
         try:
-            proper = await _proper(store, row, now)
+            proper = await _proper(fires, row, now)
         except InvalidSchedule:
             return
         was = None if row["next_at"] is None else utc(row["next_at"])
@@ -133,7 +137,7 @@ async def _bring_forward(store: CronStore, connection: Connection, name: str) ->
             await store.set_next(name, was)
             return
         if proper.forget:
-            await store.forget_fires_ahead(name, now)
+            await fires.forget_ahead(name, now)
         await store.set_next(name, proper.next_at)
     log.warning(
         "schedule_brought_forward",
@@ -144,13 +148,13 @@ async def _bring_forward(store: CronStore, connection: Connection, name: str) ->
     )
 
 
-async def _proper(store: CronStore, row: Row, now: datetime) -> Proper:
+async def _proper(fires: FireStore, row: Row, now: datetime) -> Proper:
     expression, where = parse(row["cron"]), zone(row["timezone"])
     fired_at = None if row["last_fired_at"] is None else utc(row["last_fired_at"])
     if expression.fixed:
         forget = fired_at is not None and fired_at > now + CORRECTION
         return Proper(next(fire_times(expression, where, after_fired(expression, now, fired_at)), None), forget)
-    fired = await store.get_fires_ahead(row["name"], now)
+    fired = await fires.get_ahead(row["name"], now)
     for moment in takewhile(lambda moment: moment <= now + PATIENCE, fire_times(expression, where, now)):
         if moment not in fired:
             return Proper(moment, forget=False)

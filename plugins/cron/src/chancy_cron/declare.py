@@ -9,6 +9,7 @@ from chancy import Chancy, ChancyError
 from chancy.plugin import log, with_connection
 from chancy_cron.errors import InvalidSchedule, ScheduleNotFound
 from chancy_cron.expression import parse
+from chancy_cron.fires import FireStore
 from chancy_cron.loaded import check
 from chancy_cron.runnable import check_functions
 from chancy_cron.sameness import check_same, differences
@@ -96,7 +97,7 @@ async def declare_settings(chancy: Chancy, schedules: Sequence[Schedule], owner:
                 _tell_replaced(there.get(schedule.name), schedule)
                 await store.declare(schedule, next_time(schedule, now), source="toml", owner=owner)
             removed = await store.remove_undeclared(owner, [schedule.name for schedule in schedules])
-        await store.forget_orphans()
+        await FireStore(chancy.settings.schema, connection).forget_orphans()
         return removed
 
     removed = await with_connection(chancy.pool, once)

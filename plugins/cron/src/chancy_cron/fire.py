@@ -14,9 +14,10 @@ from chancy import Job, Reference
 from chancy.plugin import Tick, is_outage, log, text_of
 from chancy_cron.clock import after_fired
 from chancy_cron.expression import parse
+from chancy_cron.fires import Advanced, FireStore
 from chancy_cron.missed import to_fire
 from chancy_cron.schedule import MISSED_MAX_LIMIT, StoredSchedule
-from chancy_cron.store import Advanced, Connection, CronStore, Row, stored, utc
+from chancy_cron.store import Connection, Row, stored, utc
 from chancy_cron.times import fire_times, zone
 
 Push = Callable[..., Awaitable[Reference]]
@@ -41,10 +42,10 @@ async def fire_due(tick: Tick, *, late_s: float, keep_fires: int) -> int:
     """Fire every schedule that is due and that no other worker fires just now. Returns how many jobs were pushed."""
     total = 0
     async with tick.connection() as connection:
-        store = CronStore(tick.schema, connection)
-        while await store.any_due():
+        fires = FireStore(tick.schema, connection)
+        while await fires.any_due():
             async with connection.transaction():
-                full, pushed = await _fire_batch(store, connection, tick.push, late_s, keep_fires)
+                full, pushed = await _fire_batch(fires, connection, tick.push, late_s, keep_fires)
             total += pushed
             if not full:
                 # What is still due is fired by another worker just now.
@@ -53,13 +54,13 @@ async def fire_due(tick: Tick, *, late_s: float, keep_fires: int) -> int:
 
 
 async def _fire_batch(
-    store: CronStore, connection: Connection, push: Push, late_s: float, keep_fires: int
+    fires: FireStore, connection: Connection, push: Push, late_s: float, keep_fires: int
 ) -> tuple[bool, int]:
     """Fire up to a batch of schedules. Returns whether there may be more, and how many jobs were pushed."""
-    rows = await store.lock_due(BATCH)
+    rows = await fires.lock_due(BATCH)
     if not rows:
         return False, 0
-    await store.set_lock_timeout(LOCK_WITHIN_S)
+    await fires.set_lock_timeout(LOCK_WITHIN_S)
     pushed = 0
     done: list[Advanced] = []
     enough_at = time.monotonic() + TAKES_ON_FOR_S
@@ -68,7 +69,7 @@ async def _fire_batch(
         try:
             # A savepoint for each: a schedule that cannot be fired takes nothing away from the others.
             async with connection.transaction():
-                advanced, count = await _fire(store, connection, push, row, late_s)
+                advanced, count = await _fire(fires, connection, push, row, late_s)
         except (
             psycopg.errors.LockNotAvailable,
             psycopg.errors.QueryCanceled,
@@ -85,15 +86,15 @@ async def _fire_batch(
         if pushed >= JOBS_MAX or time.monotonic() >= enough_at:
             break
     if done:
-        await store.set_lock_timeout(0)
-        await store.advance(done)
-        await store.forget_fires([one.name for one in done if one.last_fired_at], keep_fires)
+        await fires.set_lock_timeout(0)
+        await fires.advance(done)
+        await fires.forget([one.name for one in done if one.last_fired_at], keep_fires)
     if pushed:
         log.info("schedules_fired", schedules=len(done), jobs=pushed)
     return len(rows) == BATCH or len(done) < len(rows), pushed
 
 
-async def _fire(store: CronStore, connection: Connection, push: Push, row: Row, late_s: float) -> tuple[Advanced, int]:
+async def _fire(fires: FireStore, connection: Connection, push: Push, row: Row, late_s: float) -> tuple[Advanced, int]:
     schedule, now = stored(row), utc(row["now"])
     expression, where = parse(schedule.cron), zone(schedule.timezone)
     next_at = next(fire_times(expression, where, after_fired(expression, now, schedule.last_fired_at)), None)
@@ -117,7 +118,7 @@ async def _fire(store: CronStore, connection: Connection, push: Push, row: Row, 
             missed=schedule.missed.value,
             fired_now=len(times),
         )
-    fresh = await store.record_fires(schedule.name, times) if times else []
+    fresh = await fires.record(schedule.name, times) if times else []
     job_id, pushed = None, 0
     for fire_at in fresh:
         reference = await push(job_for(schedule, fire_at), connection=connection)

@@ -1,11 +1,11 @@
-"""The plugin's statements, on a connection that the caller holds."""
+"""The statements of schedules: declared, read, changed; those of firing are in fires.py."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import psycopg
@@ -20,19 +20,8 @@ Row = dict[str, Any]
 Connection = psycopg.AsyncConnection[Any]
 
 
-class Advanced(NamedTuple):
-    """What became of a schedule that was due; the columns of `advance_schedules`."""
-
-    name: str
-    next_at: datetime | None
-    wake_at: datetime | None
-    last_fired_at: datetime | None = None
-    last_job: str | None = None
-    last_error: str | None = None
-
-
-class CronStore:
-    """The statements in one schema."""
+class SchemaConnection:
+    """A connection that the caller holds, and the schema that its statements are about."""
 
     def __init__(self, schema: str, connection: Connection) -> None:
         self._schema = schema
@@ -43,29 +32,16 @@ class CronStore:
         ((now,),) = (row.values() for row in await self._rows("now"))
         return utc(now)
 
-    # -- firing ----------------------------------------------------------------------------
+    async def set_lock_timeout(self, seconds: float) -> None:
+        """For the rest of the transaction, how long to wait for a lock; 0: for ever."""
+        await self._rows("set_lock_timeout", lock_ms=str(int(seconds * 1000)))
 
-    async def any_due(self) -> bool:
-        """Whether any schedule is due."""
-        ((due,),) = (row.values() for row in await self._rows("any_due"))
-        return bool(due)
+    async def _rows(self, query: str, /, **params: Any) -> list[Row]:
+        return await SQL.dicts(self._connection, self._schema, query, **params)
 
-    async def lock_due(self, limit: int) -> list[Row]:
-        """Schedules that are due, locked."""
-        return await self._rows("lock_due", limit=limit)
 
-    async def record_fires(self, name: str, times: Sequence[datetime]) -> list[datetime]:
-        """Record fires. Returns those that had not been recorded before."""
-        return [utc(row["fire_at"]) for row in await self._rows("record_fires", name=name, times=list(times))]
-
-    async def advance(self, done: Sequence[Advanced]) -> None:
-        """Write what became of schedules."""
-        columns = zip(*done, strict=True)
-        await self._rows("advance_schedules", **dict(zip(Advanced._fields, map(list, columns), strict=True)))
-
-    async def forget_fires(self, names: Sequence[str], keep: int) -> None:
-        """Delete all but the latest fires of these schedules."""
-        await self._rows("forget_fires", names=list(names), keep=keep)
+class CronStore(SchemaConnection):
+    """The schedules."""
 
     # -- declaring -------------------------------------------------------------------------
 
@@ -93,10 +69,6 @@ class CronStore:
             raise await self._not_found(name)
         source: str = rows[0]["source"]
         return source
-
-    async def forget_orphans(self) -> None:
-        """Delete old fires of schedules that are gone."""
-        await self._rows("forget_orphans")
 
     # -- one or all ------------------------------------------------------------------------
 
@@ -130,27 +102,15 @@ class CronStore:
             raise await self._not_found(name)
         return rows[0]
 
-    # -- a clock that was set back -----------------------------------------------------------
+    # -- when a schedule is next -------------------------------------------------------------
 
     async def list_ahead(self, after: str, *, ahead_s: float, retry_s: float, limit: int) -> list[Row]:
         """Schedules whose next look lies ahead, by name."""
         return await self._rows("list_ahead", after=after, ahead_s=ahead_s, retry_s=retry_s, limit=limit)
 
-    async def get_fires_ahead(self, name: str, after: datetime) -> set[datetime]:
-        """The times of a schedule after a moment that have been fired."""
-        return {utc(row["fire_at"]) for row in await self._rows("get_fires_ahead", name=name, after=after)}
-
-    async def forget_fires_ahead(self, name: str, after: datetime) -> None:
-        """Forget them."""
-        await self._rows("forget_fires_ahead", name=name, after=after)
-
     async def set_next(self, name: str, next_at: datetime | None) -> None:
         """Set the next time of a schedule that is locked."""
         await self._rows("set_next", name=name, next_at=next_at)
-
-    async def set_lock_timeout(self, seconds: float) -> None:
-        """For the rest of the transaction, how long to wait for a lock; 0: for ever."""
-        await self._rows("set_lock_timeout", lock_ms=str(int(seconds * 1000)))
 
     async def set_paused(self, name: str, *, paused: bool, next_at: datetime | None) -> None:
         """Pause a schedule, or resume it."""
@@ -159,9 +119,6 @@ class CronStore:
     async def _not_found(self, name: str) -> ScheduleNotFound:
         known = [row["name"] for row in await self._rows("get_schedules", name=None)]
         return ScheduleNotFound(f"There is no schedule {name!r} in schema {self._schema!r}.{nearest(name, known)}")
-
-    async def _rows(self, query: str, /, **params: Any) -> list[Row]:
-        return await SQL.dicts(self._connection, self._schema, query, **params)
 
 
 def stored(row: Row) -> StoredSchedule:

@@ -1,0 +1,58 @@
+"""The statements of firing: which schedules are due, and which of their times have been fired."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from chancy_cron.store import Row, SchemaConnection, utc
+
+
+class Advanced(NamedTuple):
+    """What became of a schedule that was due; the columns of `advance_schedules`."""
+
+    name: str
+    next_at: datetime | None
+    wake_at: datetime | None
+    last_fired_at: datetime | None = None
+    last_job: str | None = None
+    last_error: str | None = None
+
+
+class FireStore(SchemaConnection):
+    """What is due, and what was fired."""
+
+    async def any_due(self) -> bool:
+        """Whether any schedule is due."""
+        ((due,),) = (row.values() for row in await self._rows("any_due"))
+        return bool(due)
+
+    async def lock_due(self, limit: int) -> list[Row]:
+        """Schedules that are due, locked."""
+        return await self._rows("lock_due", limit=limit)
+
+    async def record(self, name: str, times: Sequence[datetime]) -> list[datetime]:
+        """Record fires. Returns those that had not been recorded before."""
+        return [utc(row["fire_at"]) for row in await self._rows("record_fires", name=name, times=list(times))]
+
+    async def advance(self, done: Sequence[Advanced]) -> None:
+        """Write what became of schedules."""
+        columns = zip(*done, strict=True)
+        await self._rows("advance_schedules", **dict(zip(Advanced._fields, map(list, columns), strict=True)))
+
+    async def forget(self, names: Sequence[str], keep: int) -> None:
+        """Delete all but the latest fires of these schedules."""
+        await self._rows("forget_fires", names=list(names), keep=keep)
+
+    async def forget_orphans(self) -> None:
+        """Delete old fires of schedules that are gone."""
+        await self._rows("forget_orphans")
+
+    async def get_ahead(self, name: str, after: datetime) -> set[datetime]:
+        """The times of a schedule after a moment that have been fired: the clock was set back since."""
+        return {utc(row["fire_at"]) for row in await self._rows("get_fires_ahead", name=name, after=after)}
+
+    async def forget_ahead(self, name: str, after: datetime) -> None:
+        """Forget them."""
+        await self._rows("forget_fires_ahead", name=name, after=after)
