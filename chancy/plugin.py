@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 from chancy._lazy import lazily
 
 if TYPE_CHECKING:
+    from chancy_core.cli.ranged import Ranged
     from chancy_core.cli.showing import looked_at, show_table
     from chancy_core.errors import nearest
     from chancy_core.hookspecs import hookimpl
@@ -28,12 +29,17 @@ if TYPE_CHECKING:
     from chancy_core.store.weather import text_of
     from chancy_core.values.durations import duration_s, duration_text
     from chancy_core.values.raised import Raised
+    from chancy_core.values.ranges import MAX_ATTEMPTS, PRIORITY, Range
 
 __all__ = [
+    "MAX_ATTEMPTS",
+    "PRIORITY",
     "Budget",
     "Migration",
     "Plugin",
     "Raised",
+    "Range",
+    "Ranged",
     "Statements",
     "Tick",
     "answering_within",
@@ -58,6 +64,7 @@ __all__ = [
 
 # The same as above, for Python; a test holds them together.
 _HOMES: Final = {
+    "chancy_core.cli.ranged": ("Ranged",),
     "chancy_core.cli.showing": ("looked_at", "show_table"),
     "chancy_core.errors": ("nearest",),
     "chancy_core.hookspecs": ("hookimpl",),
@@ -81,6 +88,7 @@ _HOMES: Final = {
     "chancy_core.store.weather": ("text_of",),
     "chancy_core.values.durations": ("duration_s", "duration_text"),
     "chancy_core.values.raised": ("Raised",),
+    "chancy_core.values.ranges": ("MAX_ATTEMPTS", "PRIORITY", "Range"),
 }
 
 if not TYPE_CHECKING:  # where it would make any name a good one

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from chancy import Chancy
+from chancy.plugin import Ranged
 from chancy_cron import Cron, InvalidSchedule, ScheduleNotFound
 from chancy_cron.commands import cron
 
@@ -66,3 +67,35 @@ def test_mistakes_are_told(run):
         run("add", "s", "@daily", "a.b", "--kwargs", "[1]")
     with pytest.raises(ScheduleNotFound, match="There is no schedule 's'"):
         run("pause", "s")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--priority", "2147483648", "a whole number from -2,147,483,648 to 2,147,483,647"),
+        ("--max-attempts", "0", "a whole number from 1 to 2,147,483,647"),
+        ("--missed-max", "10001", "a whole number from 1 to 10,000"),
+        ("--jitter", "nan", "seconds from 0 to 86,400 (a day)"),
+        ("--jitter", "86400.5", "seconds from 0 to 86,400 (a day)"),
+    ],
+)
+def test_a_number_out_of_range_is_told_with_its_option(option, value, told):
+    """Before anything is asked of the database; and the range is that of the schedule, or of its job."""
+    result = CliRunner().invoke(cron, ["add", "s", "@daily", "a.b", f"{option}={value}"], obj=None)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}': '{value}': give {told}." in result.output
+
+
+def test_every_option_that_is_a_number_has_a_range():
+    """An option that takes any number would be an error deep inside, or none."""
+    numbers = {
+        (command.name, option.name)
+        for command in cron.commands.values()
+        for option in command.params
+        if isinstance(option.type, Ranged)
+    }
+    assert numbers == {
+        ("add", "priority"), ("add", "max_attempts"), ("add", "missed_max"), ("add", "jitter_s"), ("next", "count"),
+    }  # fmt: skip
+    left = {option.type.name for command in cron.commands.values() for option in command.params}
+    assert not left & {"integer", "float", "integer range", "float range"}

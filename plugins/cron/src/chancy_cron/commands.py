@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 import msgspec
@@ -13,14 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from chancy import Chancy, Job
-from chancy.plugin import looked_at, show_table
+from chancy.plugin import MAX_ATTEMPTS, PRIORITY, Range, Ranged, looked_at, show_table
 from chancy_cron import manage
 from chancy_cron.declare import declare
 from chancy_cron.errors import InvalidSchedule
-from chancy_cron.schedule import Missed, Schedule, StoredSchedule
+from chancy_cron.schedule import JITTER_S, MISSED_MAX, Missed, Schedule, StoredSchedule
 from chancy_cron.times import zone
 
 T = TypeVar("T")
+
+# More next times than that nobody reads.
+TIMES: Final = Range(1, 1000, "a whole number", whole=True)
 
 NewChancy = Callable[[], Chancy]
 
@@ -58,11 +61,15 @@ async def _read(chancy: Chancy) -> tuple[list[StoredSchedule], dict[str, str], s
 @click.option("--queue", default="default", show_default=True)
 @click.option("--timezone", default="UTC", show_default=True, help="Such as Europe/Berlin.")
 @click.option("--missed", type=click.Choice([kind.value for kind in Missed]), default="once", show_default=True)
-@click.option("--missed-max", type=int, default=100, show_default=True, help="For --missed all: how many at most.")
-@click.option("--jitter", "jitter_s", type=float, default=0.0, help="Start up to so many seconds later, at random.")
+@click.option(
+    "--missed-max", type=Ranged(MISSED_MAX), default=100, show_default=True, help="For --missed all: how many at most."
+)
+@click.option(
+    "--jitter", "jitter_s", type=Ranged(JITTER_S), default=0.0, help="Start up to so many seconds later, at random."
+)
 @click.option("--no-overlap", is_flag=True, help="No new job while the one before is not finished.")
-@click.option("--priority", type=int, default=0, help="Lower runs first.")
-@click.option("--max-attempts", type=int, default=1, show_default=True)
+@click.option("--priority", type=Ranged(PRIORITY), default=0, help="Lower runs first.")
+@click.option("--max-attempts", type=Ranged(MAX_ATTEMPTS), default=1, show_default=True)
 @click.option("--strict", is_flag=True, help="Refuse a function that cannot be run here, instead of warning.")
 @click.pass_obj
 def add(
@@ -141,7 +148,7 @@ def run_now(new_chancy: NewChancy, name: str) -> None:
 
 @cron.command("next")
 @click.argument("name")
-@click.option("-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many.")
+@click.option("-n", "count", type=Ranged(TIMES), default=5, show_default=True, help="How many.")
 @click.pass_obj
 def next_(new_chancy: NewChancy, name: str, count: int) -> None:
     """The next times of the schedule NAME, in its time zone."""

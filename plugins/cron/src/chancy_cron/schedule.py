@@ -9,15 +9,16 @@ from typing import Any, Final
 import msgspec
 
 from chancy import Job
-from chancy.plugin import check_json, check_seconds, check_text, check_whole
+from chancy.plugin import Range, check_json, check_seconds, check_text, check_whole
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.expression import parse
 from chancy_cron.times import zone, zone_name
 
 NAME_LENGTH_MAX: Final = 200
 MISSED_MAX_LIMIT: Final = 10_000
-# A day: a jitter that is longer is a slip of the unit.
-JITTER_MAX_S: Final = 86_400
+MISSED_MAX: Final = Range(1, MISSED_MAX_LIMIT, "a whole number", whole=True)
+# A jitter that is longer is a slip of the unit.
+JITTER_S: Final = Range(0, 86_400, "seconds", note="a day")
 
 
 class Missed(StrEnum):
@@ -82,7 +83,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "queue", self.job.queue)
 
     def _check_numbers(self) -> None:
-        check_seconds("jitter_s", self.jitter_s, 0, JITTER_MAX_S, error=InvalidSchedule)
+        check_seconds("jitter_s", self.jitter_s, JITTER_S.low, JITTER_S.high, error=InvalidSchedule)
         check_whole("missed_max", self.missed_max, 1, MISSED_MAX_LIMIT, error=InvalidSchedule)
 
 
