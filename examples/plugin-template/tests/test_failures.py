@@ -1,4 +1,9 @@
-"""Failures are written down, together with the outcome."""
+"""Failures are written down, exactly once, however they came about."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
 
 import pytest
 from chancy import Backoff, Job, Queue, State, Worker
@@ -12,6 +17,23 @@ async def work():
 
 async def fail(*, why):
     raise LookupError(why)
+
+
+async def vanish():
+    os._exit(1)
+
+
+# A worker in a process of its own, until that ends.
+WORKER = """
+import asyncio, sys
+from chancy import Chancy, Worker
+
+async def main():
+    async with Chancy(sys.argv[1], schema=sys.argv[2], discover=False) as chancy, Worker(chancy, lease_s=1) as worker:
+        await worker.wait_for_shutdown()
+
+asyncio.run(main())
+"""
 
 
 async def finished(chancy, *jobs):
@@ -38,6 +60,30 @@ async def test_the_row_commits_with_the_outcome(new_chancy, query):
         await finished(chancy, Job.from_func(fail, kwargs={"why": "x"}))
     ((together,),) = query("SELECT failed_at = finished_at FROM {s}.acme_failures JOIN {s}.finished_jobs ON id = job")
     assert together
+
+
+async def test_a_job_that_fails_again_has_another_row(new_chancy, query):
+    """It is brought back by hand; each of its two failures is told."""
+    async with new_chancy(Failures()) as chancy:
+        (job,) = await finished(chancy, Job.from_func(fail, kwargs={"why": "x"}))
+        await chancy.retry_jobs([job.id])
+        async with Worker(chancy):
+            await chancy.wait_for_jobs([job.id], timeout=20)
+    assert query("SELECT job, count(DISTINCT claims) FROM {s}.acme_failures GROUP BY job") == [(job.id, 2)]
+
+
+async def test_a_job_whose_worker_was_lost_has_a_row(new_chancy, query, until, dsn, schema):
+    """It has no attempt left when another worker takes it back: the row says why."""
+    async with new_chancy(Failures()) as chancy:
+        reference = await chancy.push(Job.from_func(vanish))
+        here = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+        lost = await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, dsn, schema, env=here)
+        await asyncio.wait_for(lost.wait(), timeout=60)
+        async with Worker(chancy, lease_s=1):
+            await until(lambda: query("SELECT job FROM {s}.acme_failures") == [(reference.identifier,)])
+    ((error, message),) = query("SELECT error, message FROM {s}.acme_failures")
+    assert error == "WorkerLost"
+    assert "stopped renewing its lease" in message
 
 
 async def test_only_the_queues_that_are_named_are_written_down(new_chancy, query):

@@ -1,4 +1,4 @@
-"""Write down what failed, in the transaction that records the failure."""
+"""Write down what failed, exactly once, in the transaction by which the plugin is told."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import psycopg
-from chancy import Outcome, State, Worker
+from chancy import Ended, State, Worker
 from chancy.plugin import Migration, Plugin, Statements, hookimpl, read_migrations
 
 SQL = Statements("acme_chancy.sql")
 
 
 class Failures(Plugin):
-    """Has a row for each failed job in the table `acme_failures`.
+    """Has a row for each failure of a job in the table `acme_failures`, however it came about.
 
-    A job that will be tried again has not failed.
+    A job that will be tried again has not failed. One that is brought back with `retry_jobs` and fails again has a
+    second row.
 
     Attributes:
         queues: only the failures of these queues; None: of all.
@@ -42,21 +43,20 @@ class Failures(Plugin):
         self._schema = worker.chancy.settings.schema
 
     @hookimpl
-    async def on_complete(self, outcomes: Sequence[Outcome], connection: psycopg.AsyncConnection[Any]) -> None:
+    async def on_end(self, ended: Sequence[Ended], connection: psycopg.AsyncConnection[Any]) -> None:
         """Write the rows of a batch, with one statement."""
-        failed = [outcome for outcome in outcomes if outcome.state is State.FAILED and self._wants(outcome)]
+        failed = [one for one in ended if one.state is State.FAILED and self._wants(one)]
         if failed:
-            await SQL.rows(connection, self._schema, "insert_failures", **_columns(failed))
+            await SQL.rows(
+                connection,
+                self._schema,
+                "insert_failures",
+                jobs=[one.id for one in failed],
+                claims=[one.claims for one in failed],
+                queues=[one.queue for one in failed],
+                funcs=[one.func for one in failed],
+                notes=[one.note for one in failed],
+            )
 
-    def _wants(self, outcome: Outcome) -> bool:
-        return self.queues is None or outcome.job.queue in self.queues
-
-
-def _columns(failed: Sequence[Outcome]) -> dict[str, list[Any]]:
-    return {
-        "job": [outcome.job.id for outcome in failed],
-        "queue": [outcome.job.queue for outcome in failed],
-        "func": [outcome.job.func for outcome in failed],
-        "error": [outcome.error.type if outcome.error else None for outcome in failed],
-        "message": [outcome.error.message if outcome.error else outcome.note for outcome in failed],
-    }
+    def _wants(self, one: Ended) -> bool:
+        return self.queues is None or one.queue in self.queues
