@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from chancy_core.app import Chancy
-    from chancy_core.app.reference import Reference
+    from chancy_core.app.reference import Reference, References
     from chancy_core.errors import ChancyError, JobStopped
     from chancy_core.executors import JobContext
     from chancy_core.hookspecs import hookimpl
     from chancy_core.plugins import Budget, Plugin, Tick
     from chancy_core.store import Migration, read_migrations, statement
+    from chancy_core.store.pools import Pool
+    from chancy_core.store.syncpools import SyncPool
     from chancy_core.values.backoff import Backoff
-    from chancy_core.values.decorating import job
+    from chancy_core.values.decorating import JobFunction, job
     from chancy_core.values.ended import Ended, Ending
     from chancy_core.values.job import Job, Limit
-    from chancy_core.values.queue import Queue
+    from chancy_core.values.queue import Queue, UnreadableQueue
     from chancy_core.values.queuedjob import Cancellation, JobError, Outcome, Progress, QueuedJob, State
-    from chancy_core.values.verdicts import Cancel, Retry, Snooze
-    from chancy_core.worker import Worker
+    from chancy_core.values.verdicts import Cancel, Retry, Snooze, Verdict
+    from chancy_core.values.workerinfo import PluginStatus, UnableStatus, WorkerInfo, WorkerStatus
+    from chancy_core.worker import Stopped, Worker
 
 __all__ = [
     "Backoff",
@@ -36,20 +39,31 @@ __all__ = [
     "Job",
     "JobContext",
     "JobError",
+    "JobFunction",
     "JobStopped",
     "Limit",
     "Migration",
     "Outcome",
     "Plugin",
+    "PluginStatus",
+    "Pool",
     "Progress",
     "Queue",
     "QueuedJob",
     "Reference",
+    "References",
     "Retry",
     "Snooze",
     "State",
+    "Stopped",
+    "SyncPool",
     "Tick",
+    "UnableStatus",
+    "UnreadableQueue",
+    "Verdict",
     "Worker",
+    "WorkerInfo",
+    "WorkerStatus",
     "hookimpl",
     "job",
     "read_migrations",
@@ -60,7 +74,7 @@ __all__ = [
 _HOMES: Final = {
     "chancy_core.app": ("Chancy",),
     "chancy_core.values.backoff": ("Backoff",),
-    "chancy_core.values.decorating": ("job",),
+    "chancy_core.values.decorating": ("JobFunction", "job"),
     "chancy_core.errors": ("ChancyError", "JobStopped"),
     "chancy_core.executors": ("JobContext",),
     "chancy_core.hookspecs": ("hookimpl",),
@@ -68,11 +82,14 @@ _HOMES: Final = {
     "chancy_core.values.job": ("Job", "Limit"),
     "chancy_core.values.queuedjob": ("Cancellation", "JobError", "Outcome", "Progress", "QueuedJob", "State"),
     "chancy_core.plugins": ("Budget", "Plugin", "Tick"),
-    "chancy_core.values.queue": ("Queue",),
-    "chancy_core.app.reference": ("Reference",),
+    "chancy_core.values.queue": ("Queue", "UnreadableQueue"),
+    "chancy_core.app.reference": ("Reference", "References"),
     "chancy_core.store": ("Migration", "read_migrations", "statement"),
-    "chancy_core.values.verdicts": ("Cancel", "Retry", "Snooze"),
-    "chancy_core.worker": ("Worker",),
+    "chancy_core.values.verdicts": ("Cancel", "Retry", "Snooze", "Verdict"),
+    "chancy_core.worker": ("Stopped", "Worker"),
+    "chancy_core.store.pools": ("Pool",),
+    "chancy_core.store.syncpools": ("SyncPool",),
+    "chancy_core.values.workerinfo": ("PluginStatus", "UnableStatus", "WorkerInfo", "WorkerStatus"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 

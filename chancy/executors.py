@@ -11,19 +11,27 @@ from chancy_core.executors import (
     StopReason,
     run_job,
 )
-from chancy_core.executors.functions import Functions
-from chancy_core.values.raised import Raised
+from chancy_core.executors.context import Reporter
+from chancy_core.executors.elsewhere import Heard
+from chancy_core.executors.functions import Function, Functions
+from chancy_core.plugins.around import Around
+from chancy_core.values.raised import Raised, Wish
 
 __all__ = [
+    "Around",
     "Control",
     "Executor",
     "ExecutorSettings",
+    "Function",
     "Functions",
+    "Heard",
     "JobContext",
     "JobRunner",
     "Raised",
     "Report",
+    "Reporter",
     "RunSettings",
     "StopReason",
+    "Wish",
     "run_job",
 ]

@@ -26,7 +26,7 @@ from chancy_core.store import Migration
 from chancy_core.store.weather import text_of
 from chancy_core.values.job import Job
 from chancy_core.values.queuedjob import Outcome, QueuedJob
-from chancy_core.values.raised import NO_ADVICE, Advice, Raised
+from chancy_core.values.raised import NO_ADVICE, Advice, Raised, advice_of
 from chancy_core.values.ranges import DELAY_S
 from chancy_core.values.verdicts import Verdict
 from chancy_core.values.workerinfo import WorkerStatus
@@ -273,7 +273,7 @@ def _advice(answer: Any) -> Advice:
         told = Raised.of(answer)
         if told.wish is None:
             raise TypeError(told.message)
-        return told.advice
+        return advice_of(told)
     delay_s = answer.total_seconds() if isinstance(answer, timedelta) else answer
     if not DELAY_S.holds(delay_s):
         allowed = f"None, seconds from 0 to {DELAY_S.high:,}, or a Retry, Snooze or Cancel"

@@ -66,11 +66,6 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True):
     delay_s: float | None = None
     exception: BaseException | None = None
 
-    @property
-    def advice(self) -> Advice:
-        """What the job itself wants to become of it: as its verdict says, if it is one."""
-        return Advice(self.wish, self.delay_s, self.message) if self.wish is not None else NO_ADVICE
-
     def is_a(self, *kinds: Kind) -> bool:
         """Whether it is one of these exceptions, or inherits from one: classes, or their names."""
         names = (kind if isinstance(kind, str) else dotted(kind) for kind in kinds)
@@ -96,6 +91,11 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True):
             delay_s=None if delay_s is None else float(delay_s),
             exception=error,
         )
+
+
+def advice_of(raised: Raised) -> Advice:
+    """What the job itself wants to become of its run: as the verdict that it raised says, if it was one."""
+    return Advice(raised.wish, raised.delay_s, raised.message) if raised.wish is not None else NO_ADVICE
 
 
 def kinds_of(cls: type[BaseException]) -> tuple[str, ...]:

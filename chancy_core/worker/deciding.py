@@ -11,7 +11,7 @@ from chancy_core.errors import CannotRun
 from chancy_core.executors import Report, StopReason
 from chancy_core.values.backoff import DEFAULT_BACKOFF
 from chancy_core.values.queuedjob import JobError, Outcome, QueuedJob, State
-from chancy_core.values.raised import NO_ADVICE, Advice, Raised, Wish
+from chancy_core.values.raised import NO_ADVICE, Advice, Raised, Wish, advice_of
 from chancy_core.values.storable import noted
 
 NOT_DECIDED: Final = "It could not be decided what its last run meant: see the error."
@@ -95,7 +95,7 @@ def _of_raised(job: QueuedJob, raised: Raised, report: Report, policy: Policy) -
     hopeless = raised.is_a(CannotRun)
     if not report.begun and not hopeless:
         return _unrunnable(job, raised, report, policy)
-    advice = raised.advice if raised.wish is not None or hopeless else policy.advise(job, raised)
+    advice = advice_of(raised) if raised.wish is not None or hopeless else policy.advise(job, raised)
     if advice.wish is Wish.SNOOZE:
         return _ended(job, report, State.RETRYING, delay_s=advice.delay_s, spent=False, note=advice.reason)
     if raised.wish is Wish.CANCEL:
