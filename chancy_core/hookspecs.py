@@ -155,22 +155,29 @@ async def on_end(ended: Sequence[Ended], connection: psycopg.AsyncConnection[Any
     """When jobs have ended, however they did; and when `retry_jobs` has brought finished ones back.
 
     A job ends by its run, by a cancel while it waits, because it expired, because its worker was lost and no attempt
-    was left, or with its queue. Each end is told once to each plugin that has this hook, on some worker that has it:
+    was left, or with its queue. Each end is told once to each plugin that has this hook:
 
-    * the ends of that worker's own runs in the transaction that records them, after `on_complete`;
-    * all others within moments, in a transaction of their own. So are the ends that were recorded where the plugin was
-      not loaded, or while its hook failed. They wait in a table meanwhile, and no crash loses them.
+    * the ends of a worker's own runs, on that worker, in the transaction that records them, after `on_complete`;
+    * what an application with asyncio cancels, purges or brings back, there, in the transaction in which it does so;
+    * all others within moments, on some worker that has the plugin, in a transaction of their own: what expired or was
+      rescued, what ended by an application without asyncio, or where the plugin was not loaded, or while its hook
+      failed. They wait in a table meanwhile, and no crash loses them.
 
-    Called on a worker's loop with a batch, in a savepoint of its own for each plugin. What it writes on `connection`
-    commits together with the knowledge that it was told, or not at all: whoever writes nowhere else, counts each end
-    exactly once. It must neither commit nor roll back, and has five seconds.
+    Called on the loop of the worker or the application with a batch, in a savepoint of its own for each plugin. What it
+    writes on `connection` commits together with the knowledge that it was told, or not at all: whoever writes nowhere
+    else, counts each end exactly once. It must neither commit nor roll back, and has five seconds, for which whoever
+    cancels a job waits. What it needs it gets in `on_open`, because an application never calls `on_start`. Jobs that it
+    ends itself, by `chancy`, are told later.
 
-    A plugin hears of what ends after the first worker was started that has it. The ends of one job may come out of
-    order, if one of them had to wait: a later one has the greater `claims`. What could not be told for seven days is
-    dropped, and a plugin that no worker has had for so long is forgotten; both are logged.
+    A plugin hears of what ends after the first worker was started that has it, and of what its own applications end,
+    with asyncio, before that. The ends of one job may come out of order, if one of them had to wait: a later one has
+    the greater `claims`. What could not be told for seven days is dropped, and a plugin that no worker has had for so
+    long is forgotten; both are logged.
 
-    If it raises, its savepoint is rolled back, that is logged and counted, and it is told of that batch again, in
-    smaller ones, after a pause that grows. The jobs have ended all the same.
+    If it raises, its savepoint is rolled back, that is logged and counted, and it is told of that batch again by a
+    worker, in smaller ones, after a pause that grows. The jobs have ended all the same. If it ends the transaction,
+    closes the connection or does not return, whoever ended the jobs does so again, and leaves all of them to be told
+    later.
     """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
@@ -12,6 +13,7 @@ import msgspec
 
 from chancy_core import config
 from chancy_core.app.connections import Connections
+from chancy_core.app.ending import hearing
 from chancy_core.app.operation import faces
 from chancy_core.app.operations import jobs, pushes, queues, waits
 from chancy_core.app.reference import Reference
@@ -77,6 +79,8 @@ class Chancy:
         check_configured(self.settings.queues, self.plugins.enforced, self.settings.sources)
         self._schema: Final = Schema(self.settings, self.plugins)
         self.connections: Final = Connections(self.settings, self.store, self._schema)
+        if self.plugins.has("on_end"):
+            self.connections.hearer = partial(hearing, self.store, self.plugins)
         self._telling: Final = Telling(self)
 
     # -- its life --------------------------------------------------------------------------

@@ -39,7 +39,7 @@ class Connections:
 
     Attributes:
         database: where it is.
-        hearer: who hears of the jobs that end by what is run here with asyncio, if anybody wants to.
+        hearer: asked, at each step by which jobs end with asyncio, who hears of that; None: nobody wants to.
     """
 
     def __init__(self, settings: Settings, store: Store, schema: Schema) -> None:

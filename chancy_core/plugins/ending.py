@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any, Final
 
 import psycopg
@@ -17,6 +18,13 @@ from chancy_core.values.queuedjob import Outcome
 
 ON_COMPLETE_S: Final = 5.0
 ON_END_S: Final = 5.0
+
+_telling: Final[ContextVar[bool]] = ContextVar("chancy_telling", default=False)
+
+
+def is_told_now() -> bool:
+    """Whether this code belongs to a hook that is being told in a transaction, whose locks it holds meanwhile."""
+    return _telling.get()
 
 
 class Endings(Budgets):
@@ -41,21 +49,24 @@ class Endings(Budgets):
         for one in self._hooks["on_complete"]:
             await self._in_savepoint(ON_COMPLETE_S, one, "on_complete", now, outcomes=outcomes)
 
-    async def on_end(self, ended: Sequence[Ended], now: Telling, *, only: str | None = None) -> list[str]:
-        """Tell each plugin, or one of them, in a savepoint of its own. Raises as `on_complete`.
+    async def on_end(self, ended: Sequence[Ended], now: Telling, here: Sequence[str]) -> list[str]:
+        """Tell each of these plugins, in a savepoint of its own. Raises as `on_complete`.
 
         Returns:
-            Those that did not hear it, because they failed: they are to be told again.
+            Those that did not hear it, because they failed, or were switched off meanwhile: they are to be told again.
         """
-        return [
-            one.plugin
-            for one in self._hooks["on_end"]
-            if only in (None, one.plugin) and not await self._in_savepoint(ON_END_S, one, "on_end", now, ended=ended)
-        ]
+        found = {one.plugin: one for one in self._hooks["on_end"]}
+        unheard = []
+        for plugin in here:
+            one = found.get(plugin)
+            if one is None or not await self._in_savepoint(ON_END_S, one, "on_end", now, ended=ended):
+                unheard.append(plugin)
+        return unheard
 
     async def _in_savepoint(self, seconds: float, one: Implementation, hook: str, now: Telling, **values: Any) -> bool:
         """Call a hook in a savepoint. Returns whether that went well; if not, nothing is left of what it wrote."""
         await now.next()
+        outside = _telling.set(True)
         try:
             await self._with_connection(seconds, one, hook, connection=now.connection, **values)
             check_in_transaction(now.connection, "records this")
@@ -69,6 +80,8 @@ class Endings(Budgets):
             self._went_wrong(one.plugin, hook, error)
             await now.undo()
             return False
+        finally:
+            _telling.reset(outside)
         return True
 
     async def _with_connection(

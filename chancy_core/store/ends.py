@@ -18,6 +18,9 @@ from chancy_core.values.queuedjob import Outcome, State
 _STATES: Final = {state.value: state for state in State}
 _ENDINGS: Final = {how.value: how for how in Ending}
 _RUN: Final = Ending.RUN
+# Where the rows of a statement by which jobs end have what is told of each, from claims to at. What comes last is
+# whether plugins that are not here have yet to be told of it.
+_TOLD: Final = slice(-11, -1)
 
 
 class Unheard(NamedTuple):
@@ -44,7 +47,7 @@ def put_off_ended(store: Store, unheard: Iterable[Unheard], most_s: float) -> Fl
 
 
 def leave_ended(store: Store, plugins: Sequence[str], ended: Sequence[Ended], meta: Sequence[str | None]) -> Flow[None]:
-    """Leave ends for plugins that failed to hear of them just now.
+    """Leave ends for plugins that failed to hear of them just now. They listen from now on, if they did not before.
 
     Args:
         store: the statements.
@@ -66,6 +69,12 @@ def leave_ended(store: Store, plugins: Sequence[str], ended: Sequence[Ended], me
         note=sparse_array([one.note for one in ended]),
         meta=sparse_array(list(meta)),
     )
+
+
+def ends_of(rows: Iterable[Sequence[Any]]) -> tuple[list[Ended], list[str | None]]:
+    """The ends in the rows of a statement that was asked as `Store.ending`, and the JSON of each job's meta."""
+    told = [(row[0], *row[_TOLD]) for row in rows if row[_TOLD.start] is not None]
+    return [_ended(one) for one in told], [one[-2] for one in told]
 
 
 def find_silent(store: Store, silent_s: float) -> Flow[list[tuple[str, float]]]:

@@ -28,12 +28,12 @@ class Query(NamedTuple):
     Attributes:
         text: the statement.
         params: its parameters, by name.
-        ending: its name, if jobs end by it, or come back: somebody may want to hear of its rows; see `Hearer`.
+        ending: whether jobs end by it, or come back, so that somebody may want to hear of its rows; see `Hearing`.
     """
 
     text: bytes
     params: Mapping[str, Any] = {}
-    ending: str | None = None
+    ending: bool = False
 
 
 class CopyIn(NamedTuple):
@@ -48,9 +48,12 @@ class Pause(NamedTuple):
 
 
 class Inside(NamedTuple):
-    """What somebody else does with the connection at this point of the flow; answered with no rows. Async only."""
+    """What somebody else does with the connection at this point of the flow; answered with what that returns.
 
-    call: Callable[[psycopg.AsyncConnection[Any]], Awaitable[None]]
+    It is for flows with asyncio only.
+    """
+
+    call: Callable[[psycopg.AsyncConnection[Any]], Awaitable[list[TupleRow]]]
 
 
 Step: TypeAlias = Query | CopyIn | Pause | Inside
@@ -132,8 +135,7 @@ async def _answer(cursor: psycopg.AsyncCursor[TupleRow], step: Step) -> list[Tup
         await asyncio.sleep(0)
         return []
     if isinstance(step, Inside):
-        await step.call(cursor.connection)
-        return []
+        return await step.call(cursor.connection)
     await cursor.execute(step.text, step.params or None)
     return await cursor.fetchall() if _has_rows(cursor) or _in_pipeline(cursor) else []
 

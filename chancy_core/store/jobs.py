@@ -48,7 +48,7 @@ def cancel_jobs(store: Store, ids: Sequence[uuid.UUID], note: str) -> Flow[dict[
 def retry_jobs(store: Store, ids: Sequence[uuid.UUID]) -> Flow[list[uuid.UUID]]:
     """Bring finished jobs back; the ids of those that came back."""
     rows = yield store.ending("retry_jobs", ids=list(ids))
-    tell = {Notice.due(queue) if state == State.SCHEDULED else Notice.back(queue) for _, queue, state, _ in rows}
+    tell = {Notice.due(queue) if state == State.SCHEDULED else Notice.back(queue) for _, _, queue, _, state, *_ in rows}
     yield from store.notify([*unheard(rows), *sorted(tell)])
     return [row[0] for row in rows]
 

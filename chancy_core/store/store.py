@@ -41,8 +41,12 @@ class Store:
         return Query(statement(name, self.schema), params)
 
     def ending(self, name: str, /, **params: Any) -> Query:
-        """As `query`, for a statement by which jobs end, or come back."""
-        return Query(statement(name, self.schema), params, ending=name)
+        """As `query`, for a statement by which jobs end, or come back.
+
+        Its parameter `here` has the plugins that are told of its rows in its transaction: none, unless somebody sees to
+        that (`Hearing`).
+        """
+        return Query(statement(name, self.schema), {**params, "here": []}, ending=True)
 
     def notify(self, notices: Sequence[Notice]) -> Flow[None]:
         """Tell the workers of this schema, when the transaction commits.

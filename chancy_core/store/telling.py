@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
 
@@ -31,11 +31,14 @@ class Telling:
     Attributes:
         connection: the connection.
         at: when the transaction began, by the database's clock.
+        spoilt: whether a plugin has ended the transaction, or closed the connection: what is written now may be in no
+            transaction, and the end of the block raises.
     """
 
     def __init__(self, connection: AsyncConnection, at: datetime) -> None:
         self.connection: Final = connection
         self.at: Final = at
+        self.spoilt = False
         self._used = False
 
     async def next(self) -> None:
@@ -46,10 +49,11 @@ class Telling:
 
     async def undo(self) -> None:
         """Undo what the plugin wrote that was told last."""
-        # If that is not possible any more, the end of all this finds out.
-        with suppress(psycopg.Error):
+        try:
             await self.connection.execute(_UNDO, prepare=False)
             self._used = False
+        except psycopg.Error:
+            self.spoilt = True
 
 
 @asynccontextmanager

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final, NoReturn, Protocol, TypeAlias
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -19,19 +19,36 @@ _FATE: Final = b"SELECT pg_xact_status(%(number)s::text::xid8)"
 _COMMITTED: Final = "committed"
 
 
-class Hearer(NamedTuple):
-    """Who hears of the jobs that end by a step, or come back, in the transaction in which they do.
+class Hearing(Protocol):
+    """Who hears of the jobs that end by one step, or come back, in the transaction in which they do."""
 
-    Attributes:
-        params: parameters of every such statement, in place of its own.
-        hear: is given the statement, whose name is its `ending`, its rows if there are any, and the connection, after
-            the statement and before the COMMIT. What it writes there commits with the step. If the answer to that
-            COMMIT is lost and nothing was committed, both are done again, by another connection. It must neither commit
-            nor roll back. What it raises rolls the step back, and is raised to whoever asked for the step.
-    """
+    @property
+    def here(self) -> Sequence[str]:
+        """The plugins that are told, which the statement is given as its parameter `here`."""
+        ...
 
-    params: Mapping[str, Any]
-    hear: Callable[[Query, list[TupleRow], AsyncConnection], Awaitable[None]]
+    async def hear(self, rows: list[TupleRow], connection: AsyncConnection) -> list[TupleRow]:
+        """Hear of the rows of the statement, between the statement and the COMMIT.
+
+        What is written on `connection` commits with the step. It must neither commit nor roll back. After a failure
+        both are done again, on another connection.
+
+        Returns:
+            The rows, for whoever asked.
+
+        Raises:
+            ConnectionGone: the step is to be done again.
+            BaseException: the step is rolled back, and this is raised to whoever asked for it.
+        """
+        ...
+
+    def not_committed(self, error: psycopg.Error) -> NoReturn:
+        """Raise what is to become of a COMMIT that failed, as in `hear`."""
+        ...
+
+
+# Asked once a step, before it: who hears of it, if anybody wants to.
+Hearer: TypeAlias = Callable[[], Hearing | None]
 
 
 class Write:
@@ -45,12 +62,13 @@ class Write:
     """
 
     def __init__(self, step: Step, hearer: Hearer | None = None) -> None:
-        self._hear = None
-        if hearer is not None and isinstance(step, Query) and step.ending is not None:
-            self._hear = partial(hearer.hear, step)
-            step = step._replace(params={**step.params, **hearer.params})
+        self._hearing: Hearing | None = None
+        if hearer is not None and isinstance(step, Query) and step.ending:
+            self._hearing = hearer()
+            if self._hearing is not None:
+                step = step._replace(params={**step.params, "here": list(self._hearing.here)})
         self._step = step
-        # What it answered, and the number of its transaction, once its COMMIT may have been sent.
+        # What it answered, and the number of its transaction, once that may have been committed.
         self._rows: list[TupleRow] = []
         self._number: str | None = None
 
@@ -61,23 +79,25 @@ class Write:
         self._number = None
         yield Query(b"BEGIN ISOLATION LEVEL READ COMMITTED")
         try:
-            rows = yield self._step
-            if rows and self._hear is not None:
-                yield Inside(partial(self._hear, rows))
-            ((number,),) = yield Query(_NUMBER)
+            self._rows = yield self._step
+            # Before anybody hears of it: whoever does may commit, although that is forbidden.
+            ((self._number,),) = yield Query(_NUMBER)
+            if self._rows and self._hearing is not None:
+                self._rows = yield Inside(partial(self._hearing.hear, self._rows))
         except BaseException:
             with suppress(psycopg.Error):
                 yield Query(b"ROLLBACK")
             raise
-        self._rows, self._number = rows, number
         try:
             yield Query(b"COMMIT")
         except psycopg.Error as error:
+            if self._hearing is not None:
+                self._hearing.not_committed(error)
             if not notify_queue_full(error):
                 raise
             # The step was a notification and nothing else.
             return []
-        return rows
+        return self._rows
 
 
 def _committed(number: str) -> Flow[bool]:

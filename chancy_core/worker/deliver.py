@@ -1,8 +1,8 @@
 """Deliver: tell plugins of the ends of jobs that they could not be told of when these were recorded.
 
-A job may end where a plugin is not loaded, where nobody calls plugins (a cancel, an expiry, a rescue), or while the
-hook fails. Then a row waits in the table `ended`, and a worker that has the plugin takes it, in the transaction in
-which the plugin hears of it.
+A job may end where a plugin is not loaded, where nobody calls plugins (an expiry, a rescue, code without asyncio), or
+while the hook fails. Then a row waits in the table `ended`, and a worker that has the plugin takes it, in the
+transaction in which the plugin hears of it.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Deliverer:
                 if not taken:
                     return 0
                 async with telling(connection) as now:
-                    if await self._plugins.on_end([one.ended for one in taken], now, only=plugin):
+                    if await self._plugins.on_end([one.ended for one in taken], now, [plugin]):
                         raise _NotHeardError  # noqa: TRY301 -- it ends the transaction
         except HookAbandoned:
             # Switched off here, and left to others.

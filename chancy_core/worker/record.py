@@ -141,13 +141,14 @@ class Recorder:
         self._ended = ()
         try:
             async with self._connection.transaction() as connection:
-                accepted = await self._record(connection, batch, skip_locked=skip_locked, here=self._plugins.listening)
+                here = self._plugins.listening
+                accepted = await self._record(connection, batch, skip_locked=skip_locked, here=here)
                 if self._ended or (accepted and self._plugins.has("on_complete")):
                     told = True
                     self._told_at = asyncio.get_running_loop().time()
                     async with telling(connection) as now:
                         try:
-                            await self._tell(among(batch, accepted), now)
+                            await self._tell(among(batch, accepted), now, here)
                         except HookAbandoned as error:
                             abandoned = error
                             raise
@@ -162,12 +163,13 @@ class Recorder:
             raise
         return accepted
 
-    async def _tell(self, accepted: Sequence[Outcome], now: Telling) -> None:
+    async def _tell(self, accepted: Sequence[Outcome], now: Telling, here: Sequence[str]) -> None:
         await self._plugins.on_complete(accepted, now)
         if not self._ended:
             return
         ended, meta = ended_runs(self._sent, self._ended, now.at)
-        if failed := await self._plugins.on_end(ended, now):
+        failed = await self._plugins.on_end(ended, now, here)
+        if failed and not now.spoilt:
             await run(now.connection, leave_ended(self._store, failed, ended, meta))
             self.unheard = True
 

@@ -86,7 +86,7 @@ async def test_on_end_hears_of_runs_in_their_own_transaction(new_chancy, query, 
 
 
 async def test_on_end_hears_of_what_ends_without_a_run(new_chancy, query):
-    """Cancelled, expired, given up, rescued, used up, purged, and brought back: told within moments by a worker."""
+    """Cancelled, expired, rescued, used up, purged, brought back: told at once, or within moments by a worker."""
     ears = Ears()
     async with new_chancy(plugins=[ears.plugin]) as chancy:
         await chancy.declare(Queue("gone", tags=["none"]))

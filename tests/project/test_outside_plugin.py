@@ -126,7 +126,7 @@ def test_it_keeps_what_did_not_end_well_and_shows_it(outside: Outside) -> None:
         "on_end",
         "on_failure",
         "on_tick",
-        "on_start",
+        "on_open",
         "migrations",
         "commands",
         "3600",

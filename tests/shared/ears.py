@@ -1,4 +1,4 @@
-"""A plugin that writes down each end it hears of, for workers in processes of their own."""
+"""A plugin that writes down each end it hears of, for workers in processes of their own, and applications."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Ears(Plugin):
     name: ClassVar[str] = "ears"
 
     @hookimpl
-    async def on_start(self, worker: Any) -> None:
-        self.schema = worker.chancy.settings.schema
+    async def on_open(self, chancy: Any) -> None:
+        self.schema = chancy.settings.schema
 
     @hookimpl
     async def on_end(self, ended: Any, connection: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import secrets
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 from children import Child, nursery
+from ears import Ears
 from psycopg.conninfo import make_conninfo
 from support import WITHIN_S, until
 
@@ -59,10 +61,13 @@ def database(dsn: str) -> Iterator[str]:
 
 
 class Chaos:
-    """What happens at random: an application at work, and whoever kills."""
+    """What happens at random: two applications at work, one of which has the plugin, and whoever kills."""
 
-    def __init__(self, chancy: Chancy, admin: psycopg.AsyncConnection[Any], dice: random.Random) -> None:
+    def __init__(
+        self, chancy: Chancy, listening: Chancy, admin: psycopg.AsyncConnection[Any], dice: random.Random
+    ) -> None:
         self.chancy = chancy
+        self.listening = listening
         self.admin = admin
         self.dice = dice
         self.pushed: list[Reference] = []
@@ -71,6 +76,11 @@ class Chaos:
     async def rows(self, text: str) -> list[tuple[Any, ...]]:
         cursor = await self.admin.execute(text.replace("{s}", self.chancy.settings.schema).encode())
         return await cursor.fetchall() if cursor.description else []
+
+    @property
+    def any(self) -> Chancy:
+        """One of the applications."""
+        return self.dice.choice([self.chancy, self.listening])
 
     def some(self) -> list[Reference]:
         """Some of the jobs, the latest more often."""
@@ -98,13 +108,13 @@ class Chaos:
         self.pushed += await self.chancy.push_many([self.job() for _ in range(self.dice.randint(1, 30))])
 
     async def cancel(self) -> None:
-        await self.chancy.cancel_jobs(self.some())
+        await self.any.cancel_jobs(self.some())
 
     async def retry(self) -> None:
-        await self.chancy.retry_jobs(self.some())
+        await self.any.retry_jobs(self.some())
 
     async def purge(self) -> None:
-        await self.chancy.delete_queue("closed")
+        await self.any.delete_queue("closed")
         await self.chancy.declare(Queue("closed", tags=["nobody"]))
 
     async def cut(self) -> None:
@@ -147,17 +157,20 @@ async def kill_and_start(new: Callable[[bool], Child], dice: random.Random, unti
 
 @asynccontextmanager
 async def chaos_in(database: str, schema: str, dice: random.Random) -> AsyncIterator[Chaos]:
-    chancy = Chancy(database, schema=schema, discover=False)
-    async with chancy, await psycopg.AsyncConnection.connect(database, autocommit=True) as admin:
+    chancy, listening = (Chancy(database, schema=schema, discover=False, plugins=p) for p in ([], [Ears()]))
+    async with chancy, listening, await psycopg.AsyncConnection.connect(database, autocommit=True) as admin:
         await admin.execute("SET application_name = 'test'")
-        chaos = Chaos(chancy, admin, dice)
+        chaos = Chaos(chancy, listening, admin, dice)
         await chaos.rows(TRUTH)
         yield chaos
 
 
 @pytest.mark.parametrize("seed", [random.SystemRandom().randrange(1 << 32)], ids=["seed"])
 async def test_each_end_is_heard_once_whoever_is_killed(database, schema, tmp_path, seed):
-    """Jobs end by every way there is, on workers with the plugin and without, killed at random: each end heard once."""
+    """Jobs end by every way there is, on workers and in applications, with the plugin and without, killed at random.
+
+    Each end is heard once.
+    """
     dice = random.Random(seed)
     async with chaos_in(database, schema, dice) as chaos:
         with nursery(tmp_path, database, schema) as made:
@@ -184,10 +197,12 @@ async def test_each_end_is_heard_once_whoever_is_killed(database, schema, tmp_pa
         true = Counter(await chaos.rows(TRUE))
         heard = Counter(await chaos.rows(HEARD))
         how = Counter(kind for (kind,) in await chaos.rows("SELECT how FROM {s}.heard"))
-    told = f"seed {seed}; {chaos.did}, {killed} killed; heard {how}"
+        here = Counter(kind for (kind,) in await chaos.rows(f"SELECT how FROM {{s}}.heard WHERE pid = {os.getpid()}"))
+    told = f"seed {seed}; {chaos.did}, {killed} killed; heard {how}, of which in an application {here}"
     missed, doubled = true - heard, heard - true
     assert not missed, f"{missed.total()} ends were not heard, such as {list(missed)[:3]}; {told}"
     assert not doubled, f"{doubled.total()} were heard too often, such as {list(doubled)[:3]}; {told}"
     ends = Counter((id_, claims) for id_, claims, state in true.elements() if state != "back")
     assert max(ends.values()) == 1, f"two ends of a job have the same number; {told}"
     assert {"run", "cancel", "retry"} <= set(how), told
+    assert {"cancel", "retry"} <= set(here) <= {"cancel", "retry", "purge"}, told

@@ -2,10 +2,13 @@
 --
 -- ids    uuid[]
 -- note   text     why
+-- here   text[]   the plugins that will be told of it in this transaction; other listeners get a row in ended
 --
--- Returns (id, what, worker, unheard), what being cancelled, stopping or finished, and unheard whether a plugin waits to be
--- told of it (see ended); nothing for a job that is nowhere, or that was
--- on its way from one table to the other just then. Uses jobs_pkey; why through ANY is explained in finish_jobs.
+-- Returns (id, what, worker, claims, queue, func, state, how, attempts, unique_key, note, meta, at, unheard), what being
+-- cancelled, stopping or finished. From claims to at it is what a plugin is told, NULL for a job that was not cancelled at
+-- once, and meta only if somebody is here; unheard is whether other plugins wait to be told of it. Nothing for a job that is
+-- nowhere, or that was on its way from one table to the other just then. Uses jobs_pkey; why through ANY is explained in
+-- finish_jobs.
 WITH asked AS (
     SELECT id, state
     FROM {schema}.jobs
@@ -30,6 +33,7 @@ kept AS (
 ),
 deaf AS (
     SELECT array_agg(plugin) AS plugins FROM {schema}.listeners
+    WHERE plugin <> ALL (%(here)s::text[])
 ),
 unheard AS (
     INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
@@ -45,8 +49,14 @@ told AS (
     WHERE jobs.id = ANY (ARRAY[asked.id]) AND asked.state = 'running'
     RETURNING jobs.id, jobs.worker
 )
-SELECT id, 'cancelled' AS what, NULL AS worker, (SELECT plugins IS NOT NULL FROM deaf) AS unheard FROM gone
+SELECT id, 'cancelled' AS what, NULL AS worker,
+       claims, queue, func, 'cancelled' AS state, 'cancel' AS how, attempts, unique_key, %(note)s::text AS note,
+       CASE WHEN %(here)s::text[] <> '{}' THEN meta::text END AS meta, now() AS at,
+       (SELECT plugins IS NOT NULL FROM deaf) AS unheard
+FROM gone
 UNION ALL
-SELECT id, 'stopping', worker, false FROM told
+SELECT id, 'stopping', worker, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false FROM told
 UNION ALL
-SELECT id, 'finished', NULL, false FROM {schema}.finished_jobs WHERE id = ANY (%(ids)s)
+SELECT id, 'finished', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false
+FROM {schema}.finished_jobs
+WHERE id = ANY (%(ids)s)

@@ -1,4 +1,6 @@
--- Leave these ends, which are being recorded in this transaction, for plugins that failed to hear of them just now.
+-- Leave these ends, which are being recorded in this transaction, for plugins that failed to hear of them just now. One that
+-- no worker has had yet, because it is an application that called it, is a listener from now on: what is kept for others is
+-- dropped.
 --
 -- plugins      text[]
 -- id           uuid[]      and so on: one array a column, as they are told
@@ -11,6 +13,13 @@
 -- unique_key   text[]
 -- note         text[]
 -- meta         text[]      JSON
+WITH listening AS (
+    INSERT INTO {schema}.listeners (plugin)
+    SELECT unnest(%(plugins)s::text[]) AS plugin
+    -- In one order, as listen.
+    ORDER BY plugin
+    ON CONFLICT (plugin) DO NOTHING
+)
 INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
 SELECT plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta::json
 FROM unnest(%(plugins)s::text[]) AS failed (plugin),

@@ -1,9 +1,12 @@
--- Cancel up to {limit} jobs of a queue that are not running. Returns (id, unheard), unheard being whether a plugin
--- waits to be told of it (see ended).
+-- Cancel up to {limit} jobs of a queue that are not running.
 --
 -- name    text
 -- limit   integer
 -- note    text
+-- here    text[]    the plugins that will be told of it in this transaction; other listeners get a row in ended
+--
+-- Returns (id, claims, queue, func, state, how, attempts, unique_key, note, meta, at, unheard). From claims to at it is what a
+-- plugin is told, meta only if somebody is here; unheard is whether other plugins wait to be told of it.
 WITH gone AS (
     DELETE FROM {schema}.jobs
     WHERE id = ANY (ARRAY(
@@ -26,6 +29,7 @@ kept AS (
 ),
 deaf AS (
     SELECT array_agg(plugin) AS plugins FROM {schema}.listeners
+    WHERE plugin <> ALL (%(here)s::text[])
 ),
 unheard AS (
     INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
@@ -34,4 +38,7 @@ unheard AS (
     -- Asked once, before anything is read: without a listener this costs nothing.
     WHERE (SELECT plugins IS NOT NULL FROM deaf)
 )
-SELECT id, (SELECT plugins IS NOT NULL FROM deaf) AS unheard FROM gone
+SELECT id, claims, queue, func, 'cancelled' AS state, 'purge' AS how, attempts, unique_key, %(note)s::text AS note,
+       CASE WHEN %(here)s::text[] <> '{}' THEN meta::text END AS meta, now() AS at,
+       (SELECT plugins IS NOT NULL FROM deaf) AS unheard
+FROM gone

@@ -1,11 +1,12 @@
 -- Bring finished jobs back, to run again: attempts from the beginning, errors as they were. Like a
 -- claim this raises the number claims, so that no two ends of a job have the same.
 --
--- ids   uuid[]
+-- ids    uuid[]
+-- here   text[]   the plugins that will be told of it in this transaction; other listeners get a row in ended
 --
 -- A job whose unique_key is taken by another stays where it is; one that was never started waits for its scheduled_at.
--- Returns (id, queue, state, unheard) of those that came back, unheard being whether a plugin waits to be told of it (see
--- ended).
+-- Returns (id, claims, queue, func, state, how, attempts, unique_key, note, meta, at, unheard) of those that came back. From
+-- claims to at it is what a plugin is told, meta only if somebody is here; unheard is whether other plugins wait to be told.
 -- Uses finished_jobs_id.
 WITH old AS (
     SELECT *
@@ -42,6 +43,7 @@ gone AS (
 ),
 deaf AS (
     SELECT array_agg(plugin) AS plugins FROM {schema}.listeners
+    WHERE plugin <> ALL (%(here)s::text[])
 ),
 unheard AS (
     INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
@@ -50,4 +52,7 @@ unheard AS (
     -- Asked once, before anything is read: without a listener this costs nothing.
     WHERE (SELECT plugins IS NOT NULL FROM deaf)
 )
-SELECT id, queue, state, (SELECT plugins IS NOT NULL FROM deaf) AS unheard FROM back
+SELECT id, claims, queue, func, state, 'retry' AS how, attempts, unique_key, note,
+       CASE WHEN %(here)s::text[] <> '{}' THEN meta::text END AS meta, now() AS at,
+       (SELECT plugins IS NOT NULL FROM deaf) AS unheard
+FROM back
