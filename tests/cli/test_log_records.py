@@ -194,7 +194,7 @@ def test_a_line_of_json_has_a_time_a_caller_and_the_fields():
     line = json.loads(written(JsonFormatter(), lambda: log.info("things_happened", **fields)))
     at = datetime.fromisoformat(line.pop("timestamp"))
     assert abs((datetime.now(UTC) - at).total_seconds()) < 60
-    assert line.pop("caller").startswith("test_logs.py:")
+    assert line.pop("caller").startswith("test_log_records.py:")
     assert line == {
         "level": "info", "logger": "chancy", "event": "things_happened",
         "count": 2, "level_": "x", "event_": 1, "exception_": "e", "timestamp_": None,

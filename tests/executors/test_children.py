@@ -136,7 +136,7 @@ async def test_children_die_with_their_worker_even_in_c_code(tmp_path):
     """When a worker is killed, its nursery and its children are gone at once, also one that hangs in C code."""
     script = tmp_path / "worker.py"
     script.write_text(
-        "import asyncio, sys, test_executors as t, hostile_jobs as h\n"
+        "import asyncio, sys, processing as t, hostile_jobs as h\n"
         "async def main():\n"
         "    executor = t.ProcessExecutor(t.settings())\n"
         "    for func in (h.hangs_in_c, h.hangs_async, h.hangs):\n"
@@ -152,10 +152,7 @@ async def test_children_die_with_their_worker_even_in_c_code(tmp_path):
         sys.executable,
         str(script),
         stdout=asyncio.subprocess.PIPE,
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([IMPORT_PATH, str(Path(__file__).parent)]),
-        },
+        env={**os.environ, "PYTHONPATH": IMPORT_PATH},
     )
     pids = [int(pid) for pid in (await process.stdout.readline()).split()]
     assert len(pids) >= 4

@@ -268,7 +268,7 @@ def offered(tmp_path, monkeypatch):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gpu\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[chancy.executors]\ngpu = test_executors:Gpu\nbroken = nowhere:Nothing\nwrong = hostile_jobs:pid\n"
+        "[chancy.executors]\ngpu = test_matrix:Gpu\nbroken = nowhere:Nothing\nwrong = hostile_jobs:pid\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
 

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from support import IMPORT_PATH, until
 
+from chancy_core.store.migrate import AGAIN
 from chancy_core.values.job import Job
 
 PATIENCE_S = 90.0
@@ -94,8 +95,9 @@ async def test_it_ends_while_it_waits_for_the_lock_of_a_migration(dsn, schema, c
         process = command()
 
         async def waits() -> bool:
+            # It asks for the lock again and again, and sleeps between.
             found = await somebody.execute(
-                "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = %s", [key & 0xFFFFFFFF]
+                "SELECT FROM pg_stat_activity WHERE application_name = 'chancy' AND query = %s", [AGAIN.decode()]
             )
             return bool(found.rowcount)
 
