@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import psycopg
-from chancy import Ended, State, Worker
+from chancy import Chancy, Ended, State
 from chancy.plugin import Migration, Plugin, Statements, hookimpl, read_migrations
 
 SQL = Statements("acme_chancy.sql")
@@ -38,9 +38,9 @@ class Failures(Plugin):
         return read_migrations(self.name, "acme_chancy.migrations")
 
     @hookimpl
-    async def on_start(self, worker: Worker) -> None:
-        """Learn the schema."""
-        self._schema = worker.chancy.settings.schema
+    async def on_open(self, chancy: Chancy) -> None:
+        """Learn the schema, in a worker or in an application: both call `on_end`."""
+        self._schema = chancy.settings.schema
 
     @hookimpl
     async def on_end(self, ended: Sequence[Ended], connection: psycopg.AsyncConnection[Any]) -> None:
