@@ -12,8 +12,9 @@ from chancy_core.log import log
 from chancy_core.plugins import HookAbandoned, PluginHost
 from chancy_core.store.weather import Fault, NoAnswer, fault_of, is_weather, text_of
 from chancy_core.values.queuedjob import Outcome
+from chancy_core.worker.aside import FIRST_ASIDE_S, Aside
 from chancy_core.worker.record import Recorded, Recorder, RunKey, run_key, size_of
-from chancy_core.worker.sparing import NEEDS_A_SECOND_LOOK, lesser_forms, size_matters, without_arguments
+from chancy_core.worker.sparing import needs_a_second_look, state_of, write_lesser
 from chancy_core.worker.telling import News
 
 # One statement's worth: beyond this, a larger batch saves little and delays the first of it.
@@ -26,9 +27,6 @@ CONGESTED_AT_BYTES: Final = 64 << 20
 # Between two tries while the database is out of reach, or cannot.
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 1.0
-# How long an outcome is set aside whose row is locked, or which the database refuses, so that it holds up no other.
-FIRST_ASIDE_S: Final = 0.25
-LONGEST_ASIDE_S: Final = 15.0
 # A batch whose connection is lost so often in a row is halved: something in it may be what the server dies of.
 LOSSES_BEFORE_HALVING: Final = 3
 # An outcome that ends its job is stored without the job's arguments when it has been refused so often in every other
@@ -72,11 +70,7 @@ class Finisher:
         self.stale: Final[Counter[str]] = Counter()
         self._buffer: list[Outcome] = []
         self._bytes = 0
-        # Outcomes that wait for a better day, so that they hold up nobody: how often each was set aside, and when it
-        # is tried again.
-        self._aside: dict[RunKey, tuple[Outcome, asyncio.TimerHandle]] = {}
-        self._times_aside: Counter[RunKey] = Counter()
-        self._refused_with: dict[RunKey, str] = {}
+        self._aside: Final = Aside(self.put)
         # Runs that were sent without an answer: they may have been recorded.
         self._doubtful: set[RunKey] = set()
         # How many outcomes the next batch has at most: fewer while batches fail.
@@ -126,13 +120,11 @@ class Finisher:
 
     def hurry(self) -> None:
         """Try those again now that had been set aside."""
-        for outcome, timer in list(self._aside.values()):
-            timer.cancel()
-            self._put_again(outcome)
+        self._aside.hurry()
 
     def known(self) -> set[RunKey]:
         """The runs whose outcomes have not been written yet."""
-        return {run_key(outcome) for outcome in self._buffer} | self._aside.keys()
+        return {run_key(outcome) for outcome in self._buffer} | self._aside.runs()
 
     @property
     def waiting(self) -> int:
@@ -194,7 +186,7 @@ class Finisher:
             self._wait_for_locks(recorded.locked)
         if recorded.stale:
             self._report_stale(recorded.stale)
-        if self._doubtful or self._times_aside:
+        if self._doubtful or self._aside.remembers:
             for outcome in (*recorded.written, *recorded.stale):
                 self._forget(outcome)
         if self._recorder.swept:
@@ -211,7 +203,7 @@ class Finisher:
 
     def _wait_for_locks(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
-            self._set_aside(outcome, FIRST_ASIDE_S)
+            self._aside.put(outcome)
         log.warning(
             "outcomes_locked",
             count=len(outcomes),
@@ -222,8 +214,7 @@ class Finisher:
     def _forget(self, outcome: Outcome) -> None:
         run = run_key(outcome)
         self._doubtful.discard(run)
-        self._times_aside.pop(run, None)
-        self._refused_with.pop(run, None)
+        self._aside.forget(run)
 
     def _report_stale(self, outcomes: Sequence[Outcome]) -> None:
         self.stale.update(outcome.job.queue for outcome in outcomes)
@@ -270,7 +261,7 @@ class Finisher:
             if len(batch) == 1:
                 # The others may fare better without it.
                 self._taken(batch)
-                self._set_aside(batch[0], FIRST_ASIDE_S)
+                self._aside.put(batch[0])
 
     async def _rest(self, error: Exception) -> None:
         """Wait a moment; and say why, unless that was said just now."""
@@ -282,18 +273,13 @@ class Finisher:
 
     async def _spare(self, outcome: Outcome, error: Exception) -> None:
         """Store an outcome without what the database refuses of it; or set it aside, if it is refused in every form."""
-        state = getattr(error, "sqlstate", None) or type(error).__name__
-        if (
-            state.startswith(NEEDS_A_SECOND_LOOK)
-            and not self._ending
-            and self._refused_with.get(run_key(outcome)) != state
-        ):
+        if not self._ending and needs_a_second_look(error) and self._aside.refused_anew(outcome, state_of(error)):
             # Perhaps it is not this outcome's fault, but a trigger's that refuses everything for a while.
-            self._refused_with[run_key(outcome)] = state
             self._refuse(outcome, error)
             return
+        bare = self._ending or self._aside.times(outcome) >= REFUSALS_BEFORE_BARE
         try:
-            recorded = await self._write_lesser(outcome, error)
+            recorded = await write_lesser(self._recorder, outcome, error, doubtful=self._doubtful, bare=bare)
         except Exception as again:  # noqa: BLE001 -- outcomes are kept whatever happens
             if is_weather(again):
                 self._doubtful.add(run_key(outcome))
@@ -304,27 +290,9 @@ class Finisher:
         self._taken([outcome])
         self._done(recorded)
 
-    async def _write_lesser(self, outcome: Outcome, error: Exception) -> Recorded:
-        for lesser in lesser_forms(outcome, error):
-            try:
-                return await self._recorder.write([lesser], doubtful=self._doubtful, skip_locked=True)
-            except Exception as refused:
-                if is_weather(refused):
-                    raise
-                error = refused
-        times = self._times_aside[run_key(outcome)]
-        if not outcome.state.finished or not (size_matters(error) or times >= REFUSALS_BEFORE_BARE or self._ending):
-            raise error
-        try:
-            return await self._recorder.write_bare(without_arguments(outcome, error))
-        except Exception as refused:
-            if is_weather(refused):
-                raise
-        return await self._recorder.write_bare(without_arguments(lesser, error))
-
     def _refuse(self, outcome: Outcome, error: Exception) -> None:
         self._taken([outcome])
-        pause_s = self._set_aside(outcome, LONGEST_PAUSE_S)
+        pause_s = self._aside.put(outcome, LONGEST_PAUSE_S)
         log.error(
             "outcome_refused",
             job=str(outcome.job.id),
@@ -333,16 +301,3 @@ class Finisher:
             retry_in_s=round(pause_s, 2),
             hint="The database refuses this outcome; it is kept, and tried again. Look for a trigger or an index.",
         )
-
-    def _set_aside(self, outcome: Outcome, first_s: float) -> float:
-        """Try an outcome again after a while, each time a longer one. Returns the pause, in seconds."""
-        run = run_key(outcome)
-        self._times_aside[run] += 1
-        pause_s = min(first_s * float(2 ** min(self._times_aside[run] - 1, 10)), LONGEST_ASIDE_S)
-        timer = asyncio.get_running_loop().call_later(pause_s, self._put_again, outcome)
-        self._aside[run] = outcome, timer
-        return pause_s
-
-    def _put_again(self, outcome: Outcome) -> None:
-        del self._aside[run_key(outcome)]
-        self.put(outcome)

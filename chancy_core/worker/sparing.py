@@ -1,20 +1,61 @@
-"""Sparing: the lesser forms in which an outcome may be stored that the database refuses as it is."""
+"""Sparing: an outcome that the database refuses as it is is stored in a lesser form, without what it holds."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import msgspec
 
-from chancy_core.store.weather import text_of
+from chancy_core.store.weather import is_weather, text_of
 from chancy_core.values.queuedjob import JobError, Outcome
+from chancy_core.worker.record import Recorded, Recorder, RunKey
 
 # SQLSTATEs that may be somebody else's fault than the outcome's: constraints, triggers, sizes, internal errors. Only
 # if the same comes again a moment later, something is left out. (22, what is wrong with a value, stays wrong.)
 NEEDS_A_SECOND_LOOK: Final = ("09", "20", "21", "23", "27", "2F", "38", "39", "40", "44", "53", "54", "P0", "XX")
 REASON_MAX: Final = 300
+
+
+async def write_lesser(
+    recorder: Recorder, outcome: Outcome, error: Exception, *, doubtful: Collection[RunKey], bare: bool
+) -> Recorded:
+    """Write an outcome in the first lesser form that the database takes. Raises what it says to the last.
+
+    Args:
+        recorder: writes it.
+        outcome: what is to be written.
+        error: what the database said to it as it is.
+        doubtful: runs that were sent without an answer.
+        bare: whether an outcome that ends its job is at last stored without the job's arguments, even if these are not
+            too large.
+    """
+    for lesser in lesser_forms(outcome, error):
+        try:
+            return await recorder.write([lesser], doubtful=doubtful, skip_locked=True)
+        except Exception as refused:
+            if is_weather(refused):
+                raise
+            error = refused
+    if not outcome.state.finished or not (bare or size_matters(error)):
+        raise error
+    try:
+        return await recorder.write_bare(without_arguments(outcome, error))
+    except Exception as refused:
+        if is_weather(refused):
+            raise
+    return await recorder.write_bare(without_arguments(lesser, error))
+
+
+def state_of(error: BaseException) -> str:
+    """The SQLSTATE, or what kind of error it is where there is none."""
+    return getattr(error, "sqlstate", None) or type(error).__name__
+
+
+def needs_a_second_look(error: BaseException) -> bool:
+    """Whether it may be somebody else's fault than the outcome's that it was refused."""
+    return state_of(error).startswith(NEEDS_A_SECOND_LOOK)
 
 
 def lesser_forms(outcome: Outcome, error: BaseException) -> Iterator[Outcome]:

@@ -13,7 +13,7 @@ from worker_weather import PATIENCE_S
 
 from chancy_core.app import Chancy
 from chancy_core.values.job import Job
-from chancy_core.worker import Stopped, Worker, finish, stopping
+from chancy_core.worker import Stopped, Worker, aside, finish, stopping
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -55,7 +55,7 @@ async def test_unwritten_outcomes_are_told_and_keep_the_workers_row(chancy, quer
 async def test_refused_outcomes_are_written_before_the_end(chancy, query, monkeypatch):
     """An outcome that was set aside is not forgotten by a stop: it is written with whatever the database takes."""
     monkeypatch.setattr(finish, "LONGEST_PAUSE_S", 30.0)
-    monkeypatch.setattr(finish, "LONGEST_ASIDE_S", 60.0)
+    monkeypatch.setattr(aside, "LONGEST_ASIDE_S", 60.0)
     query("ALTER TABLE {s}.finished_jobs ADD CONSTRAINT no_poison CHECK (kwargs::text <> '{\"value\":13}')")
     with captured_events() as events:
         async with Worker(chancy) as worker:
