@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from chancy_core.app import Chancy
@@ -34,6 +34,8 @@ from chancy_core.worker.queues import Lanes
 from chancy_core.worker.reporting import report_failure, report_recorded
 from chancy_core.worker.rescue import Rescuer
 from chancy_core.worker.standby import Standby
+from chancy_core.worker.status import StatusTeller
+from chancy_core.worker.tick import Ticker
 from chancy_core.worker.vitals import Vitals
 from chancy_core.worker.watchdog import Watchdog
 
@@ -140,6 +142,30 @@ class Parts:
             [claims, self.writes], self.finisher, self.lease, lambda: self.claimers.failing_s, give_up
         )
         self.watchdog: Final = Watchdog(self.job_of)
+
+    def duties(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What is to be done for as long as the worker lives, each in a task of its own, by its name."""
+        plugins = self._chancy.plugins
+        duties: dict[str, Callable[[], Awaitable[None]]] = {
+            "finish": self.finisher.run,
+            "lease": self.lease.watch,
+            "heartbeat": self.heartbeat.run,
+            "queues": self.lanes.run,
+            "promote": self.promoter.run,
+            "rescue": self.rescuer.run,
+            "places": self.places.run,
+            "audit": self.auditor.run,
+            "cancel": self.canceller.run,
+            "progress": self.progress.run,
+            "deliver": self.deliverer.run,
+            "vitals": self.vitals.run,
+            "status": StatusTeller(plugins, self.lanes.unable, self.heartbeat.say).run,
+        }
+        for plugin in plugins.ticking():
+            duties[f"tick {plugin.name}"] = Ticker(self._chancy, plugin, self._worker.name).run
+        if self.listening is not None:
+            duties["listen"] = self.listening.listen
+        return duties
 
     def known_runs(self) -> set[tuple[uuid.UUID, int]]:
         """The runs that go on here, or whose outcomes have not been written."""

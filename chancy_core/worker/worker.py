@@ -22,9 +22,7 @@ from chancy_core.values.queue import Queue
 from chancy_core.values.workerinfo import UnableStatus
 from chancy_core.worker.duty import keep
 from chancy_core.worker.signals import heeded
-from chancy_core.worker.status import StatusTeller
 from chancy_core.worker.stopping import Stopped, Stopping
-from chancy_core.worker.tick import Ticker
 from chancy_core.worker.wiring import Parts
 
 __all__ = ["Stopped", "Worker"]
@@ -170,27 +168,7 @@ class Worker:
 
     def _begin(self, parts: Parts) -> None:
         """Begin with every duty."""
-        duties: dict[str, Callable[[], Awaitable[None]]] = {
-            "finish": parts.finisher.run,
-            "lease": parts.lease.watch,
-            "heartbeat": parts.heartbeat.run,
-            "queues": parts.lanes.run,
-            "promote": parts.promoter.run,
-            "rescue": parts.rescuer.run,
-            "places": parts.places.run,
-            "audit": parts.auditor.run,
-            "cancel": parts.canceller.run,
-            "progress": parts.progress.run,
-            "deliver": parts.deliverer.run,
-            "vitals": parts.vitals.run,
-        }
-        plugins = self._chancy.plugins
-        duties["status"] = StatusTeller(plugins, parts.lanes.unable, parts.heartbeat.say).run
-        for plugin in plugins.ticking():
-            duties[f"tick {plugin.name}"] = Ticker(self._chancy, plugin, self.name).run
-        if parts.listening is not None:
-            duties["listen"] = parts.listening.listen
-        for name, duty in duties.items():
+        for name, duty in parts.duties().items():
             self._duties.append(asyncio.create_task(keep(name, duty), name=name))
 
     async def wait_for_shutdown(self, *, signals: bool = True) -> Stopped:
