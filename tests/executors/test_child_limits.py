@@ -93,7 +93,7 @@ async def test_limits_hold_while_the_workers_loop_is_blocked(new_executor):
     executor = new_executor(grace_s=0)
     await result_of(executor, hostile_jobs.pid)
     running = asyncio.create_task(end_of(executor, queued(hostile_jobs.hangs, within(3))))
-    watched = await until(lambda: [w for w in executor._guard._watches if w.kill_for.name == "TIME"])
+    watched = await until(lambda: [w for w in executor._children._guard._watches if w.kill_for.name == "TIME"])
     pid = watched[0].pid
     deadline = time.monotonic() + WITHIN_S
     while lives(pid) and time.monotonic() < deadline:

@@ -107,7 +107,7 @@ async def test_programs_that_jobs_start_heed_signals(new_executor):
     pid = await result_of(executor, hostile_jobs.pid)
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(pid, number)
-        os.kill(executor._nurse.pid, number)
+        os.kill(executor._children._nurse.pid, number)
     assert await result_of(executor, hostile_jobs.pid) == pid
     assert await result_of(executor, hostile_jobs.signals_ignored) == []
 
@@ -195,15 +195,16 @@ async def test_a_thousand_jobs_leave_nothing_behind(new_executor):
 
     await asyncio.gather(*map(one, range(10)))
     threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
-    nursery = len(os.listdir(f"/proc/{executor._nurse.pid}/fd"))
+    nursery = len(os.listdir(f"/proc/{executor._children._nurse.pid}/fd"))
     ends = Counter(await asyncio.gather(*map(one, range(1000))))
     assert ends == {"ChildProcessDied": 100, "succeeded": 900}
-    await until(lambda: len(executor._children) <= 4)
+    await until(lambda: len(executor._children._children) <= 4)
     assert threading.active_count() <= threads
     assert len(os.listdir("/proc/self/fd")) <= descriptors + 4
-    assert len(os.listdir(f"/proc/{executor._nurse.pid}/fd")) == nursery
+    assert len(os.listdir(f"/proc/{executor._children._nurse.pid}/fd")) == nursery
     states = Counter(
-        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in children_of(executor._nurse.pid)
+        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        for pid in children_of(executor._children._nurse.pid)
     )
     assert states["Z"] == 0
     assert sum(states.values()) <= 4

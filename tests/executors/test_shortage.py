@@ -18,10 +18,11 @@ from children import nursery
 from decided import end_of
 
 from chancy import Job, Queue
-from chancy_core.executors import ExecutorSettings, process
+from chancy_core.executors import ExecutorSettings, StopReason
 from chancy_core.executors.functions import Functions
 from chancy_core.executors.process import ProcessExecutor
-from chancy_core.executors.processes import descriptors
+from chancy_core.executors.processes import children, descriptors
+from chancy_core.executors.processes.children import Children
 from chancy_core.executors.thread import ThreadExecutor
 from chancy_core.values.queuedjob import Outcome, QueuedJob, State
 
@@ -53,7 +54,7 @@ def check_left(outcome: Outcome) -> None:
 
 async def test_without_room_for_more_children_jobs_wait_for_those_there_are(executor, monkeypatch):
     """With room for two children, eight jobs at a time all end, in two processes."""
-    monkeypatch.setattr(process, "room_for_child", lambda *, first: len(executor._children) < 2)
+    monkeypatch.setattr(children, "room_for_child", lambda *, first: len(executor._children._children) < 2)
     outcomes = await asyncio.gather(*(end_of(executor, queued(hostile_jobs.pid)) for _ in range(8)))
     assert {outcome.state for outcome in outcomes} == {State.SUCCEEDED}
     assert len({outcome.result for outcome in outcomes}) <= 2
@@ -61,13 +62,13 @@ async def test_without_room_for_more_children_jobs_wait_for_those_there_are(exec
 
 async def test_a_job_that_waits_for_a_child_can_be_stopped(executor, monkeypatch, until):
     """A job that has no child yet is handed back, or cancelled, at once."""
-    monkeypatch.setattr(process, "room_for_child", lambda *, first: first)
+    monkeypatch.setattr(children, "room_for_child", lambda *, first: first)
     runs = asyncio.create_task(end_of(executor, queued(hostile_jobs.sleeps, seconds=60)))
     await until(lambda: executor._busy, 60)
     job = queued(hostile_jobs.pid)
     waits = asyncio.create_task(end_of(executor, job))
     await asyncio.sleep(0)
-    executor.stop(job, waits, process.StopReason.SHUTDOWN)
+    executor.stop(job, waits, StopReason.SHUTDOWN)
     assert (await waits).state == State.PENDING
     runs.cancel()
     await asyncio.wait([runs])
@@ -75,9 +76,9 @@ async def test_a_job_that_waits_for_a_child_can_be_stopped(executor, monkeypatch
 
 async def test_without_room_for_a_single_child_jobs_are_left_to_others(executor, monkeypatch):
     """A job goes back, no attempt spent; it is run once there is room."""
-    monkeypatch.setattr(process, "room_for_child", lambda *, first: False)
+    monkeypatch.setattr(children, "room_for_child", lambda *, first: False)
     check_left(await end_of(executor, queued(hostile_jobs.pid)))
-    monkeypatch.setattr(process, "room_for_child", lambda *, first: True)
+    monkeypatch.setattr(children, "room_for_child", lambda *, first: True)
     assert (await end_of(executor, queued(hostile_jobs.pid))).state == State.SUCCEEDED
 
 
@@ -88,7 +89,7 @@ async def test_a_child_that_cannot_be_started_costs_no_attempt(executor, monkeyp
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(ProcessExecutor, "_new", fail)
+    monkeypatch.setattr(Children, "_new", fail)
     check_left(await end_of(executor, queued(hostile_jobs.pid)))
 
 
@@ -96,14 +97,14 @@ async def test_a_child_that_cannot_be_started_costs_no_attempt(executor, monkeyp
 async def test_a_nursery_without_descriptors_costs_no_attempt(executor):
     """Where the process that starts children has none left, a job goes back, and the nursery goes on."""
     assert (await end_of(executor, queued(hostile_jobs.pid))).state == State.SUCCEEDED
-    pid = executor._nurse.pid
+    pid = executor._children._nurse.pid
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     busy = asyncio.create_task(end_of(executor, queued(hostile_jobs.sleeps, seconds=60)))
     await asyncio.sleep(0)
     check_left(await end_of(executor, queued(hostile_jobs.pid)))
     resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     assert (await end_of(executor, queued(hostile_jobs.pid))).state == State.SUCCEEDED
-    assert executor._nurse.pid == pid
+    assert executor._children._nurse.pid == pid
     busy.cancel()
     await asyncio.wait([busy])
 

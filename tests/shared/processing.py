@@ -49,8 +49,8 @@ def settings(concurrency: int = 4, **more: Any) -> ExecutorSettings:
 
 def family(executor: ProcessExecutor) -> list[int]:
     """The nursery and the children."""
-    nurse = [] if executor._nurse is None else [executor._nurse.pid]
-    return nurse + [child.pid for child in executor._children.values() if child.pid is not None]
+    nurse = [] if executor._children._nurse is None else [executor._children._nurse.pid]
+    return nurse + [child.pid for child in executor._children._children.values() if child.pid is not None]
 
 
 def lives(pid: int) -> bool:

@@ -34,7 +34,7 @@ def rss_bytes(pid: int) -> int | None:
                 return int(file.read(128).split()[1]) * _PAGE_BYTES
         except (OSError, IndexError):
             return None
-    import psutil  # noqa: PLC0415
+    import psutil  # noqa: PLC0415 -- only systems without /proc need it
 
     try:
         return int(psutil.Process(pid).memory_info().rss)
