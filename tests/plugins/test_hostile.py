@@ -24,7 +24,7 @@ from chancy_core.errors import PluginError
 from chancy_core.plugins import budgets, calling, ending, host
 from chancy_core.plugins.check import SPECS
 
-# Called while something is loaded, pushed or opened: how those fail is in test_plugins.py and test_opening_hooks.py.
+# Called while something is loaded, pushed or opened: how those fail is in test_loading.py and test_opening_hooks.py.
 NOT_OF_A_WORKER = {"on_push", "migrations", "commands", "on_open", "on_close"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -176,8 +177,6 @@ def test_the_command_line_takes_scenarios_and_peers(capsys: pytest.CaptureFixtur
 
 def test_every_driver_pins_what_it_needs() -> None:
     """Peers are measured at versions that the report can name."""
-    import importlib  # noqa: PLC0415
-
     for name in EVERY:
         driver: ModuleType = importlib.import_module(f"benchmarks.peers.{name}")
         assert all("==" in package for package in driver.PACKAGES)

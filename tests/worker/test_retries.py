@@ -8,7 +8,7 @@ import pytest
 from retried import QUICK, has_failed, run
 from support import WITHIN_S, until
 
-from chancy import Backoff, Job, Queue, State, Worker
+from chancy import Backoff, Job, Limit, Queue, State, Worker
 from chancy_core.worker.record import ERRORS_KEPT
 
 
@@ -98,8 +98,6 @@ async def test_a_result_that_is_no_json_does_not_fail_the_job(chancy, func):
 
 async def test_limits_that_cannot_be_enforced_are_refused(chancy):
     """A memory limit, or a time limit on a thread, fails the job at once instead of being ignored."""
-    from chancy import Limit  # noqa: PLC0415
-
     await chancy.declare(Queue("loop", executor=chancy.Executor.Async))
     await chancy.declare(Queue("threads", executor=chancy.Executor.Threaded))
     memory = Job(func="jobs.echo", limits=[Limit(Limit.Type.MEMORY, 10**9)], max_attempts=3)
