@@ -21,7 +21,7 @@ READ: Final = 500
 async def groups(
     jobs: Iterable[Pushable] | AsyncIterable[Pushable],
 ) -> AsyncIterator[Iterator[list[Pushable]]]:
-    """As `groups_sync`, for async iterables too."""
+    """As `groups_sync`, for async iterables too, and without keeping the event loop for long."""
     if isinstance(jobs, list | tuple):
         yield _chunks(jobs)
         return
@@ -47,11 +47,15 @@ async def _few(jobs: Iterable[Pushable] | AsyncIterable[Pushable]) -> AsyncItera
 
 
 def groups_sync(jobs: Iterable[Pushable]) -> Iterator[Iterator[list[Pushable]]]:
-    """The jobs of one flow after another. What is there already may go into one."""
+    """The jobs of a bulk push in chunks, and which chunks one flow may store: an iterator of chunks for each flow.
+
+    A flow keeps its connection busy from its first chunk to its last. A list is there already, so one flow stores all
+    of its chunks. Any other iterable runs somebody's code while it is read, and that code may use the same connection.
+    So there each chunk has a flow of its own, and the iterable is read between two flows.
+    """
     if isinstance(jobs, list | tuple):
         yield _chunks(jobs)
         return
-    # Whatever makes them may itself use the connection, between the statements.
     for chunk in _chunks(jobs):
         yield iter((chunk,))
 
