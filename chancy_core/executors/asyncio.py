@@ -9,6 +9,7 @@ from chancy_core.errors import CannotRun
 from chancy_core.executors.base import Executor
 from chancy_core.executors.functions import Function
 from chancy_core.executors.report import Report
+from chancy_core.executors.returning import DONE, settled
 from chancy_core.values.job import Limit
 from chancy_core.values.queuedjob import QueuedJob
 
@@ -44,6 +45,8 @@ class AsyncExecutor(Executor):
         start = time.perf_counter()
         try:
             value = await function.call(**job.kwargs)
+            if type(value) not in DONE:
+                value = await settled(job.func, value)
         except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
             return Report.raised(error, run_s=time.perf_counter() - start)
         run_s = time.perf_counter() - start

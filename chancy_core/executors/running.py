@@ -13,6 +13,7 @@ from chancy_core.executors.context import context_of
 from chancy_core.executors.control import Control
 from chancy_core.executors.functions import Function
 from chancy_core.executors.report import Report
+from chancy_core.executors.returning import awaited, settled_here
 from chancy_core.plugins import Around
 from chancy_core.values.jsonvalue import encode_checked
 from chancy_core.values.queuedjob import QueuedJob
@@ -47,7 +48,7 @@ class Runner(NamedTuple):
         run = _OneRun(self, job, function, control)
         try:
             with self.around.entered(run.job):
-                value = function.call(**run.kwargs)
+                value = settled_here(job.func, function.call(**run.kwargs))
         except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
             return run.raised(error)
         return run.returned(value)
@@ -58,10 +59,8 @@ class Runner(NamedTuple):
         run = _OneRun(self, job, function, control)
         try:
             with self.around.entered(run.job):
-                if control.limit_s is None:
-                    value = await function.call(**run.kwargs)
-                else:
-                    value = await run.within(control.limit_s, function.call(**run.kwargs))
+                call = awaited(job.func, function.call(**run.kwargs))
+                value = await (call if control.limit_s is None else run.within(control.limit_s, call))
         except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
             return run.raised(error)
         return run.returned(value)

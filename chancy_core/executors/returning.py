@@ -1,0 +1,91 @@
+"""What a function returned is looked at: a coroutine has yet to be awaited, and a generator has not done anything."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterator
+from contextlib import suppress
+from io import IOBase
+from typing import Any, Final
+
+from chancy_core.errors import CannotRun
+
+# What nearly every function returns, and what is done when it is returned. Looked up for each job: the rest costs more.
+DONE: Final = frozenset({type(None), bool, int, float, str, bytes, list, dict, tuple, set, frozenset})
+
+
+async def awaited(func: str, call: Awaitable[Any]) -> Any:
+    """What `call` returns, settled: see there."""
+    return await settled(func, await call)
+
+
+async def settled(func: str, value: Any) -> Any:
+    """What a function returned; if that is a coroutine, what that returns.
+
+    Args:
+        func: the name of the job's function, for the error.
+        value: what it returned.
+
+    Raises:
+        CannotRun: it is something else that would have to be awaited or iterated.
+    """
+    while type(value) not in DONE and issubclass(type(value), Coroutine):
+        value = await value
+    refuse_unfinished(func, value)
+    return value
+
+
+def settled_here(func: str, value: Any) -> Any:
+    """What a plain function returned. A coroutine is awaited, on a loop of its own in this thread.
+
+    Raises:
+        CannotRun: it is something else that would have to be awaited or iterated, or this thread runs a loop already.
+    """
+    if type(value) in DONE:
+        return value
+    if not issubclass(type(value), Coroutine):
+        refuse_unfinished(func, value)
+        return value
+    if asyncio._get_running_loop() is not None:  # noqa: SLF001 -- None, where others raise
+        value.close()
+        raise CannotRun(
+            f"{func} is a plain function that returned a coroutine, which would need a loop of its own, but this "
+            "thread runs one already: call run_job in another, with asyncio.to_thread say."
+        )
+    with asyncio.Runner() as runner:
+        return runner.run(settled(func, value))
+
+
+def refuse_unfinished(func: str, value: Any) -> None:
+    """Raise CannotRun if somebody would have to await `value`, or to iterate it, for the work to be done."""
+    kind = type(value)
+    if kind in DONE:
+        return
+    problem = _problem(kind)
+    if problem is None:
+        return
+    if issubclass(kind, Generator):
+        # What it holds open is not to wait for the garbage collector.
+        with suppress(Exception):
+            value.close()
+    raise CannotRun(f"{func} returned an object of type {kind.__qualname__}, which {problem}")
+
+
+def _problem(kind: type) -> str | None:
+    if issubclass(kind, AsyncIterator):
+        return (
+            "does its work only while it is iterated, and no worker does that: iterate it in the function, with "
+            "`async for`, and return what comes of it."
+        )
+    if issubclass(kind, Awaitable):
+        return "no worker awaits: await it in the function, which has to be `async def`, and return its result."
+    if issubclass(kind, concurrent.futures.Future):
+        return "no worker waits for: call its result() in the function, and return that."
+    # An open file is an iterator, too, but nobody's work waits in it.
+    if issubclass(kind, Iterator) and not issubclass(kind, IOBase):
+        return (
+            "does its work only while it is iterated, and no worker does that: iterate it in the function, or return "
+            "list(…) of it."
+        )
+    return None
