@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MethodType
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
+
+from msgspec.structs import replace
 
 from chancy_core.errors import InvalidJob
 from chancy_core.values.job import Job
-from chancy_core.values.naming import importable_name
+from chancy_core.values.naming import importable_name, name_of
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -49,13 +52,14 @@ def as_job(value: Any) -> Job:
     """The `Job` in `value`: a Job itself, or a function decorated with `@job`.
 
     Raises:
-        InvalidJob: it is neither.
+        InvalidJob: it is neither, or a method bound to an object.
     """
     if isinstance(value, Job):
         return value
     found = getattr(value, "job", None)
     if isinstance(found, Job):
-        return found
+        # A class method has the job of its function, which knows nothing of the class that it is called on.
+        return found if not isinstance(value, MethodType) else replace(found, func=name_of(value))
     hint = (
         " Decorate the function with @job(), or push Job.from_func(function)."
         if callable(value)

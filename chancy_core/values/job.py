@@ -26,7 +26,7 @@ from chancy_core.values.fields import (
     exception_names,
     shown,
 )
-from chancy_core.values.naming import importable_name
+from chancy_core.values.naming import name_of
 from chancy_core.values.plainly import as_dict, as_json
 from chancy_core.values.raised import Raised, kinds_of
 from chancy_core.values.ranges import LIMIT_VALUE, MAX_ATTEMPTS, PRIORITY
@@ -145,9 +145,9 @@ class Job(msgspec.Struct, frozen=True):
 
         Raises:
             InvalidJob: `func` cannot be imported by its name: a lambda, a function defined inside
-                another, a bound method or a callable object.
+                another, a method bound to an object, a partial; or its name leads to another object.
         """
-        path = func if isinstance(func, str) else importable_name(func)
+        path = func if isinstance(func, str) else name_of(func)
         return Job(func=path, **fields)
 
     def with_queue(self, queue: str) -> Self:

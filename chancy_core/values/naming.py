@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import warnings
 from collections.abc import Callable
-from types import ModuleType
-from typing import Any
+from types import MethodType, ModuleType
+from typing import Any, Final
 
 from chancy_core.errors import InvalidJob
 
+_MISSING: Final = object()
+_AS_TEXT: Final = "or name what a worker is to call as text: Job.from_func('package.module.function')."
 
-def importable_name(func: Callable[..., Any]) -> str:
-    """The dotted name under which a worker can import `func`.
+
+def name_of(func: Callable[..., Any]) -> str:
+    """The dotted name that leads a worker to `func` itself, and to nothing else.
+
+    Warns:
+        UserWarning: as `importable_name`.
+
+    Raises:
+        InvalidJob: as `importable_name`; or what stands under its name is another object.
+    """
+    path = importable_name(func, stacklevel=4)
+    module_name, name = _place(func)
+    module = sys.modules.get(module_name)
+    found: Any = _MISSING if module is None else module
+    for part in name.split("."):
+        found = getattr(found, part, _MISSING)
+    if found is _MISSING:
+        if module is not None and _goes_on(module):
+            return path
+        raise InvalidJob(f"{func!r} is called {path}, and there is no such thing: put it there, {_AS_TEXT}")
+    # A class method is made anew whenever it is looked up.
+    if found is func or (isinstance(found, MethodType) and found == func):
+        return path
+    raise InvalidJob(
+        f"{func!r} is called {path}, but there a worker finds another object, {found!r}, and would call that: give "
+        f"that one if it is meant, give the function a name of its own, {_AS_TEXT}"
+    )
+
+
+def _goes_on(module: ModuleType) -> bool:
+    """Whether the module is being executed, so that its names may come to be yet."""
+    spec = getattr(module, "__spec__", None)
+    return module.__name__ == "__main__" or bool(getattr(spec, "_initializing", False))
+
+
+def importable_name(func: Callable[..., Any], stacklevel: int = 3) -> str:
+    """The dotted name under which a worker can import `func`. What stands there is not looked at: see `name_of`.
+
+    Args:
+        func: the function.
+        stacklevel: whose line the warning shows.
 
     Warns:
         UserWarning: the function is in `__main__`, which is another module in another process.
@@ -19,10 +62,7 @@ def importable_name(func: Callable[..., Any]) -> str:
     Raises:
         InvalidJob: it has no such name.
     """
-    name = getattr(func, "__qualname__", None)
-    module = getattr(func, "__module__", None)
-    if name is None or module is None or not callable(func):
-        raise InvalidJob(f"{func!r} has no importable name: give a function defined at the top of a module.")
+    module, name = _place(func)
     if "<lambda>" in name:
         raise InvalidJob(
             f"A lambda in {module} cannot be imported by a worker: give it a name with `def`, at the top of a module."
@@ -43,6 +83,29 @@ def importable_name(func: Callable[..., Any]) -> str:
             f"{name} is defined in __main__: only a worker started by the same script can import "
             "it. Move it to a module of its own to run it elsewhere.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
     return f"{module}.{name}"
+
+
+def _place(func: Callable[..., Any]) -> tuple[str, str]:
+    """The module of a function, and its name there. Raises InvalidJob."""
+    owner = getattr(func, "__self__", None)
+    if isinstance(func, MethodType) and isinstance(owner, type):
+        # It goes by the class that it is called on, which may have inherited it from another.
+        return owner.__module__, f"{owner.__qualname__}.{func.__name__}"
+    name = getattr(func, "__qualname__", None)
+    module = getattr(func, "__module__", None)
+    if name is None or module is None or not callable(func) or isinstance(func, staticmethod):
+        raise InvalidJob(f"{func!r} has no importable name: {_cure(func)}")
+    return module, name
+
+
+def _cure(func: object) -> str:
+    if isinstance(func, functools.partial):
+        return "give the function in it, and put its arguments into the job's kwargs."
+    if isinstance(func, classmethod | staticmethod):
+        return f"put @job() below @{type(func).__name__}, next to the function."
+    if callable(func):
+        return f"give a function defined at the top of a module, {_AS_TEXT}"
+    return "give a function defined at the top of a module."
