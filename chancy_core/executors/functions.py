@@ -179,11 +179,19 @@ def _public(found: Any) -> list[str]:
 def _described(path: str, call: Callable[..., Any]) -> Function:
     is_async = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(type(call), "__call__", None))  # noqa: B004
     try:
-        parameters = inspect.signature(call).parameters.values()
+        # Of a decorated function it is the decorator's that counts: it may give arguments itself, or take others.
+        parameters = inspect.signature(call, follow_wrapped=False).parameters.values()
+        innermost = inspect.signature(call).parameters.values()
     except (TypeError, ValueError):
         # Some functions written in C do not tell; they find out themselves.
         return Function(call, is_async, frozenset(), None)
-    context = frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and _is_context(p.annotation, call))
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    named = {p.name for p in parameters}
+    context = frozenset(
+        p.name
+        for p in innermost
+        if p.kind is p.KEYWORD_ONLY and (takes_any or p.name in named) and _is_context(p.annotation, call)
+    )
     by_name = {p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in context}
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
     if positional:
@@ -191,7 +199,6 @@ def _described(path: str, call: Callable[..., Any]) -> Function:
             f"{path} has arguments that can only be given by position ({', '.join(positional)}): a job gives "
             "its arguments by name."
         )
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
     return Function(
         call,
         is_async,

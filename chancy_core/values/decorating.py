@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import MethodType
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from msgspec.structs import replace
 
@@ -26,8 +26,18 @@ class JobFunction(Protocol, Generic[P, R_co]):
         ...
 
 
-def job(**fields: Any) -> Callable[[Callable[P, R_co]], JobFunction[P, R_co]]:
+@overload
+def job(func: Callable[P, R_co], /) -> JobFunction[P, R_co]: ...
+
+
+@overload
+def job(**fields: Any) -> Callable[[Callable[P, R_co]], JobFunction[P, R_co]]: ...
+
+
+def job(func: Callable[..., Any] | None = None, /, **fields: Any) -> Any:
     """Give a function a `.job`, with these fields of `Job`; the function itself stays as it is.
+
+    Without fields the parentheses may be left out: `@job`.
 
     ```python
     @job(queue="mail", max_attempts=5)
@@ -45,7 +55,7 @@ def job(**fields: Any) -> Callable[[Callable[P, R_co]], JobFunction[P, R_co]]:
         decorated.job = Job(func=importable_name(func), **fields)
         return decorated
 
-    return decorate
+    return decorate if func is None else decorate(func)
 
 
 def as_job(value: Any) -> Job:

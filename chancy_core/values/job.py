@@ -155,8 +155,12 @@ class Job(msgspec.Struct, frozen=True):
         return replace(self, queue=queue)
 
     def with_kwargs(self, kwargs: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
-        """This job with these keyword arguments instead: a mapping, keywords, or both."""
+        """This job with these keyword arguments instead: a mapping, keywords, or both. See `with_more_kwargs`."""
         return replace(self, kwargs={**(kwargs or {}), **more})
+
+    def with_more_kwargs(self, kwargs: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
+        """This job with these keyword arguments beside those that it has; of one name, the new one counts."""
+        return replace(self, kwargs={**self.kwargs, **(kwargs or {}), **more})
 
     def with_priority(self, priority: int) -> Self:
         """This job with another priority; lower runs first."""
