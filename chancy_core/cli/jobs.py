@@ -9,10 +9,12 @@ import click
 import msgspec
 
 from chancy_core.app import Chancy
+from chancy_core.cli import logs
 from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.showing import looked_at
+from chancy_core.cli.waiting import EXIT_CODES, TIMED_OUT, TIMEOUT_S
 from chancy_core.cli.waiting import wait as wait_and_tell
-from chancy_core.errors import InvalidJob, JobNotFound
+from chancy_core.errors import InvalidJob, JobNotFound, WaitTimeout
 from chancy_core.values.job import Job, Limit
 from chancy_core.values.queuedjob import Cancellation, QueuedJob
 from chancy_core.values.ranges import MAX_ATTEMPTS, PRIORITY
@@ -35,9 +37,10 @@ _CANCELLATIONS: Final = {
     "--limit", "limits", multiple=True, metavar="TYPE=VALUE", help="memory=BYTES or time=SECONDS; may be repeated."
 )
 @click.option("--wait", is_flag=True, help="Wait until it has finished, and show how; say what for, if that is long.")
-@click.pass_obj
+@click.option("--timeout", type=Ranged(TIMEOUT_S), help="With --wait: seconds to wait at most. Default: no end.")
+@click.pass_context
 def push(
-    new_chancy: Callable[[], Chancy],
+    ctx: click.Context,
     func: str,
     queue: str,
     kwargs: str,
@@ -46,19 +49,34 @@ def push(
     unique_key: str | None,
     limits: tuple[str, ...],
     wait: bool,
+    timeout: float | None,
 ) -> None:
-    """Push one job that calls FUNC, an importable name such as app.jobs.report."""
+    """Push one job that calls FUNC, an importable name such as app.jobs.report.
+
+    With --wait, the exit code says how the job ended: 0 it succeeded, 7 it failed, 8 it was cancelled, 9 it had not
+    finished within --timeout, and goes on.
+    """
+    if timeout is not None and not wait:
+        raise click.UsageError("--timeout is given, but not --wait.")
     try:
         given = msgspec.json.decode(kwargs)
     except msgspec.DecodeError as error:
         raise InvalidJob(f"--kwargs is not JSON: {error}.") from None
     job = Job(func=func, queue=queue, kwargs=given, priority=priority, max_attempts=max_attempts, unique_key=unique_key)
     job = job.with_limits([_limit(text) for text in limits])
+    new_chancy: Callable[[], Chancy] = ctx.obj
     with new_chancy() as chancy:
         reference = chancy.sync_push(job)
         click.echo(f"{reference}{'' if reference.created else ' (exists already: its unique key is taken)'}")
-        if wait:
-            _show(wait_and_tell(chancy, reference))
+        if not wait:
+            return
+        try:
+            found = wait_and_tell(chancy, reference, timeout_s=timeout)
+        except WaitTimeout as error:
+            logs.tell(error)
+            ctx.exit(TIMED_OUT)
+    _show(found)
+    ctx.exit(EXIT_CODES.get(found.state, 0))
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Final
 
 import click
@@ -11,33 +12,54 @@ from chancy_core.app.reference import Reference
 from chancy_core.errors import UnknownQueue, WaitTimeout
 from chancy_core.values.queue import Queue, QueueState
 from chancy_core.values.queuedjob import QueuedJob, State
+from chancy_core.values.ranges import Range
 
 # A job that takes longer deserves a word; what has not changed since is not said again.
-SAYS_AFTER_S: Final = 10.0
+SAYS_AFTER_S: Final = 5.0
+# How `push --wait` exits unless the job has succeeded. 1 and 2 are errors of the command itself, 3 to 6 belong to
+# `chancy worker`, 130 is Ctrl-C: a number means one thing, whatever the command.
+EXIT_CODES: Final = {State.FAILED: 7, State.CANCELLED: 8}
+TIMED_OUT: Final = 9
+# Longer is a slip of the unit.
+TIMEOUT_S: Final = Range(0, 31_536_000, "seconds", note="a year")
 # So many workers are named.
 NAMED_MAX: Final = 3
 
 
-def wait(chancy: Chancy, reference: Reference) -> QueuedJob:
+def wait(chancy: Chancy, reference: Reference, *, timeout_s: float | None = None) -> QueuedJob:
     """The finished job. Every few seconds, what it waits for is written to stderr, if that has changed.
 
+    Args:
+        chancy: where the job is.
+        reference: the job.
+        timeout_s: seconds to wait at most; None: as long as it takes.
+
     Raises:
+        WaitTimeout: it has not finished by then; says what it waits for. It goes on.
         JobNotFound: there is no such job.
     """
+    ends_at = None if timeout_s is None else monotonic() + timeout_s
     said = ""
     while True:
+        left_s = None if ends_at is None else max(ends_at - monotonic(), 0.0)
         try:
-            return reference.sync_wait(timeout=SAYS_AFTER_S)
+            return reference.sync_wait(timeout=SAYS_AFTER_S if left_s is None else min(SAYS_AFTER_S, left_s))
         except WaitTimeout:
-            before, said = said, _why(chancy, reference.sync_get())
-        if said and said != before:
+            found = reference.sync_get()
+        if found.state.finished:
+            return found
+        before, said = said, _why(chancy, found)
+        if ends_at is not None and monotonic() >= ends_at:
+            raise WaitTimeout(
+                f"Job {reference} has not finished within {timeout_s:g} s, and goes on. {said} "
+                f"To look at it later: chancy job {reference}"
+            )
+        if said != before:
             click.echo(said, err=True)
 
 
 def _why(chancy: Chancy, job: QueuedJob) -> str:
-    """Why a job has not finished yet, in a sentence; empty if it has."""
-    if job.state.finished:
-        return ""
+    """Why a job has not finished yet, in a sentence."""
     if job.state is State.RUNNING:
         return f"It runs on worker {job.worker}."
     if job.state is not State.PENDING:

@@ -209,6 +209,12 @@ class Chancy:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def fails(self, *arguments: str) -> str:
+        """Push a job that fails, and wait for it; what was printed of it."""
+        done = run(self._command, "push", *arguments, "--wait", cwd=self._folder, env=self._variables)
+        assert done.returncode == 7, done.stderr
+        return done.stdout
+
     def refuses(self, *arguments: str) -> str:
         """Run it to an end with exit code 1, without a traceback; what it said."""
         done = run(self._command, *arguments, cwd=self._folder, env=self._variables)
@@ -304,7 +310,7 @@ async def test_the_template_is_a_plugin_once_it_is_installed(environment, chancy
         worker = await chancy.work()
         said = chancy.refuses("push", "work.note", "--kwargs", f'{{"text": "{"x" * 3000}"}}')
         assert "'size_limit' refused the push" in said
-        assert "no such account" in chancy("push", "work.fail", "--wait")
+        assert "no such account" in chancy.fails("work.fail")
         chancy.stop(worker)
     finally:
         environment.uninstall("acme-chancy")
