@@ -67,6 +67,10 @@ class Connections:
         """Whether the side of threads is open."""
         return self._sync_pool is not None
 
+    def refuse_missing_schema(self) -> None:
+        """From now on opening raises SchemaError if the schema is missing, whatever the settings allow."""
+        self._schema.may_be_missing = False
+
     async def open(self) -> None:
         """Open the side of this event loop. Raises as `Chancy.open`."""
         self.leave_dead_loop()

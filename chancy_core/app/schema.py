@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from chancy_core.config import Settings
-from chancy_core.errors import SchemaError
+from chancy_core.errors import SchemaError, nearest
 from chancy_core.log import log
 from chancy_core.plugins import PluginHost
 from chancy_core.store import Flow, Migration
 from chancy_core.store.bounded import BoundedAsyncConnection, BoundedConnection
+from chancy_core.store.connect import where
+from chancy_core.store.flow import Query
 from chancy_core.store.migrate import applied, kernel_migrations, migrate, problem
 from chancy_core.store.registry import edited
+from chancy_core.store.statements import statement
 
 EDITED: Final = "Its statements are not those that were applied to this schema: `chancy migrate` says what to do."
 
@@ -22,6 +25,8 @@ class Schema:
     Attributes:
         migrated: what was applied last.
         left_behind: whose tables were found that nobody here brings: plugins that were uninstalled or turned off.
+        may_be_missing: whether opening goes on if it is missing: it is made then, or told at the first use. Commands
+            that only read are told when they open, and make none.
     """
 
     def __init__(self, settings: Settings, plugins: PluginHost) -> None:
@@ -30,6 +35,7 @@ class Schema:
         self._problem: SchemaError | None = None
         self.migrated: list[Migration] = []
         self.left_behind: list[str] = []
+        self.may_be_missing = True
 
     @property
     def fits(self) -> bool:
@@ -77,5 +83,20 @@ class Schema:
         if self._problem is None:
             return False
         allowed = self._settings.auto_migrate
+        if found is None and (allowed is False or not self.may_be_missing):
+            self._problem = yield from missing(self._settings)
+            if not self.may_be_missing:
+                raise self._problem
         # A schema that is not there can hurt nobody by being made; one that holds jobs is changed when asked.
         return found is None or self._settings.dsn is None if allowed is None else allowed
+
+
+def missing(settings: Settings) -> Flow[SchemaError]:
+    """What to say where the schema is not there: in which database, and what may have been meant."""
+    schema, place = settings.schema, where(settings.dsn) if settings.dsn else "the embedded PostgreSQL"
+    rows = yield Query(statement("find_schemas", schema))
+    known = nearest(schema, [name for (name,) in rows]) if rows else " No schema there holds tables of Chancy."
+    return SchemaError(
+        f"The schema {schema!r} has not been set up in {place}.{known} "
+        f"To make it: `chancy --schema {schema} migrate` (or `await chancy.migrate()`)."
+    )

@@ -15,6 +15,8 @@ from chancy_core.cli.interrupts import INTERRUPTED, ending_at_once, heed
 from chancy_core.errors import ChancyError
 from chancy_core.store.cures import cure, with_cure
 
+# The others look at what is there, or change it: a misspelt name must not become a schema with all its tables.
+MAKE_SCHEMAS: Final = frozenset({"worker", "migrate", "push"})
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -79,6 +81,8 @@ def chancy(
         # Which imports whatever plugins there are.
         with ending_at_once():
             made = Chancy(dsn, schema=schema, config=config, **{"log_format": log_format, **settings})
+        if ctx.invoked_subcommand not in MAKE_SCHEMAS:
+            made.connections.refuse_missing_schema()
         logs.use(made.settings.log_format)
         return made
 

@@ -65,7 +65,7 @@ def test_an_empty_list_says_what_it_looked_at(run, query, schema):
     assert f"No worker runs in schema {schema!r} at " in run("plugins")
 
 
-def test_a_job_that_is_not_there_says_where_it_is_not(dsn, schema):
+async def test_a_job_that_is_not_there_says_where_it_is_not(chancy, dsn, schema):
     """It may well be in another schema."""
     arguments = ["--dsn", dsn, "--schema", schema, "job", "01939f3c-7b1e-7c3a-8000-0123456789ab"]
     result = CliRunner().invoke(command, arguments)

@@ -190,7 +190,7 @@ def test_the_command_is_there(schema, dsn, query):
     environment = {"CHANCY_DSN": dsn, "CHANCY_SCHEMA": schema}
     result = CliRunner().invoke(command, ["plugins"], env=environment)
     assert "No plugin is installed" in result.output
-    assert "chancy migrate" in result.output
+    assert f"`chancy --schema {schema} migrate`" in result.output
     assert query("SELECT to_regclass('{s}.jobs')") == [(None,)]
     CliRunner().invoke(command, ["migrate"], env=environment)
     assert "No worker runs in schema" in CliRunner().invoke(command, ["plugins"], env=environment).output
