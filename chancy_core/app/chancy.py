@@ -20,6 +20,7 @@ from chancy_core.app.reference import Reference
 from chancy_core.app.schema import Schema
 from chancy_core.app.telling import Telling
 from chancy_core.config import Settings
+from chancy_core.config.variables import OF_PLUGIN
 from chancy_core.plugins import Plugin, PluginHost, check_configured, load_plugins
 from chancy_core.store import Migration, Pool, Store, SyncPool, run, run_sync
 from chancy_core.store.flow import AsyncConnection
@@ -73,7 +74,7 @@ class Chancy:
                 plugins,
                 self.settings.plugin_order,
                 discover=self.settings.discover,
-                source=str(self.settings.file or "the settings"),
+                source=_source(self.settings),
             )
         )
         check_configured(self.settings.queues, self.plugins.enforced, self.settings.sources)
@@ -252,3 +253,9 @@ def _load(path: str | Path | None, **settings: Any) -> Settings:
         # LISTEN belongs to a session, which a transaction pooler does not keep.
         loaded = msgspec.structs.replace(loaded, notifications=False)
     return loaded
+
+
+def _source(settings: Settings) -> str:
+    """Where the tables of plugins come from, for errors about them: the file, and variables."""
+    file = str(settings.file or "the settings")
+    return ", ".join([file, *sorted({one for one in settings.sources.values() if OF_PLUGIN.fullmatch(one)})])

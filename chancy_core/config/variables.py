@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, get_args, get_origin
 
@@ -13,8 +14,13 @@ from chancy_core.log import log
 PREFIX: Final = "CHANCY_"
 CONFIG: Final = "CHANCY_CONFIG"
 # Read by others: the file's name, the embedded server, the tests, and whatever plugins like.
-RESERVED: Final = frozenset({CONFIG, "CHANCY_EMBEDDED_DIR", "CHANCY_TEST_DSN"})
-RESERVED_PREFIX: Final = "CHANCY_PLUGIN"
+RESERVED: Final = frozenset({CONFIG, "CHANCY_EMBEDDED_DIR", "CHANCY_TEST_DSN", "CHANCY_PLUGINS"})
+RESERVED_PREFIX: Final = "CHANCY_PLUGIN_"
+# Two underscores, because names of plugins and of their settings have single ones.
+OF_PLUGIN: Final = re.compile(r"CHANCY_PLUGINS__([A-Z][A-Z0-9_]*?)__([A-Z][A-Z0-9_]*)")
+OF_PLUGIN_SPELLED: Final = (
+    "Settings of plugins are CHANCY_PLUGINS__NAME__SETTING, in capitals, such as CHANCY_PLUGINS__METRICS__PORT."
+)
 KNOWN: Final = {f"{PREFIX}{name.upper()}": place for name, place in NAMES.items()}
 WORDS: Final = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
@@ -27,6 +33,10 @@ def variables(environ: Mapping[str, str]) -> Iterator[Layer]:
     for name in sorted(environ):
         if name in KNOWN:
             yield _layer(name, environ[name])
+        elif (found := OF_PLUGIN.fullmatch(name)) is not None:
+            yield _layer_of_plugin(name, found[1].lower(), found[2].lower(), environ[name])
+        elif name.startswith(("CHANCY_PLUGINS_", "CHANCY_PLUGIN__")):
+            log.warning("variable_ignored", variable=name, hint=OF_PLUGIN_SPELLED)
         elif _looks_ours(name):
             # Only a warning: others may use the prefix.
             log.warning("variable_ignored", variable=name, hint=nearest(name, KNOWN).strip())
@@ -43,6 +53,25 @@ def _layer(name: str, text: str) -> Layer:
         tables={table: {key: _value(text, _kinds(TYPES[table][key]))}},
         spell=lambda *_: name,
     )
+
+
+def _layer_of_plugin(name: str, plugin: str, key: str, text: str) -> Layer:
+    return Layer(source=name, tables={"plugins": {plugin: {key: _toml(text)}}}, spell=lambda *_: name)
+
+
+def _toml(text: str) -> Any:
+    """What `text` would be in a file; what is no value there is a string that has no quotes.
+
+    The type of a plugin's setting is not known here, before the plugin is found.
+    """
+    import tomllib  # noqa: PLC0415 -- only where there is such a variable
+
+    try:
+        found = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    # More than one line is more than a value.
+    return found["value"] if len(found) == 1 else text
 
 
 def _kinds(hint: Any) -> set[Any]:
