@@ -37,8 +37,21 @@ async def test_nothing_listens_unless_asked(new_chancy):
         assert metrics._server is None
 
 
-async def test_a_port_in_use_is_named(new_chancy):
-    """The worker refuses to start, and says which port it could not have and what to do."""
+async def test_two_workers_on_one_machine_both_start(new_chancy, caplog):
+    """With the same port in their settings: the second takes the next free one, serves it, and says which."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        metrics = Metrics(port=port)
+        async with new_chancy(metrics) as chancy, Worker(chancy):
+            assert port < metrics.address[1] < port + server.PORTS_TRIED
+            assert (await fetch(metrics.address, "/health/live"))[0] == 200
+            (said,) = [one.fields for one in caplog.records if getattr(one, "event", None) == "metrics_port_taken"]
+            assert (said["wanted"], said["port"]) == (port, metrics.address[1])
+
+
+async def test_a_port_in_use_is_named(new_chancy, monkeypatch):
+    """If no port may be tried but one, the worker refuses to start, and says which it could not have and what to do."""
+    monkeypatch.setattr(server, "PORTS_TRIED", 1)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         async with new_chancy(Metrics(port=port)) as chancy:

@@ -19,7 +19,7 @@ from chancy_metrics.health import Health
 from chancy_metrics.labels import QueueLabels
 from chancy_metrics.reading import Reading
 from chancy_metrics.recorder import Recorder
-from chancy_metrics.server import Page, Server, as_json, text
+from chancy_metrics.server import PORT_MAX, Page, Server, as_json, text
 
 # The text format that every Prometheus reads.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -31,7 +31,9 @@ WANTED_FOR_S = 300.0
 REST = 20
 # A gauge that is older than so many intervals is not shown: no data is better than old data that looks new.
 STALE_AFTER = 3
-PORT_MAX = 65535
+TAKEN = (
+    "Another process listens on the wanted port: a second worker on this machine, or none of ours. Scrape both ports."
+)
 
 
 class Metrics(Plugin):
@@ -41,7 +43,8 @@ class Metrics(Plugin):
     its own. In an application without a worker, only what it pushes is counted.
 
     Attributes:
-        port: where `/metrics` and `/health` are served while a worker runs; 0: a free one; None: nowhere.
+        port: where `/metrics` and `/health` are served while a worker runs, or the next one that is free, if another
+            process has it; 0: any free one; None: nowhere.
         host: the address that it listens on.
         interval: seconds between two looks at the database.
         max_queues: how many queues have a label of their own; the others are `other`.
@@ -132,7 +135,10 @@ class Metrics(Plugin):
             self.address = await server.open(self.host, self.port)
             self._server = server
             self._wanted_until = time.monotonic() + WANTED_FOR_S
-            log.info("metrics_served", host=self.address[0], port=self.address[1])
+            host, port = self.address
+            if self.port not in (0, port):
+                log.warning("metrics_port_taken", wanted=self.port, port=port, hint=TAKEN)
+            log.info("metrics_served", host=host, port=port)
 
     @hookimpl
     async def on_stop(self, worker: Worker) -> None:

@@ -8,8 +8,10 @@ person need: one GET for each connection, without a body.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +26,9 @@ READ_WITHIN_S: Final = 5.0
 WRITE_WITHIN_S: Final = 10.0
 # More at a time than a few scrapers and health checks is an accident or an attack: those are closed at once.
 CONNECTIONS_MAX: Final = 32
+# Workers on one machine share their settings: each takes the next port, so that a scraper can be given the range.
+PORTS_TRIED: Final = 20
+PORT_MAX: Final = 65535
 
 
 class Page(NamedTuple):
@@ -53,6 +58,10 @@ def as_json(status: HTTPStatus, body: Any) -> Page:
     return Page(status, "application/json", json.dumps(body).encode())
 
 
+class _Taken(ChancyError):  # noqa: N818 -- a reason to try the next one
+    """Somebody else listens on this port."""
+
+
 class Server:
     """Serves pages until it is closed.
 
@@ -66,17 +75,30 @@ class Server:
         self._clients: set[asyncio.Task[None]] = set()
 
     async def open(self, host: str, port: int) -> tuple[str, int]:
-        """Listen. Returns the address, with the port that the system chose if `port` is 0.
+        """Listen, on the first free port of `PORTS_TRIED` from `port` on. Returns the address.
+
+        Args:
+            host: the address to listen on.
+            port: the port to begin with; 0: whichever the system chooses.
 
         Raises:
-            ChancyError: that port cannot be listened on; says why.
+            ChancyError: none of them can be listened on; says why.
         """
+        last = min(port + PORTS_TRIED - 1, PORT_MAX) if port else 0
+        for tried in range(port, last):
+            with suppress(_Taken):
+                return await self._listen(host, tried)
+        return await self._listen(host, last, first=port)
+
+    async def _listen(self, host: str, port: int, *, first: int | None = None) -> tuple[str, int]:
         try:
             self._server = await asyncio.start_server(self._accept, host, port, limit=HEAD_MAX_BYTES)
         except OSError as error:
-            raise ChancyError(
-                f"Cannot listen on port {port} of {host}: {error.strerror or error}. Set `port` and `host` in "
-                "[plugins.metrics] to one that is free; workers on one machine need a port each."
+            ports = f"port {port}" if first in (None, port) else f"any port from {first} to {port}"
+            refusal = _Taken if error.errno == errno.EADDRINUSE else ChancyError
+            raise refusal(
+                f"Cannot listen on {ports} of {host}: {error.strerror or error}. Set `port` and `host` in "
+                "[plugins.metrics] to one that is free; each worker on one machine takes a port of its own."
             ) from error
         found = self._server.sockets[0].getsockname()
         return str(found[0]), int(found[1])
