@@ -7,6 +7,8 @@ READY  := $(VENV)/.ready
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 # Somebody else's plugin: tested and checked where it lies, never installed here, because installed means on.
 TEMPLATE := examples/plugin-template
+# How many tests run at a time: two for each core, because most of them wait, for a lease, a retry or another process.
+AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test chaos check format bench bench-quick wheels clean
@@ -18,8 +20,8 @@ demo: $(READY)   ## A worker runs thousands of real jobs on a private PostgreSQL
 	@$(BIN)/python examples/demo.py
 
 test: $(READY)   ## The tests, on the embedded PostgreSQL (or CHANCY_TEST_DSN)
-	$(BIN)/python -m pytest -n auto
-	@set -e; for plugin in $(PLUGINS) $(TEMPLATE); do echo "$$plugin"; (cd $$plugin && $(CURDIR)/$(BIN)/python -m pytest -n auto); done
+	$(BIN)/python -m pytest -n $(AT_ONCE)
+	@set -e; for plugin in $(PLUGINS) $(TEMPLATE); do echo "$$plugin"; (cd $$plugin && $(CURDIR)/$(BIN)/python -m pytest -n $(AT_ONCE)); done
 
 chaos: $(READY)  ## Every fault on real workers, and a table; ARGS="--help" says what it takes
 	@cd tests && $(CURDIR)/$(BIN)/python -m chaos $(ARGS)
