@@ -7,8 +7,8 @@ READY  := $(VENV)/.ready
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 # Somebody else's plugin: tested and checked where it lies, never installed here, because installed means on.
 TEMPLATE := examples/plugin-template
-# How many tests run at a time: two for each core, because most of them wait, for a lease, a retry or another process.
-AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+# How many tests run at a time: at least four, because most of them wait, for a lease, a retry or another process.
+AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(max(os.cpu_count() or 1, 4))')
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test chaos check format bench bench-quick wheels clean
