@@ -12,12 +12,12 @@ from chancy_core.app import Chancy
 from chancy_core.cli import logs
 from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.showing import looked_at
-from chancy_core.cli.waiting import EXIT_CODES, TIMED_OUT, TIMEOUT_S
+from chancy_core.cli.waiting import EXIT_CODES, TIMED_OUT
 from chancy_core.cli.waiting import wait as wait_and_tell
 from chancy_core.errors import InvalidJob, JobNotFound, WaitTimeout
 from chancy_core.values.job import Job, Limit
 from chancy_core.values.queuedjob import Cancellation, QueuedJob
-from chancy_core.values.ranges import MAX_ATTEMPTS, PRIORITY
+from chancy_core.values.ranges import MAX_ATTEMPTS, PRIORITY, WAIT_S
 
 _CANCELLATIONS: Final = {
     Cancellation.CANCELLED: "cancelled",
@@ -37,7 +37,7 @@ _CANCELLATIONS: Final = {
     "--limit", "limits", multiple=True, metavar="TYPE=VALUE", help="memory=BYTES or time=SECONDS; may be repeated."
 )
 @click.option("--wait", is_flag=True, help="Wait until it has finished, and show how; say what for, if that is long.")
-@click.option("--timeout", type=Ranged(TIMEOUT_S), help="With --wait: seconds to wait at most. Default: no end.")
+@click.option("--timeout", type=Ranged(WAIT_S), help="With --wait: seconds to wait at most. Default: no end.")
 @click.pass_context
 def push(
     ctx: click.Context,

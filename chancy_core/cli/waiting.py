@@ -12,7 +12,6 @@ from chancy_core.app.reference import Reference
 from chancy_core.errors import UnknownQueue, WaitTimeout
 from chancy_core.values.queue import Queue, QueueState
 from chancy_core.values.queuedjob import QueuedJob, State
-from chancy_core.values.ranges import Range
 
 # A job that takes longer deserves a word; what has not changed since is not said again.
 SAYS_AFTER_S: Final = 5.0
@@ -20,8 +19,6 @@ SAYS_AFTER_S: Final = 5.0
 # `chancy worker`, 130 is Ctrl-C: a number means one thing, whatever the command.
 EXIT_CODES: Final = {State.FAILED: 7, State.CANCELLED: 8}
 TIMED_OUT: Final = 9
-# Longer is a slip of the unit.
-TIMEOUT_S: Final = Range(0, 31_536_000, "seconds", note="a year")
 # So many workers are named.
 NAMED_MAX: Final = 3
 

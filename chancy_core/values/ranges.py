@@ -64,6 +64,8 @@ BACKOFF_FACTOR: Final = Range(1, 1000)
 JITTER: Final = Range(0, 1)
 # Limits are read back as floats, which hold every whole number up to here. More bytes, or seconds, are a mistake.
 LIMIT_VALUE: Final = Range(0, 2**53, above=True)
+# How long the command waits for a job. Longer is a slip of the unit.
+WAIT_S: Final = Range(0, _A_YEAR, "seconds", note="a year")
 # How long a run took: what PostgreSQL's real and make_interval take without a second thought.
 RUN_S: Final = Range(0, 1e9, "seconds")
 # PostgreSQL's bigint.

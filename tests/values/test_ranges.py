@@ -56,6 +56,7 @@ OPTIONS = {
     (worker, "grace_s"): ranges.GRACE_S,
     (push, "priority"): ranges.PRIORITY,
     (push, "max_attempts"): ranges.MAX_ATTEMPTS,
+    (push, "timeout"): ranges.WAIT_S,
     **{(declare, name): range_ for name, range_ in RANGES.items()},
 }
 NO_NUMBERS = [True, False, float("nan"), "1", b"1", [1], object()]
