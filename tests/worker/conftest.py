@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import hard_jobs
 import jobs
+import psycopg
 import pytest
 from chaos.relay import Relay
 from children import nursery
+from psycopg.conninfo import make_conninfo
 
 from chancy_core.store import weather
 
@@ -57,3 +60,15 @@ def _gate():
     hard_jobs.gate.clear()
     yield
     hard_jobs.gate.set()
+
+
+@pytest.fixture
+def database(dsn: str) -> Iterator[str]:
+    """A database of its own: what is done to it, and to the sessions in it, is done to no other test."""
+    name = f"own_{secrets.token_hex(4)}"
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            yield make_conninfo(dsn, dbname=name)
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import secrets
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +17,6 @@ import psycopg
 import pytest
 from children import Child, nursery
 from ears import Ears
-from psycopg.conninfo import make_conninfo
 from support import WITHIN_S, until
 
 from chancy import Backoff, Chancy, ChancyError, Job, Queue, Reference
@@ -46,18 +44,6 @@ CREATE TRIGGER witness AFTER INSERT OR DELETE ON {s}.finished_jobs FOR EACH ROW 
 """
 TRUE = "SELECT id, claims, state FROM {s}.truth"
 HEARD = "SELECT id, claims, CASE WHEN how = 'retry' THEN 'back' ELSE state END FROM {s}.heard"
-
-
-@pytest.fixture
-def database(dsn: str) -> Iterator[str]:
-    """A database of its own, because the sessions in it are killed."""
-    name = f"ends_{secrets.token_hex(4)}"
-    with psycopg.connect(dsn, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}".encode())
-        try:
-            yield make_conninfo(dsn, dbname=name)
-        finally:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 class Chaos:

@@ -125,23 +125,26 @@ async def test_a_locked_row_holds_up_its_own_outcome_only(chancy, query, dsn):
     assert (last.state, last.claims) == ("succeeded", 1)
 
 
-async def test_a_read_only_minute_costs_no_result(chancy, query, dsn):
+async def test_a_read_only_minute_costs_no_result(database):
     """The database becomes read-only and writable again: every outcome is kept with its result."""
     hard_jobs.gate.clear()
-    name = query("SELECT current_database()")[0][0]
-    async with Worker(chancy, lease_s=30) as worker:
+    read_only = "SET default_transaction_read_only = on"
+    async with Chancy(database, discover=False) as chancy, Worker(chancy, lease_s=30) as worker:
         references = await chancy.push_many([Job.from_func(hard_jobs.until_gate)] * 10)
         await until(lambda: worker.running == 10, PATIENCE_S)
-        try:
-            with captured_events() as events:
-                # For sessions that begin now, and for those that are.
-                query(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-                query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chancy finish'")
-                hard_jobs.gate.set()
-                await until(lambda: [e for e in events if e["event"] == "finish_failed"], PATIENCE_S)
-        finally:
-            with psycopg.connect(dsn, autocommit=True) as admin:
-                admin.execute("SET default_transaction_read_only = off")
+        with psycopg.connect(database, autocommit=True) as admin:
+            ((name,),) = admin.execute("SELECT current_database()").fetchall()
+            try:
+                with captured_events() as events:
+                    # For sessions that begin now, and for those that are.
+                    admin.execute(f'ALTER DATABASE "{name}" {read_only}')
+                    admin.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                        "WHERE application_name = 'chancy finish' AND datname = current_database()"
+                    )
+                    hard_jobs.gate.set()
+                    await until(lambda: [e for e in events if e["event"] == "finish_failed"], PATIENCE_S)
+            finally:
                 admin.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
         # Connections that the application opened meanwhile are read-only still.
         finished = await chancy.wait_for_jobs(references, timeout=PATIENCE_S)
