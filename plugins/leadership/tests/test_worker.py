@@ -165,7 +165,9 @@ async def test_it_stands_again_when_its_connection_is_killed(new_chancy, migrate
         (before,) = query("SELECT lease_until FROM {s}.leadership")[0]
         await until(
             lambda: query(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'chancy leadership'"
+                # Its own, and not those of the tests beside it.
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'chancy leadership' AND query LIKE '%%{s}%%'"
             )
         )
         await until(lambda: query("SELECT lease_until > %s FROM {s}.leadership", before)[0][0])
