@@ -98,7 +98,7 @@ def drop_ended(store: Store, limit: int, age_s: float) -> Flow[list[str]]:
 def ended_runs(
     outcomes: Sequence[Outcome], rows: Sequence[Sequence[Any]], at: datetime
 ) -> tuple[list[Ended], list[str | None]]:
-    """The ends in the rows of `finish_jobs`, and the JSON of each job's meta.
+    """The ends in the rows of `finish_told`, and the JSON of each job's meta.
 
     Args:
         outcomes: what was to be recorded.
