@@ -1,16 +1,20 @@
 """What several tests use."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg import sql
 
 from chancy_core.testing.fixtures import WITHIN_S
 from chancy_core.testing.fixtures import wait_until as until
 
-__all__ = ["IMPORT_PATH", "SHARED", "WITHIN_S", "captured_events", "until"]
+__all__ = ["IMPORT_PATH", "SHARED", "WITHIN_S", "captured_events", "lock_tables", "until"]
 
 # What these folders hold, their job functions above all, for processes that tests start.
 SHARED: Final = Path(__file__).parent
@@ -35,3 +39,20 @@ def captured_events(level: int = logging.DEBUG) -> Iterator[list[dict[str, Any]]
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
+
+
+async def lock_tables(connection: psycopg.AsyncConnection[Any], schema: str, *tables: LiteralString) -> None:
+    """Lock several tables a worker uses, until the transaction ends.
+
+    It never waits for one while it holds another: a worker's statements take the same locks in their own order, and
+    PostgreSQL would end one of the two as a deadlock.
+    """
+    names = sql.SQL(", ").join(sql.Identifier(schema, table) for table in tables)
+    while True:
+        try:
+            await connection.execute(sql.SQL("LOCK TABLE {} NOWAIT").format(names))
+        except psycopg.errors.LockNotAvailable:
+            await connection.rollback()
+            await asyncio.sleep(0.01)
+        else:
+            return

@@ -10,7 +10,7 @@ import jobs
 import psycopg
 import pytest
 from children import nursery
-from support import captured_events, until
+from support import captured_events, lock_tables, until
 from worker_weather import PATIENCE_S, behind, lost
 
 from chancy_core.values.job import Job
@@ -24,9 +24,7 @@ async def test_a_claim_that_waited_for_a_lock_longer_than_the_lease_runs_nothing
     """A lock on the queues' table holds a claim until the lease is over: no job of it is run, and none is lost."""
     async with Worker(chancy, lease_s=2) as worker:
         async with await psycopg.AsyncConnection.connect(dsn) as somebody:
-            await somebody.execute(
-                f"LOCK TABLE {chancy.settings.schema}.queues, {chancy.settings.schema}.workers".encode()
-            )
+            await lock_tables(somebody, chancy.settings.schema, "queues", "workers")
             async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as pusher:
                 await pusher.execute(
                     f"INSERT INTO {chancy.settings.schema}.jobs (id, queue, func) "
