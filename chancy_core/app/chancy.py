@@ -21,7 +21,8 @@ from chancy_core.app.schema import Schema
 from chancy_core.app.telling import Telling
 from chancy_core.config import Settings
 from chancy_core.config.variables import OF_PLUGIN
-from chancy_core.plugins import Plugin, PluginHost, check_configured, load_plugins
+from chancy_core.plugins import Loaded, Plugin, PluginHost, check_configured, load_plugins
+from chancy_core.plugins.enforced import enforced_by
 from chancy_core.store import Migration, Pool, Store, SyncPool, run, run_sync
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.values.queue import Executor
@@ -68,21 +69,24 @@ class Chancy:
     ) -> None:
         self.settings: Final = _load(config, dsn=dsn, **settings)
         self.store: Final = Store(self.settings.schema, notifications=self.settings.notifications)
-        self.plugins: Final = PluginHost(
-            load_plugins(
-                self.settings.plugins,
-                plugins,
-                self.settings.plugin_order,
-                discover=self.settings.discover,
-                source=_source(self.settings),
-            )
-        )
-        check_configured(self.settings.queues, self.plugins.enforced, self.settings.sources)
+        self.plugins: Final = PluginHost(self._load_plugins(plugins))
         self._schema: Final = Schema(self.settings, self.plugins)
         self.connections: Final = Connections(self.settings, self.store, self._schema)
         if self.plugins.has("on_end"):
             self.connections.hearer = partial(hearing, self.store, self.plugins)
         self._telling: Final = Telling(self)
+
+    def _load_plugins(self, added: Sequence[Plugin]) -> list[Loaded]:
+        """The plugins in force, which enforce whatever limits the settings name."""
+        loaded = load_plugins(
+            self.settings.plugins,
+            added,
+            self.settings.plugin_order,
+            discover=self.settings.discover,
+            source=_source(self.settings),
+        )
+        check_configured(self.settings.queues, enforced_by(loaded), self.settings.sources)
+        return loaded
 
     # -- its life --------------------------------------------------------------------------
 

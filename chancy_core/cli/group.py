@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from typing import Any, Final
 
 import click
 import psycopg
 
 from chancy_core.app import Chancy
-from chancy_core.cli import jobs, logs, migrate, plugins, queues, settings, worker
+from chancy_core.cli import logs
+from chancy_core.cli.exits import exits, with_exits
 from chancy_core.cli.interrupts import INTERRUPTED, ending_at_once, heed
+from chancy_core.cli.looking import Looking
 from chancy_core.errors import ChancyError
 from chancy_core.store.cures import cure, with_cure
 
 # The others look at what is there, or change it: a misspelt name must not become a schema with all its tables.
 MAKE_SCHEMAS: Final = frozenset({"worker", "migrate", "push"})
 LEVELS: Final = ("debug", "info", "warning", "error")
+# Where each command is. What is not asked for is not imported: it would take longer than a look at the database.
+COMMANDS: Final = {
+    "config": "settings",
+    "job": "jobs",
+    "migrate": "migrate",
+    "plugins": "plugins",
+    "push": "jobs",
+    "queue": "queues",
+    "queues": "queuelist",
+    "worker": "worker",
+    "workers": "workerlist",
+}
 
 
 class Group(click.Group):
@@ -31,15 +46,19 @@ class Group(click.Group):
             # Whoever looks for help finds it, and what is wrong.
             logs.tell(error)
             brought = {}
-        return sorted({*super().list_commands(ctx), *brought})
+        return sorted({*COMMANDS, *brought})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A command of the kernel, or else of a plugin."""
-        return super().get_command(ctx, cmd_name) or self._brought(ctx).get(cmd_name)
+        if cmd_name in COMMANDS:
+            module = import_module(f"chancy_core.cli.{COMMANDS[cmd_name]}")
+            return with_exits(getattr(module, cmd_name))
+        found = self._brought(ctx).get(cmd_name)
+        return None if found is None else with_exits(found)
 
     def _brought(self, ctx: click.Context) -> dict[str, click.Command]:
         new_chancy = ctx.obj or Chancy
-        return {str(command.name): command for command in new_chancy().plugins.commands(self.commands)}
+        return {str(command.name): command for command in new_chancy().plugins.commands(COMMANDS)}
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -60,7 +79,7 @@ class Group(click.Group):
             ctx.exit(INTERRUPTED)
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]}, epilog=exits())
 @click.option("--dsn", help="The database. Default: CHANCY_DSN, the configuration file, or the embedded PostgreSQL.")
 @click.option("--schema", help="The schema that holds Chancy's tables.")
 @click.option("--config", type=click.Path(dir_okay=False), help="The configuration file.")
@@ -77,17 +96,17 @@ def chancy(
     if os.getcwd() not in sys.path:  # noqa: PTH109 -- sys.path holds strings
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
 
-    def new_chancy(**settings: Any) -> Chancy:
-        # Which imports whatever plugins there are.
+    def new_chancy(*, looking: bool = False, **settings: Any) -> Chancy:
+        if looking:
+            settings["auto_migrate"] = False
+        # Which imports whatever plugins there are, unless it is only to look.
         with ending_at_once():
-            made = Chancy(dsn, schema=schema, config=config, **{"log_format": log_format, **settings})
+            made = (Looking if looking else Chancy)(
+                dsn, schema=schema, config=config, **{"log_format": log_format, **settings}
+            )
         if ctx.invoked_subcommand not in MAKE_SCHEMAS:
             made.connections.refuse_missing_schema()
         logs.use(made.settings.log_format)
         return made
 
     ctx.obj = new_chancy
-
-
-for command in (worker.worker, migrate.migrate, queues.queue, jobs.job, jobs.push, settings.config, plugins.plugins):
-    chancy.add_command(command)

@@ -28,11 +28,11 @@ _CANCELLATIONS: Final = {
 
 @click.command()
 @click.argument("func")
-@click.option("--queue", default="default", show_default=True)
+@click.option("--queue", default="default", show_default=True, help="The queue in which it waits.")
 @click.option("--kwargs", default="{}", help="The arguments, as a JSON object.")
 @click.option("--priority", type=Ranged(PRIORITY), default=0, help="Lower runs first.")
-@click.option("--max-attempts", type=Ranged(MAX_ATTEMPTS), default=1, show_default=True)
-@click.option("--unique-key")
+@click.option("--max-attempts", type=Ranged(MAX_ATTEMPTS), default=1, show_default=True, help="How often it is tried.")
+@click.option("--unique-key", help="While a job with this key waits or runs, no other is pushed.")
 @click.option(
     "--limit", "limits", multiple=True, metavar="TYPE=VALUE", help="memory=BYTES or time=SECONDS; may be repeated."
 )

@@ -15,9 +15,6 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final, TextIO
 
-from rich.console import Console
-from rich.markup import escape
-
 from chancy_core import log
 
 AUTO: Final = "auto"
@@ -221,6 +218,9 @@ def tell(error: BaseException) -> None:
     if log.is_kept() and is_json():
         log.log.error("command_failed", type=type(error).__name__, error=text)
     else:
+        from rich.console import Console  # noqa: PLC0415 -- as long to import as a question to the database takes
+        from rich.markup import escape  # noqa: PLC0415
+
         Console(stderr=True, soft_wrap=True).print(f"[red]{type(error).__name__}:[/red] {escape(text)}")
 
 

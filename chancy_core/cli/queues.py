@@ -7,11 +7,10 @@ from datetime import datetime
 
 import click
 import msgspec
-from rich.table import Table
 
 from chancy_core.app import Chancy
+from chancy_core.cli.queuelist import queues
 from chancy_core.cli.ranged import Ranged
-from chancy_core.cli.showing import looked_at, show_table
 from chancy_core.errors import InvalidQueue
 from chancy_core.values.queue import Queue
 from chancy_core.values.ranges import (
@@ -28,42 +27,21 @@ def queue() -> None:
     """Declare, pause, resume and delete queues."""
 
 
-@queue.command("list")
-@click.pass_obj
-def list_(new_chancy: Callable[[], Chancy]) -> None:
-    """Every declared queue, and how many live jobs it has."""
-    with new_chancy() as chancy:
-        counts = chancy.sync_count_jobs()
-        table = Table("queue", "state", "concurrency", "tags", "executor", "limits", "live jobs", box=None)
-        for found in chancy.sync_get_all_queues():
-            states = counts.get(found.name, {})
-            table.add_row(
-                found.name,
-                f"{found.state} until {found.resume_at:%Y-%m-%d %H:%M %Z}" if found.resume_at else found.state,
-                str(found.concurrency or "worker's"),
-                " ".join(found.tags),
-                str(found.executor).rpartition(".")[2],
-                _limits(found),
-                ", ".join(f"{count:,} {state}" for state, count in sorted(states.items())) or "none",
-            )
-        unreadable = chancy.sync_get_unreadable_queues()
-        for bad in unreadable:
-            live = ", ".join(f"{count:,} {state}" for state, count in sorted(counts.get(bad.name, {}).items()))
-            table.add_row(bad.name, "cannot be read", "", "", "", "", live or "none")
-    if table.row_count:
-        show_table(table)
-    else:
-        click.echo(f"No queue is declared in {looked_at(chancy)}. To declare one: chancy queue declare NAME")
-    for bad in unreadable:
-        click.echo(f"\nNo worker serves {bad.name}: {bad.problem}")
+queue.add_command(queues, "list")
 
 
 @queue.command()
 @click.argument("name")
 @click.option("--concurrency", type=Ranged(CONCURRENCY), help="Jobs at a time on each worker.")
 @click.option("--tag", "tags", multiple=True, help="A regular expression for workers' tags; may be repeated.")
-@click.option("--executor", default=str(Queue("x").executor), show_default=True)
-@click.option("--polling-interval", type=Ranged(POLLING_INTERVAL_S), default=5.0, show_default=True)
+@click.option("--executor", default=str(Queue("x").executor), show_default=True, help="What runs its jobs.")
+@click.option(
+    "--polling-interval",
+    type=Ranged(POLLING_INTERVAL_S),
+    default=5.0,
+    show_default=True,
+    help="Seconds between two looks when no notification came.",
+)
 @click.option("--rate-limit", type=Ranged(RATE_LIMIT), help="Jobs that all workers together may start …")
 @click.option(
     "--rate-limit-window",
@@ -138,12 +116,3 @@ def delete(new_chancy: Callable[[], Chancy], name: str, keep_jobs: bool) -> None
     with new_chancy() as chancy:
         count = chancy.sync_delete_queue(name, purge_jobs=not keep_jobs)
     click.echo(f"queue {name} deleted; {count:,} jobs {'left behind' if keep_jobs else 'cancelled'}")
-
-
-def _limits(found: Queue) -> str:
-    parts = []
-    if found.rate_limit is not None:
-        parts.append(f"{found.rate_limit:,} in {found.rate_limit_window:g} s")
-    if found.global_concurrency is not None:
-        parts.append(f"{found.global_concurrency:,} at a time")
-    return ", ".join(parts) or "none"

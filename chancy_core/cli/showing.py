@@ -1,25 +1,69 @@
-"""Tables, and what an empty list says."""
+"""Tables and JSON, and what an empty list says."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from io import StringIO
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
+import msgspec
 
 from chancy_core.app import Chancy
 from chancy_core.store.connect import where
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # In a file or a pipe nobody's lines need to be broken, and nobody sees the blanks at their end.
 WIDE: Final = 100_000
 
 
+def json_option(command: F) -> F:
+    """The option `--json` of a command: one document, for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")(command)
+
+
+def show_json(document: Any) -> None:
+    """Print one document."""
+    click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+
+
+def show_rows(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, usual: Mapping[str, Collection[str]] | None = None
+) -> None:
+    """Print rows of text under headings.
+
+    Args:
+        headings: one for each column.
+        rows: the cells, as they are: nothing in them is markup.
+        usual: what is no news in a column. A terminal has room for few columns: there, one without any news, or without
+            anything in it, is left out.
+    """
+    from rich.table import Table  # noqa: PLC0415 -- as long to import as a question to the database takes
+    from rich.text import Text  # noqa: PLC0415
+
+    shown = [
+        number
+        for number, heading in enumerate(headings)
+        if not is_terminal() or any(row[number] not in {"", *(usual or {}).get(heading, ())} for row in rows)
+    ]
+    table = Table(box=None, pad_edge=True)
+    for number in shown:
+        table.add_column(headings[number], overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row[number]) for number in shown))
+    show_table(table)
+
+
 def show_table(table: Table) -> None:
     """Print a table: on a terminal as wide as that, anywhere else a row a line, whole."""
-    if _is_terminal():
+    from rich.console import Console  # noqa: PLC0415 -- as above
+
+    if is_terminal():
         Console().print(table)
         return
     text = StringIO()
@@ -35,5 +79,6 @@ def looked_at(chancy: Chancy) -> str:
     return f"schema {chancy.settings.schema!r} at {found}"
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
+    """Whether somebody looks at the output."""
     return sys.stdout.isatty()

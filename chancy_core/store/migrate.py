@@ -112,7 +112,7 @@ def _apply_missing(schema: str, wanted: Sequence[Migration]) -> Flow[tuple[list[
     if not missing:
         return [], []
     if not (yield from _has_columns(schema)):
-        yield Query(_filled(_registry(), schema))
+        yield Query(filled(registry(), schema).encode())
         if found:
             # By itself: whoever wants to look at the registry would wait for all that follows.
             return [], missing
@@ -130,7 +130,7 @@ def _apply_missing(schema: str, wanted: Sequence[Migration]) -> Flow[tuple[list[
 
 def _apply(schema: str, migration: Migration) -> Flow[None]:
     try:
-        yield Query(_filled(_text(migration), schema))
+        yield Query(filled(text_of_step(migration), schema).encode())
     except psycopg.Error as error:
         raise explained(schema, error, migration, lock_timeout=LOCK_TIMEOUT) from error
 
@@ -170,15 +170,20 @@ def _version(found: dict[str, Applied] | None, owner: str) -> int:
 
 def _record(schema: str, migration: Migration, oldest: dict[str, int]) -> Query:
     """The statement that records a step; and who can live with it, which later steps go on from."""
-    if not migration.compatible or migration.owner not in oldest:
-        oldest[migration.owner] = migration.version
     params = {
         "owner": migration.owner,
         "version": migration.version,
-        "oldest": oldest[migration.owner],
+        "oldest": oldest_after(migration, oldest),
         "checksum": migration.checksum,
     }
     return Query(statement("record_migration", schema), params)
+
+
+def oldest_after(migration: Migration, oldest: dict[str, int]) -> int:
+    """The oldest version of the owner's code that works with the tables after a step; kept in `oldest`, by owner."""
+    if not migration.compatible or migration.owner not in oldest:
+        oldest[migration.owner] = migration.version
+    return oldest[migration.owner]
 
 
 def _has_columns(schema: str) -> Flow[bool]:
@@ -189,15 +194,18 @@ def _has_columns(schema: str) -> Flow[bool]:
     return bool(rows)
 
 
-def _registry() -> str:
+def registry() -> str:
+    """The statements that make the registry, or bring it up to date."""
     return files("chancy_core.store.migrations").joinpath("0000_migrations.sql").read_text(encoding="utf-8")
 
 
-def _filled(sql: str, schema: str) -> bytes:
-    return sql.replace("{schema}", quoted(schema)).encode()
+def filled(sql: str, schema: str) -> str:
+    """Statements with the name of a schema in them."""
+    return sql.replace("{schema}", quoted(schema))
 
 
-def _text(migration: Migration) -> str:
+def text_of_step(migration: Migration) -> str:
+    """What a step is in the transaction of all of them."""
     if migration.owner == KERNEL:
         return migration.inside
     # A plugin's COMMIT would leave half of everything behind. In here the server refuses it.

@@ -24,8 +24,8 @@ MOMENTS = [
     "chancy_core.values.job",
     "chancy_core.config",
     "chancy_core.app",
-    "chancy_core.worker",
     "chancy_core.cli.group",
+    "rich.table",
 ]
 
 

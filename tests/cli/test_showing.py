@@ -49,7 +49,7 @@ def test_a_table_on_a_terminal_is_as_wide_as_that(monkeypatch, capsys):
     table.add_row("word " * 40)
     show_table(table)
     assert len(capsys.readouterr().out.splitlines()) == 2
-    monkeypatch.setattr(showing, "_is_terminal", lambda: True)
+    monkeypatch.setattr(showing, "is_terminal", lambda: True)
     show_table(table)
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 40
 

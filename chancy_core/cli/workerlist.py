@@ -1,0 +1,59 @@
+"""`chancy workers`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+
+from chancy_core.app import Chancy
+from chancy_core.cli.showing import json_option, looked_at, show_json, show_rows
+from chancy_core.cli.times import ago, span
+from chancy_core.values.workerinfo import WorkerInfo
+
+HEADINGS: Final = ("worker", "alive", "seen", "up", "leads", "cannot run", "tags")
+USUAL: Final = {"leads": {"no election"}, "tags": {"*"}}
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def workers(new_chancy: Callable[..., Chancy], as_json: bool) -> None:
+    """Every worker, lost ones until they are forgotten, and when each was seen last."""
+    with new_chancy(looking=True) as chancy:
+        found = chancy.sync_get_workers()
+    if as_json:
+        show_json({"schema": chancy.settings.schema, "workers": [worker.to_dict() for worker in found]})
+        return
+    if not found:
+        click.echo(f"No worker runs in {looked_at(chancy)}. To start one: chancy worker")
+        return
+    show_rows(HEADINGS, [_row(worker) for worker in found], usual=USUAL)
+    if any(worker.status is not None and worker.status.unable for worker in found):
+        click.echo("\nWhy they cannot run it: chancy plugins")
+
+
+def _row(worker: WorkerInfo) -> tuple[str, ...]:
+    return (
+        worker.name,
+        "yes" if worker.alive else "lost",
+        ago(worker.seen_s_ago),
+        span(_up_s(worker)),
+        leads_text(worker),
+        " ".join(one.func for one in worker.status.unable) if worker.status is not None else "",
+        " ".join(tag for tag in worker.tags if tag != "*") or "*",
+    )
+
+
+def _up_s(worker: WorkerInfo) -> float:
+    """For how long it has been registered, by this machine's clock: it is for looking at."""
+    return (datetime.now(UTC) - worker.started_at).total_seconds()
+
+
+def leads_text(worker: WorkerInfo) -> str:
+    """Whether a worker leads, in a word or two; nothing if it has not said."""
+    if worker.status is None:
+        return ""
+    return {True: "yes", False: "no", None: "no election"}[worker.status.leads]
