@@ -47,7 +47,8 @@ class ConsoleFormatter(logging.Formatter):
     """Time, level, text; a traceback follows in lines of its own."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+        which = "" if _process is None else f"[{_process}] "
+        super().__init__(f"%(asctime)s %(levelname)-7s {which}%(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         """The text of a record."""
@@ -57,9 +58,9 @@ class ConsoleFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """One line of JSON for each record, whatever its values are.
 
-    `timestamp` (UTC), `level`, `logger`, `event`, `caller` (file and line), then the event's fields; `exception` is the
-    traceback. A field that is called like one of these has an underscore behind its name. Of other loggers, `event` is
-    the message.
+    `timestamp` (UTC), `level`, `logger`, `event`, `caller` (file and line), `process` if the worker has several, then
+    the event's fields; `exception` is the traceback. A field that is called like one of these has an underscore behind
+    its name. Of other loggers, `event` is the message.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -71,6 +72,8 @@ class JsonFormatter(logging.Formatter):
             "event": getattr(record, "event", None) or record.getMessage(),
             "caller": f"{record.filename}:{record.lineno}",
         }
+        if _process is not None:
+            line["process"] = _process
         exception = self._exception(record)
         taken = {*line, "exception", "stack"}
         for key, value in getattr(record, "fields", {}).items():
@@ -134,6 +137,20 @@ def without_passwords(text: str) -> str:
 class SafeHandler(logging.StreamHandler[TextIO]):
     """Writes one record after the other, each in one piece; one that cannot be formatted is told in a line."""
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, while none of the processes that share the log writes."""
+        if _lock is None:
+            super().emit(record)
+            return
+        import fcntl  # noqa: PLC0415 -- not on Windows, where there are no several processes
+
+        # A pipe takes 4 KB in one piece; a line with a traceback is longer.
+        fcntl.lockf(_lock, fcntl.LOCK_EX)
+        try:
+            super().emit(record)
+        finally:
+            fcntl.lockf(_lock, fcntl.LOCK_UN)
+
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record, by whichever formatter is in force."""
         try:
@@ -154,6 +171,9 @@ class Others(logging.Handler):
 
 
 _current: SafeHandler | None = None
+# The log of several processes: which of them this is, and the file that is locked while one of them writes.
+_process: int | None = None
+_lock: int | None = None
 
 
 def _handler() -> SafeHandler:
@@ -183,6 +203,18 @@ def use(form: str) -> None:
     if form not in (JSON, CONSOLE):
         form = CONSOLE if _is_terminal(handler.stream) else JSON
     handler.setFormatter(JsonFormatter() if form == JSON else ConsoleFormatter())
+
+
+def share(lock: int, process: int | None) -> None:
+    """From now on several processes write this log, a line at a time.
+
+    Args:
+        lock: the descriptor of a file that all of them have open.
+        process: which of them this is, from one; None: it only supervises.
+    """
+    global _lock, _process
+    _lock, _process = lock, process
+    _handler().setFormatter(JsonFormatter() if is_json() else ConsoleFormatter())
 
 
 def is_json() -> bool:

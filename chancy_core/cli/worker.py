@@ -12,16 +12,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Final
+from typing import Final, NamedTuple
 
 import click
 
 from chancy_core.app import Chancy
 from chancy_core.cli import logs
+from chancy_core.cli.beginning import preload, set_up
+from chancy_core.cli.ending import Ends
+from chancy_core.cli.exits import LEFT_UNABLE, exits
 from chancy_core.cli.garbage import keep_all
 from chancy_core.cli.ranged import Ranged
+from chancy_core.cli.repeating import command_of
+from chancy_core.cli.supervised import Place, PlaceOption, Supervisor
+from chancy_core.cli.supervising import check_watch, supervise
 from chancy_core.log import log
-from chancy_core.values.ranges import CONCURRENCY, GRACE_S
+from chancy_core.values.ranges import CONCURRENCY, DUE_WITHIN_S, GRACE_S, PROCESSES
 from chancy_core.worker import Stopped, Worker
 from chancy_core.worker.process import loop_factory, raise_descriptor_limit
 from chancy_core.worker.signals import STOP_SIGNALS
@@ -34,37 +40,82 @@ STARTING_ENDS_WITHIN_S: Final = 5.0
 SECOND_ENDS_WITHIN_S: Final = 0.9
 
 
-@click.command()
+CODES: Final = {
+    0: "every job came to its end",
+    1: "it could not start: the line on stderr says why",
+    3: "the grace time was over and jobs were handed back",
+    4: "stopped at once",
+    5: "some outcomes could not be written",
+    6: "it could do nothing any more and should be started again",
+    LEFT_UNABLE: "with --until-idle: all that is left are jobs that it cannot run",
+}
+
+
+@click.command(epilog=exits(CODES))
 @click.option("--name", help="A readable name; default: host and process id.")
 @click.option("--tag", "tags", multiple=True, help="A tag that queues may ask for; may be repeated.")
 @click.option("--concurrency", type=Ranged(CONCURRENCY), help="Jobs at a time, for queues that do not say.")
 @click.option("--grace", "grace_s", type=Ranged(GRACE_S), help="Seconds that running jobs may take to end at shutdown.")
+@click.option("--processes", type=Ranged(PROCESSES), help="So many workers, each in a process that is kept alive.")
+@click.option("--watch", is_flag=True, help="Start anew when code in this folder has changed: for development.")
+@click.option(
+    "--preload", "modules", multiple=True, metavar="MODULE", help="Import it before the first job; repeatable."
+)
+@click.option(
+    "--setup", "setups", multiple=True, metavar="MODULE:FUNCTION", help="Call it before the first job; repeatable."
+)
+@click.option("--until-idle", is_flag=True, help="End when there is nothing left to do.")
+@click.option(
+    "--due-within", type=Ranged(DUE_WITHIN_S), help="With --until-idle: seconds for which to wait for what is not due."
+)
 @click.option("--log-format", type=click.Choice(logs.FORMATS), help=logs.FORMAT_HELP)
-@click.pass_obj
+@click.option("--place", type=PlaceOption(), hidden=True)
+@click.pass_context
 def worker(
-    new_chancy: Callable[..., Chancy],
+    ctx: click.Context,
     name: str | None,
     tags: tuple[str, ...],
     concurrency: int | None,
     grace_s: float | None,
+    processes: int | None,
+    watch: bool,
+    modules: tuple[str, ...],
+    setups: tuple[str, ...],
+    until_idle: bool,
+    due_within: float | None,
     log_format: str | None,
+    place: Place | None,
 ) -> None:
     """Run jobs until told to stop.
 
-    SIGTERM, SIGHUP or Ctrl-C stops claiming and lets running jobs end; a second one ends it within a second. Exit
-    codes: 0 every job came to its end, 3 the grace time was over and jobs were handed back, 4 stopped at once, 5 some
-    outcomes could not be written, 6 it could do nothing any more and should be started again.
+    SIGTERM, SIGHUP or Ctrl-C stops claiming and lets running jobs end; a second one ends it within a second.
+
+    With --processes, a process that has ended is started again, after a pause that grows. Signals are passed on, all of
+    them write one log, and the exit code is the highest of theirs.
     """
+    new_chancy: Callable[..., Chancy] = ctx.obj
+    if due_within is not None and not until_idle:
+        raise click.UsageError("--due-within is given, but not --until-idle.")
+    if watch:
+        check_watch(until_idle=until_idle)
     raise_descriptor_limit()
     if log_format is not None:
         logs.use(log_format)
     logs.keep()
+    if (processes is not None or watch) and place is None:
+        # What is wrong with the settings is told once, before anything is started.
+        new_chancy()
+        sys.exit(asyncio.run(supervise(command_of(ctx), processes or 1, ends=until_idle, watch=watch)))
+    supervisor = None if place is None else Supervisor(place)
+    preload(modules)
 
-    async def work() -> Stopped:
+    async def work() -> int:
         chancy = new_chancy() if log_format is None else new_chancy(log_format=log_format)
         running = Worker(chancy, name=name, tags=tags or None, concurrency=concurrency, grace_s=grace_s)
+        ends = Ends(running, due_within or 0.0) if until_idle else None
         with _heeded(running) as told:
-            return await _serve(chancy, running, told)
+            how = await _serve(chancy, running, told, Beginning(setups, supervisor, ends))
+        return how if ends is None else ends.code(how)
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
@@ -72,13 +123,27 @@ def worker(
         except BaseException as error:
             _end_within(ENDS_WITHIN_S, code=1, reason=str(error) or type(error).__name__)
             raise
-        _end_within(ENDS_WITHIN_S, code=how, reason=f"stopped: {how.name.lower()}")
+        _end_within(ENDS_WITHIN_S, code=how, reason=f"stopped: {_name(how)}")
     sys.exit(how)
 
 
-async def _serve(chancy: Chancy, running: Worker, told: asyncio.Event) -> Stopped:
+class Beginning(NamedTuple):
+    """What is done when a worker begins, beside that.
+
+    Attributes:
+        setups: functions that are called before it opens.
+        supervisor: who wants to know that it has begun, if anybody.
+        ends: ends it when there is nothing left to do, if that is wanted.
+    """
+
+    setups: tuple[str, ...]
+    supervisor: Supervisor | None
+    ends: Ends | None
+
+
+async def _serve(chancy: Chancy, running: Worker, told: asyncio.Event, beginning: Beginning) -> Stopped:
     """Open, work, stop, close. Being told to stop ends it in each of these."""
-    starting = asyncio.ensure_future(_start(chancy, running))
+    starting = asyncio.ensure_future(_start(chancy, running, beginning.setups))
     telling = asyncio.ensure_future(told.wait())
     try:
         await asyncio.wait({starting, telling}, return_when=asyncio.FIRST_COMPLETED)
@@ -91,15 +156,24 @@ async def _serve(chancy: Chancy, running: Worker, told: asyncio.Event) -> Stoppe
             return Stopped.DRAINED
         starting.result()
         keep_all()
+        if beginning.supervisor is not None:
+            beginning.supervisor.works()
+        if beginning.ends is not None:
+            beginning.ends.begin()
         return await running.wait_for_shutdown(signals=False)
     finally:
         telling.cancel()
         await chancy.close()
 
 
-async def _start(chancy: Chancy, running: Worker) -> None:
+async def _start(chancy: Chancy, running: Worker, setups: tuple[str, ...]) -> None:
+    await set_up(setups)
     await chancy.open()
     await running.start()
+
+
+def _name(code: int) -> str:
+    return Stopped(code).name.lower() if code in list(Stopped) else str(code)
 
 
 @contextmanager

@@ -22,6 +22,9 @@ COLUMNS = 80
 # Colours, and whatever else moves a cursor.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 
+# Not in a line of JSON, where an event has that of a job.
+TRACEBACK = re.compile(r"^Traceback", re.MULTILINE)
+
 
 class Done(NamedTuple):
     """A command that has ended.
@@ -81,7 +84,7 @@ class Commands:
             timeout=ENDS_WITHIN_S,
             check=False,
         )
-        assert "Traceback" not in done.stderr, done.stderr
+        assert not TRACEBACK.search(done.stderr), done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
@@ -128,7 +131,7 @@ class Commands:
             process.wait()
             os.close(ours)
         raw = written.decode().replace("\r\n", "\n")
-        assert "Traceback" not in raw, raw
+        assert not TRACEBACK.search(raw), raw
         return Done(code, CONTROL.sub("", raw), raw=raw)
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:

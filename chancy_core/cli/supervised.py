@@ -1,0 +1,79 @@
+"""A worker's process that a supervisor has started: it says that it works, and ends when the supervisor is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from typing import Final, NamedTuple
+
+import click
+
+from chancy_core.cli import logs
+
+WORKS: Final = b"w"
+
+
+class Place(NamedTuple):
+    """What a process is told by its supervisor.
+
+    Attributes:
+        number: which of the processes it is, from one.
+        socket: the descriptor of its end of a pair of sockets. The other end is closed when the supervisor is gone.
+        lock: the descriptor of a file that is locked while something is written to the common log.
+    """
+
+    number: int
+    socket: int
+    lock: int
+
+    @property
+    def argument(self) -> str:
+        """As it stands on the command line."""
+        return ":".join(map(str, self))
+
+
+class PlaceOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # older versions of click are no generics
+    """The hidden option by which a supervisor tells it."""
+
+    name = "place"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        """What was told."""
+        if isinstance(value, Place):
+            return value
+        try:
+            number, ours, lock = map(int, str(value).split(":"))
+        except ValueError:
+            self.fail("it is for the processes of chancy worker --processes.", param, ctx)
+        return Place(number, ours, lock)
+
+
+class Supervisor:
+    """The supervisor, as seen from one of its processes.
+
+    Args:
+        place: what it has told.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._socket: Final = socket.socket(fileno=place.socket)
+        logs.share(place.lock, place.number)
+        # Children of this process must not keep it open.
+        self._socket.set_inheritable(False)
+        os.set_inheritable(place.lock, False)
+        threading.Thread(target=self._watch, name="chancy-supervisor", daemon=True).start()
+
+    def works(self) -> None:
+        """Say that this process has begun to work."""
+        self._socket.sendall(WORKS)
+
+    def _watch(self) -> None:
+        """Wait for the end of the supervisor, and stop as if it had said so."""
+        try:
+            while self._socket.recv(1):
+                pass
+        except OSError:
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
