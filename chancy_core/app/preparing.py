@@ -16,6 +16,7 @@ from chancy_core.store.lines import Lines
 from chancy_core.store.notices import notice_of
 from chancy_core.store.pushes import insert_many
 from chancy_core.values.decorating import as_job
+from chancy_core.values.fields import shown
 from chancy_core.values.job import Job
 from chancy_core.values.notices import Notice
 
@@ -53,10 +54,10 @@ def reference_of(chancy: Chancy, row: JobRow, holder: uuid.UUID | None) -> Refer
 def _named(queue: str | Pushable | None, job: Pushable | None) -> tuple[str | None, Pushable]:
     if job is None:
         if queue is None or isinstance(queue, str):
-            raise InvalidJob(f"push({queue!r}) names no job: push(job), or push('queue', job).")
+            raise InvalidJob(f"push({shown(queue)}) names no job: push(job), or push('queue', job).")
         return None, queue
     if queue is not None and not isinstance(queue, str):
-        raise InvalidJob(f"push({queue!r}, …): the queue's name comes first, then the job.")
+        raise InvalidJob(f"push({shown(queue)}, …): the queue's name comes first, then the job.")
     return queue, job
 
 

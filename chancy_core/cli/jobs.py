@@ -15,10 +15,12 @@ from chancy_core.cli.showing import looked_at
 from chancy_core.cli.waiting import EXIT_CODES, TIMED_OUT
 from chancy_core.cli.waiting import wait as wait_and_tell
 from chancy_core.errors import InvalidJob, JobNotFound, WaitTimeout
+from chancy_core.values.fields import shown
 from chancy_core.values.job import Job, Limit
 from chancy_core.values.queuedjob import Cancellation, QueuedJob
 from chancy_core.values.ranges import MAX_ATTEMPTS, PRIORITY, WAIT_S
 
+EXAMPLE: Final = '{"name": "Alice"}'
 _CANCELLATIONS: Final = {
     Cancellation.CANCELLED: "cancelled",
     Cancellation.STOPPING: "runs; its worker has been told to stop it",
@@ -61,7 +63,9 @@ def push(
     try:
         given = msgspec.json.decode(kwargs)
     except msgspec.DecodeError as error:
-        raise InvalidJob(f"--kwargs is not JSON: {error}.") from None
+        raise InvalidJob(
+            f"--kwargs is {shown(kwargs)}, which is not JSON ({error}). Write it as in '{EXAMPLE}'."
+        ) from None
     job = Job(func=func, queue=queue, kwargs=given, priority=priority, max_attempts=max_attempts, unique_key=unique_key)
     job = job.with_limits([_limit(text) for text in limits])
     new_chancy: Callable[[], Chancy] = ctx.obj

@@ -89,7 +89,7 @@ def declare(
 def pause(new_chancy: Callable[[], Chancy], name: str, until: str | None) -> None:
     """Stop claiming from NAME."""
     try:
-        resume_at = datetime.fromisoformat(until) if until else None
+        resume_at = datetime.fromisoformat(until) if until is not None else None
     except ValueError:
         raise InvalidQueue(f"--until {until!r} is not a time: write 2030-01-31T08:00+01:00.") from None
     with new_chancy() as chancy:

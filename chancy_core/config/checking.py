@@ -137,7 +137,7 @@ class Check:
             index = f"[{item[1]}]" if item else ""
             bad = list(raw)[int(item[1])] if item else raw
             wanted = f"give {expected}" if expected else str(error)
-            self._say(where, f"{index} is {_shown(bad, key=where[-1])}: {wanted}.")
+            self._say(where, f"{index} is {shown_setting(bad, key=where[-1])}: {wanted}.")
             return False
         return True
 
@@ -208,7 +208,7 @@ def _kind(value: Any) -> str:
     return _KINDS.get(type(value), f"of type {type(value).__name__}")
 
 
-def _shown(value: Any, *, key: str) -> str:
+def shown_setting(value: Any, *, key: str) -> str:
     """A wrong value as an error may show it: never a secret, and never a page of it."""
     if value == "":
         return "empty"

@@ -60,7 +60,7 @@ def _file(path: Path | str | None, environ: Mapping[str, str], directory: Path |
     named = environ.get(CONFIG) if path is None else os.fspath(path)
     if named is None:
         return discover(directory or Path())
-    named_by = CONFIG if path is None else "the argument path"
+    named_by = CONFIG if path is None else "the argument config"
     if not named.strip():
         raise ConfigError(f"{named_by} is empty: give the path of a file, or leave it out.")
     expanded = Path(os.path.expanduser(named))  # noqa: PTH111 -- Path's raises where there is no home

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, dataclass_transform
 
 import msgspec
 
-from chancy_core.errors import PluginError
+from chancy_core.errors import ConfigError, PluginError, nearest
 from chancy_core.plugins.settings import check_settings, file_of
 
 
@@ -39,6 +39,17 @@ class PluginType(msgspec.StructMeta):
         except TypeError as error:
             # A setting whose default others could change, mostly.
             raise PluginError(f"{where} cannot be made: {error}") from None
+
+    def __call__(cls, *args: Any, **settings: Any) -> Any:
+        """Make a plugin. Raises ConfigError for a setting that it does not have."""
+        try:
+            return super().__call__(*args, **settings)
+        except TypeError:
+            fields = getattr(cls, "__struct_fields__", ())
+            for name in settings:
+                if name not in fields:
+                    raise ConfigError(f"{cls.__name__}({name}=…) is unknown.{nearest(name, fields)}") from None
+            raise
 
 
 def _settings_first(own: Callable[[Any], None]) -> Callable[[Any], None]:

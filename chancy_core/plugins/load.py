@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -14,7 +14,7 @@ from chancy_core.plugins.base import Plugin
 from chancy_core.plugins.check import problems
 from chancy_core.plugins.known import advice
 from chancy_core.plugins.mistakes import name_problem
-from chancy_core.plugins.settings import WrongSetting, file_of
+from chancy_core.plugins.settings import WrongSetting, file_of, table_problem
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
@@ -61,7 +61,7 @@ def load_plugins(
         ConfigError: a table for a plugin that is not there, or with a wrong setting.
     """
     wrong: list[str] = []
-    if isinstance(added, Plugin | type | str):
+    if isinstance(added, Plugin | type | str | Mapping) or not isinstance(added, Iterable):
         raise PluginError(f"plugins={added!r:.200}: give a list of instances, as in plugins=[Audit()].")
     found = [_added(plugin) for plugin in added]
     taken = {loaded.name for loaded in found}
@@ -198,10 +198,7 @@ def _configured(cls: type[P], table: dict[str, Any], where: str) -> P:
         if isinstance(error.__cause__, WrongSetting):
             # A setting of the file, or a default of the plugin: whose it is, the place says.
             raise ConfigError(f"{where}: {error.__cause__.told}") from None
-        text, _, path = str(error).partition(" - at `$")
-        # A plugin's own words may end as a sentence.
-        end = "" if text.endswith((".", "?")) else "."
-        raise ConfigError(f"{where}{path.rstrip('`')}: {text}{end}") from None
+        raise ConfigError(table_problem(str(error), table, where)) from None
 
 
 def _added(plugin: object) -> Loaded:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
+from chancy_core.config.checking import shown_setting
 from chancy_core.config.redacting import HIDDEN, is_secret
 from chancy_core.errors import ConfigError
 from chancy_core.values.ranges import Range
@@ -24,6 +26,17 @@ NONE_MEANS: Final = {
     "interval": ", or None for no ticks",
     "answer_within_s": ", or None for nearly as long as a tick may take",
 }
+# What msgspec says of a value of another type, and its names of types in words.
+_ANOTHER_TYPE: Final = re.compile(r"Expected `([^`]+)`, got `[^`]+`")
+_WORDS: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+_STEP: Final = re.compile(r"\.(\w+)|\[(\d+)\]")
 
 
 class WrongSetting(ConfigError):  # noqa: N818 -- as the others of its tree
@@ -51,6 +64,38 @@ def check_settings(plugin: Any) -> None:
         name = getattr(cls, "name", None)
         called = f"The plugin {name!r}" if isinstance(name, str) else "The plugin"
         raise WrongSetting(f"{called} ({cls.__qualname__} in {file_of(cls.__module__)}): {told}", told)
+
+
+def in_words(text: str) -> str:
+    """What msgspec says of a wrong value, as the end of a sentence that says what to give."""
+    found = _ANOTHER_TYPE.fullmatch(text)
+    if found is None:
+        return f"{text[:1].lower()}{text[1:].removesuffix('.')}"
+    kinds = found[1].split(" | ")
+    wanted = " or ".join(_WORDS.get(kind, kind) for kind in kinds if kind != "null")
+    return f"give {wanted}{', or leave it out' if 'null' in kinds else ''}"
+
+
+def table_problem(text: str, table: Mapping[str, Any], where: str) -> str:
+    """What msgspec says of a plugin's table, with the place and the value.
+
+    Args:
+        text: its words; or the plugin's own, which may end as a sentence.
+        table: the table.
+        where: where that stands.
+    """
+    said, _, path = text.partition(" - at `$")
+    path = path.rstrip("`")
+    if not path or not said.startswith(("Expected ", "Invalid ")):
+        return f"{where}{path}: {said}{'' if said.endswith(('.', '?')) else '.'}"
+    value: Any = table
+    last = ""
+    for key, index in _STEP.findall(path):
+        value = value[int(index)] if index else value[key]
+        last = key or last
+    # Somewhere in a table of any keys, which msgspec does not name.
+    shown = "" if "[...]" in path else f" is {shown_setting(value, key=last)}"
+    return f"{where}{path}{shown}: {in_words(said)}."
 
 
 def time_problems(plugin: Any) -> Iterator[str]:
@@ -82,7 +127,7 @@ def _type_problem(plugin: Any, name: str, hint: Any) -> str | None:
         text, _, path = str(error).partition(" - at `$")
         shown = HIDDEN if is_secret(name) else f"{value!r:.80}"
         inside = f", and {path.rstrip('`')} in it" if path else ""
-        return f"{name} is {shown}{inside}: {text[:1].lower()}{text[1:].removesuffix('.')}."
+        return f"{name} is {shown}{inside}: {in_words(text)}."
     except Exception:  # noqa: BLE001 -- a type that cannot be in a file is for code, which knows what it gives
         return None
     # A list for a tuple, a text for an enumeration: as the file would have it.

@@ -16,7 +16,7 @@ from chancy_core.errors import DatabaseUnavailable
 from chancy_core.store.adapters import adapters
 from chancy_core.store.bounded import BoundedAsyncConnection, BoundedConnection
 from chancy_core.store.flow import AsyncConnection, Connection
-from chancy_core.store.reasons import advice
+from chancy_core.store.reasons import advice, wrong_in
 from chancy_core.store.weather import text_of
 
 OLDEST_SERVER: Final = 14
@@ -42,11 +42,7 @@ def conninfo(dsn: str, *, application_name: str, connect_timeout_s: int = CONNEC
     try:
         given = conninfo_to_dict(dsn)
     except (psycopg.Error, UnicodeDecodeError) as error:
-        # libpq's own message repeats the string, and with it the password in it.
-        raise DatabaseUnavailable(
-            f"The DSN is not a PostgreSQL connection string ({type(error).__name__}). Give one such as "
-            "postgresql://user:password@host:5432/database."
-        ) from None
+        raise DatabaseUnavailable(f"The DSN is not a PostgreSQL connection string{wrong_in(dsn, str(error))}") from None
     ours: dict[str, str | int] = {
         "application_name": application_name,
         "connect_timeout": connect_timeout_s,

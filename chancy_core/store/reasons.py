@@ -6,8 +6,11 @@ advice is given.
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import Final
+
+from psycopg.pq import Conninfo
 
 _GENERAL: Final = (
     "Check that the server runs and that the DSN (Chancy(dsn=…), CHANCY_DSN, or dsn in chancy.toml) is right."
@@ -50,3 +53,32 @@ _ADVICE: Final = tuple(
 def advice(text: str) -> str:
     """What to do about a connection that failed with this message of libpq."""
     return next((what for pattern, what in _ADVICE if pattern.search(text)), _GENERAL)
+
+
+_SCHEME: Final = re.compile(r"([A-Za-z][\w.-]*)(\+[\w.-]+)?:")
+_OPTION: Final = re.compile(r"invalid (?:connection option|URI query parameter)(?:: | )\"(\w+)\"")
+_LIKE_THIS: Final = (
+    "Give one such as postgresql://user:password@host:5432/database, by Chancy(dsn=…), CHANCY_DSN, or dsn in "
+    "chancy.toml."
+)
+
+
+def wrong_in(dsn: str, said: str) -> str:
+    """What is wrong with a DSN that is no connection string, as the end of a sentence.
+
+    Args:
+        dsn: the string. It may have a password in it, also where none belongs, so little of it is repeated.
+        said: what libpq says of it, which repeats parts of it.
+    """
+    scheme = _SCHEME.match(dsn)
+    option = _OPTION.search(said)
+    if scheme is not None and scheme[1].lower() in ("postgres", "postgresql") and scheme[2]:
+        return f": it begins as an URL of SQLAlchemy. Leave out {scheme[2]}, the name of a driver."
+    if scheme is not None and "://" in dsn and scheme[1].lower() not in ("postgres", "postgresql"):
+        return f": it begins with {scheme[1]}, and Chancy needs PostgreSQL. {_LIKE_THIS}"
+    if option is not None:
+        known = [found.keyword.decode() for found in Conninfo.get_defaults()]
+        meant = difflib.get_close_matches(option[1], known, n=1, cutoff=0.75)
+        hint = f" Did you mean {meant[0]!r}?" if meant else ""
+        return f": it has an option that libpq does not know.{hint} {_LIKE_THIS}"
+    return f". {_LIKE_THIS}"

@@ -25,8 +25,11 @@ def check_schema(schema: str) -> str:
         raise ConfigError(
             f"schema is {schema!r}: use 1 to 48 lower-case letters, digits and underscores, not starting with a digit."
         )
-    if schema.startswith("pg_"):
-        raise ConfigError(f"schema is {schema!r}: PostgreSQL keeps names in pg_ for itself.")
+    if schema.startswith("pg_") or schema == "information_schema":
+        raise ConfigError(
+            f"schema is {schema!r}: PostgreSQL keeps names in pg_, and information_schema, for itself. Give another, "
+            'such as "chancy".'
+        )
     return schema
 
 

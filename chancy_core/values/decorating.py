@@ -9,7 +9,8 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 from msgspec.structs import replace
 
 from chancy_core.errors import InvalidJob
-from chancy_core.values.job import Job
+from chancy_core.values.fields import shown
+from chancy_core.values.job import Job, job_with
 from chancy_core.values.naming import importable_name, name_of
 
 P = ParamSpec("P")
@@ -52,7 +53,7 @@ def job(func: Callable[..., Any] | None = None, /, **fields: Any) -> Any:
 
     def decorate(func: Callable[P, R_co]) -> JobFunction[P, R_co]:
         decorated = cast("JobFunction[P, R_co]", func)
-        decorated.job = Job(func=importable_name(func), **fields)
+        decorated.job = job_with(importable_name(func), fields)
         return decorated
 
     return decorate if func is None else decorate(func)
@@ -75,4 +76,4 @@ def as_job(value: Any) -> Job:
         if callable(value)
         else " Push a Job, or a function decorated with @job()."
     )
-    raise InvalidJob(f"{value!r} is not a job.{hint}")
+    raise InvalidJob(f"{shown(value)} is not a job.{hint}")

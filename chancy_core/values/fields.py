@@ -58,6 +58,8 @@ def check_queue(queue: object) -> None:
     """Raise InvalidJob unless this may be the name of a queue."""
     if type(queue) is str and queue in _good_queues:
         return
+    if hasattr(queue, "serves"):
+        raise InvalidJob(f"queue is {shown(queue)}: give its name, {getattr(queue, 'name', None)!r}.")
     check_text("queue", queue)
     _remember(_good_queues, str(queue))
 

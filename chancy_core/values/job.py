@@ -148,7 +148,7 @@ class Job(msgspec.Struct, frozen=True):
                 another, a method bound to an object, a partial; or its name leads to another object.
         """
         path = func if isinstance(func, str) else name_of(func)
-        return Job(func=path, **fields)
+        return job_with(path, fields)
 
     def with_queue(self, queue: str) -> Self:
         """This job for another queue."""
@@ -156,11 +156,11 @@ class Job(msgspec.Struct, frozen=True):
 
     def with_kwargs(self, kwargs: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
         """This job with these keyword arguments instead: a mapping, keywords, or both. See `with_more_kwargs`."""
-        return replace(self, kwargs={**(kwargs or {}), **more})
+        return replace(self, kwargs=_joined("kwargs", kwargs, more))
 
     def with_more_kwargs(self, kwargs: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
         """This job with these keyword arguments beside those that it has; of one name, the new one counts."""
-        return replace(self, kwargs={**self.kwargs, **(kwargs or {}), **more})
+        return replace(self, kwargs={**self.kwargs, **_joined("kwargs", kwargs, more)})
 
     def with_priority(self, priority: int) -> Self:
         """This job with another priority; lower runs first."""
@@ -184,7 +184,7 @@ class Job(msgspec.Struct, frozen=True):
 
     def with_meta(self, meta: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
         """This job with this meta instead: a mapping, keywords, or both."""
-        return replace(self, meta={**(meta or {}), **more})
+        return replace(self, meta=_joined("meta", meta, more))
 
     def with_backoff(self, backoff: Backoff | None) -> Self:
         """This job with another wait between its attempts."""
@@ -222,6 +222,24 @@ class Job(msgspec.Struct, frozen=True):
         if not kinds.isdisjoint(self.give_up_on):
             return False
         return not self.retry_on or not kinds.isdisjoint(self.retry_on)
+
+
+def job_with(func: str, fields: Mapping[str, Any]) -> Job:
+    """A job that calls `func`. Raises InvalidJob, also for fields that no job has."""
+    try:
+        return Job(func, **fields)
+    except TypeError:
+        for name in fields:
+            if name not in Job.__struct_fields__:
+                hint = nearest(name, Job.__struct_fields__)
+                raise InvalidJob(
+                    f"{name} is no field of a job.{hint} What the function is to be called with goes into kwargs={{…}}."
+                ) from None
+        raise
+
+
+def _joined(field: str, given: Mapping[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:
+    return {**copied_dict(field, given), **more}
 
 
 def _copied_limits(value: object) -> list[Limit]:

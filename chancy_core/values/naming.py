@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import MethodType, ModuleType
 from typing import Any, Final
 
 from chancy_core.errors import InvalidJob
+from chancy_core.values.fields import shown
 
 _MISSING: Final = object()
 _AS_TEXT: Final = "or name what a worker is to call as text: Job.from_func('package.module.function')."
@@ -97,11 +98,15 @@ def _place(func: Callable[..., Any]) -> tuple[str, str]:
     name = getattr(func, "__qualname__", None)
     module = getattr(func, "__module__", None)
     if name is None or module is None or not callable(func) or isinstance(func, staticmethod):
-        raise InvalidJob(f"{func!r} has no importable name: {_cure(func)}")
+        raise InvalidJob(f"{shown(func)} has no importable name: {_cure(func)}")
     return module, name
 
 
 def _cure(func: object) -> str:
+    if isinstance(func, Coroutine):
+        return "give the function itself, which is called here already, and put its arguments into the job's kwargs."
+    if hasattr(func, "with_kwargs"):
+        return "this is a job, which can be pushed as it is."
     if isinstance(func, functools.partial):
         return "give the function in it, and put its arguments into the job's kwargs."
     if isinstance(func, classmethod | staticmethod):

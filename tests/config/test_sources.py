@@ -213,7 +213,7 @@ def test_a_named_file_that_cannot_serve_is_an_error(folder, name, fragment):
     write(folder, "[tool.other]\n", "pyproject.toml")
     assert fragment in refusal(folder, {"CHANCY_CONFIG": name})
     if name.strip():
-        assert "named by the argument path" in refusal(folder, path=name)
+        assert "named by the argument config" in refusal(folder, path=name)
 
 
 def test_a_variable_sets_every_scalar(folder):

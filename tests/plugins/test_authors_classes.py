@@ -73,7 +73,10 @@ CLASSES = {
         'name = "audit"\n    @hookimpl\n    async def on_tick(self, tick): ...',
         "on_tick is never called, because interval is None: write `interval: float | None = 60.0`",
     ),
-    "a default of the wrong type": ('name = "audit"\n    keep_days: int = "30"', "keep_days is '30': expected `int`"),
+    "a default of the wrong type": (
+        'name = "audit"\n    keep_days: int = "30"',
+        "keep_days is '30': give a whole number",
+    ),
     "an interval that is too short": (
         'name = "audit"\n    interval: float | None = 1e-9',
         "interval is 1e-09: give seconds from 0.01 to 31,536,000, or None for no ticks.",

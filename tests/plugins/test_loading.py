@@ -70,7 +70,7 @@ def test_installed_means_on_and_the_table_configures(monkeypatch):
     ("tables", "order", "fragment"),
     [
         ({"sized": {"siz": 1}}, [], "chancy.toml: plugins.sized.siz is unknown. Did you mean 'size'?"),
-        ({"sized": {"size": "x"}}, [], "chancy.toml: plugins.sized.size: Expected `int`, got `str`"),
+        ({"sized": {"size": "x"}}, [], "chancy.toml: plugins.sized.size is 'x': give a whole number."),
         ({"sizd": {}}, [], "is for a plugin that is not installed. Did you mean 'sized'?"),
         ({}, ["sizd"], "plugin_order names 'sizd', which is no plugin. Did you mean 'sized'?"),
     ],

@@ -146,7 +146,7 @@ def test_it_keeps_what_did_not_end_well_and_shows_it(outside: Outside) -> None:
     ("line", "told"),
     [
         ("keep_days = 0", "plugins.audit: keep_days is 0: give a whole number from 1 to 3,650."),
-        ('keep_days = "7"', "plugins.audit.keep_days: Expected `int`, got `str`."),
+        ('keep_days = "7"', "plugins.audit.keep_days is '7': give a whole number."),
         ("keep_dais = 7", "plugins.audit.keep_dais is unknown. Did you mean 'keep_days'?"),
         ("interval = 1e-9", "plugins.audit: interval is 1e-09: give seconds from 0.01 to"),
     ],

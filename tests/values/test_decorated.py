@@ -59,7 +59,7 @@ def test_a_decorator_checks_its_fields():
     """A bad field of @job, or one that no job has, is an error where the function is defined."""
     with pytest.raises(InvalidJob, match="max_attempts is 0"):
         job(max_attempts=0)(top_level)
-    with pytest.raises(TypeError, match="nonsense"):
+    with pytest.raises(InvalidJob, match="nonsense is no field of a job"):
         job(nonsense=1)(top_level)
 
 

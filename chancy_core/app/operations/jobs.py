@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
+from chancy_core.app.given import Ref, identifier_of, identifiers_of
 from chancy_core.app.operation import Begin, once, repeatable
 from chancy_core.app.reference import Reference, missing
 from chancy_core.errors import InvalidJob
@@ -15,8 +15,6 @@ from chancy_core.values.queuedjob import Cancellation, QueuedJob
 
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
-
-Ref: TypeAlias = Reference | uuid.UUID | str
 
 # A reason is read in a list of jobs.
 REASON_MAX: Final = 500
@@ -36,7 +34,7 @@ def get_job(chancy: Chancy, ref: Ref) -> Begin[QueuedJob | None]:
 @repeatable
 def get_jobs(chancy: Chancy, refs: Iterable[Ref]) -> Begin[list[QueuedJob | None]]:
     """Jobs as they stand, in the order of `refs`; None where there is no such job."""
-    ids = [identifier_of(ref) for ref in refs]
+    ids = identifiers_of(refs)
 
     def ask() -> Flow[list[QueuedJob | None]]:
         found = yield from jobs.get_jobs(chancy.store, ids)
@@ -82,7 +80,7 @@ def cancel_job(chancy: Chancy, ref: Ref, *, reason: str | None = None) -> Begin[
 @once
 def cancel_jobs(chancy: Chancy, refs: Iterable[Ref], *, reason: str | None = None) -> Begin[list[Cancellation | None]]:
     """As `cancel_job`, for many: what came of each, in their order; None for one that does not exist."""
-    ids, note = [identifier_of(ref) for ref in refs], _note(reason)
+    ids, note = identifiers_of(refs), _note(reason)
 
     def ask() -> Flow[list[Cancellation | None]]:
         found = yield from jobs.cancel_jobs(chancy.store, ids, note)
@@ -102,18 +100,13 @@ def retry_jobs(chancy: Chancy, refs: Iterable[Ref]) -> Begin[list[Reference]]:
         Those that came back. The others do not exist, have not finished, or have a unique key that another job
         holds by now.
     """
-    ids = [identifier_of(ref) for ref in refs]
+    ids = identifiers_of(refs)
 
     def ask() -> Flow[list[Reference]]:
         back = yield from jobs.retry_jobs(chancy.store, ids)
         return [chancy.reference(id_) for id_ in back]
 
     return ask
-
-
-def identifier_of(ref: Ref) -> uuid.UUID:
-    """The id of a job, however it is named. Raises InvalidJob if that is none."""
-    return ref.identifier if isinstance(ref, Reference) else Reference(ref).identifier
 
 
 def _note(reason: str | None) -> str:

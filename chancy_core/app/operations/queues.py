@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from chancy_core.app.given import check_executor, check_flag, check_queue_name
 from chancy_core.app.operation import Begin, once, repeatable
 from chancy_core.errors import InvalidQueue
 from chancy_core.plugins import check_limits
 from chancy_core.store import queues, workers
+from chancy_core.values.fields import shown
 from chancy_core.values.queue import NOT_BUILT, Executor, Queue, UnreadableQueue, check_resume_at
 from chancy_core.values.workerinfo import WorkerInfo
 
@@ -34,9 +36,11 @@ def declare(chancy: Chancy, queue: Queue, *, upsert: bool = False) -> Begin[Queu
             there yet.
     """
     if not isinstance(queue, Queue):
-        raise InvalidQueue(f"declare({queue!r}): give a Queue, as in declare(Queue('mail')).")
+        raise InvalidQueue(f"declare({shown(queue)}): give a Queue, as in declare(Queue('mail')).")
+    check_flag("upsert", upsert)
     if queue.executor == Executor.SubInterpreter:
         raise InvalidQueue(f"Queue {queue.name!r}: {NOT_BUILT}")
+    check_executor(queue)
     check_limits(queue, chancy.plugins.enforced)
     return lambda: queues.declare_queue(chancy.store, queue, upsert=upsert)
 
@@ -44,6 +48,7 @@ def declare(chancy: Chancy, queue: Queue, *, upsert: bool = False) -> Begin[Queu
 @repeatable
 def get_queue(chancy: Chancy, name: str) -> Begin[Queue]:
     """A declared queue. Raises UnknownQueue; InvalidQueue if somebody wrote its row so that it cannot be read."""
+    check_queue_name(name)
     return lambda: queues.get_queue(chancy.store, name)
 
 
@@ -71,6 +76,7 @@ def pause_queue(chancy: Chancy, name: str, *, resume_at: datetime | None = None)
         UnknownQueue: nobody declared it.
         InvalidQueue: `resume_at` has no time zone.
     """
+    check_queue_name(name)
     if resume_at is not None:
         check_resume_at(name, resume_at)
     return lambda: queues.set_queue_state(chancy.store, name, Queue.State.PAUSED, resume_at)
@@ -79,6 +85,7 @@ def pause_queue(chancy: Chancy, name: str, *, resume_at: datetime | None = None)
 @once
 def resume_queue(chancy: Chancy, name: str) -> Begin[None]:
     """Claim from a paused queue again. Raises UnknownQueue."""
+    check_queue_name(name)
     return lambda: queues.set_queue_state(chancy.store, name, Queue.State.ACTIVE, None)
 
 
@@ -97,6 +104,8 @@ def delete_queue(chancy: Chancy, name: str, *, purge_jobs: bool = True) -> Begin
         UnknownQueue: nobody declared it.
         InvalidQueue: it is the default queue.
     """
+    check_queue_name(name)
+    check_flag("purge_jobs", purge_jobs)
     return lambda: queues.delete_queue(chancy.store, name, purge_jobs=purge_jobs)
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from chancy_core.app.operations.jobs import Ref, identifier_of
+from chancy_core.app.given import Ref, check_timeout, identifier_of, identifiers_of
 from chancy_core.app.waiting import wait_sync
 from chancy_core.values.queuedjob import QueuedJob
 
@@ -21,19 +21,21 @@ if TYPE_CHECKING:
 
 async def wait_for_job(self: Chancy, ref: Ref, *, timeout: float | None = None) -> QueuedJob:
     """The finished job. As `Reference.wait`."""
+    check_timeout(timeout)
     self.check_schema()
     return await self.connections.here.waiter.wait(identifier_of(ref), timeout)
 
 
 def sync_wait_for_job(self: Chancy, ref: Ref, *, timeout: float | None = None) -> QueuedJob:
     """As `wait_for_job`, for code without asyncio."""
+    check_timeout(timeout)
     self.check_schema()
     return wait_sync(self.store, self.sync_pool, identifier_of(ref), timeout)
 
 
 async def wait_for_jobs(self: Chancy, refs: Iterable[Ref], *, timeout: float | None = None) -> list[QueuedJob]:
     """The finished jobs, in the order of `refs`, once all have finished. As `wait_for_job`."""
-    waits = [asyncio.ensure_future(self.wait_for_job(ref, timeout=timeout)) for ref in refs]
+    waits = [asyncio.ensure_future(self.wait_for_job(id_, timeout=timeout)) for id_ in identifiers_of(refs)]
     try:
         return list(await asyncio.gather(*waits))
     finally:
@@ -43,8 +45,9 @@ async def wait_for_jobs(self: Chancy, refs: Iterable[Ref], *, timeout: float | N
 
 def sync_wait_for_jobs(self: Chancy, refs: Iterable[Ref], *, timeout: float | None = None) -> list[QueuedJob]:
     """As `wait_for_jobs`, for code without asyncio."""
+    check_timeout(timeout)
     until = None if timeout is None else time.monotonic() + timeout
     return [
-        self.sync_wait_for_job(ref, timeout=None if until is None else max(until - time.monotonic(), 0.0))
-        for ref in list(refs)
+        self.sync_wait_for_job(id_, timeout=None if until is None else max(until - time.monotonic(), 0.0))
+        for id_ in identifiers_of(refs)
     ]

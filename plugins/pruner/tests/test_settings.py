@@ -49,7 +49,7 @@ def test_what_is_kept_longest_waits_for_its_partition():
     ("table", "told"),
     [
         ({"kepp": {}}, "plugins.pruner.kepp is unknown. Did you mean 'keep'?"),
-        ({"keep": "1d"}, "plugins.pruner.keep: Expected `object`, got `str`."),
+        ({"keep": "1d"}, "plugins.pruner.keep is '1d': give a table."),
         ({"keep": {"succeded": "1d"}}, "keep.succeded is no outcome. Did you mean 'succeeded'?"),
         ({"keep": {"pending": "1d"}}, "keep.pending is no outcome."),
         ({"keep": {"failed": "1 fortnight"}}, "keep.failed is '1 fortnight': give a whole number and a unit"),

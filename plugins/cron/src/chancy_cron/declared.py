@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import msgspec
-
 from chancy import Backoff, Job
 from chancy.plugin import nearest
 from chancy_cron.errors import InvalidSchedule
@@ -59,15 +57,11 @@ def _job(value: Any) -> Job:
         raise InvalidSchedule("job.func is missing: give the importable name of a function.")
     if isinstance(value.get("backoff"), Mapping):
         _check_keys("job.backoff.", value["backoff"], Backoff.__struct_fields__)
-    # The other fields are converted; limits are read by the job itself, from dicts as from objects.
-    limits = value.get("limits", [])
+    fields = dict(value)
     try:
-        job = msgspec.convert({key: given for key, given in value.items() if key != "limits"}, Job)
-    except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `$")
-        raise InvalidSchedule(f"job{path.rstrip('`')}: {text.removesuffix('.')}.") from None
-    try:
-        return job.with_limits(limits)
+        if isinstance(fields.get("backoff"), Mapping):
+            fields["backoff"] = Backoff(**fields["backoff"])
+        return Job(**fields)
     except ValueError as error:
         raise InvalidSchedule(f"job.{error}") from None
 
