@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -40,8 +40,9 @@ class Chancy:
     names begin with `sync_` work. One object serves many tasks; open it once a process.
 
     Args:
-        dsn: where the database is. Without one, here, in `CHANCY_DSN` or in the configuration file:
-            the embedded PostgreSQL, a private server for development.
+        dsn: where the database is: a connection string, or a dict of Django's settings, `DATABASES["default"]`. Without
+            one, here, in `CHANCY_DSN` or in the configuration file: the embedded PostgreSQL, a private server for
+            development.
         config: the configuration file; by default `chancy.toml` or `pyproject.toml` is looked for.
         plugins: plugins to add to those that are installed.
         settings: any other setting of `[chancy]`, by its name, such as `schema="billing"`.
@@ -61,7 +62,7 @@ class Chancy:
 
     def __init__(
         self,
-        dsn: str | None = None,
+        dsn: str | Mapping[str, Any] | None = None,
         *,
         config: str | Path | None = None,
         plugins: Sequence[Plugin] = (),

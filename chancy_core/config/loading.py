@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chancy_core.config.checking import Check, Values, message_of
+from chancy_core.config.databases import dsn_of, is_database
 from chancy_core.config.layer import Layer
 from chancy_core.config.reading import discover, read
 from chancy_core.config.settings import NAMES, TABLES, TYPES, Settings, WorkerSettings
@@ -40,6 +41,8 @@ def load_settings(
     """
     found = _file(path, environ, directory)
     layers = [*([found] if found else []), *variables(environ)]
+    if is_database(arguments.get("dsn")):
+        arguments["dsn"] = dsn_of(arguments["dsn"])
     argument_layers, problems = _arguments(arguments)
 
     values: Values = {}
