@@ -21,6 +21,7 @@ OF_PLUGIN: Final = re.compile(r"CHANCY_PLUGINS__([A-Z][A-Z0-9_]*?)__([A-Z][A-Z0-
 OF_PLUGIN_SPELLED: Final = (
     "Settings of plugins are CHANCY_PLUGINS__NAME__SETTING, in capitals, such as CHANCY_PLUGINS__METRICS__PORT."
 )
+OF_QUEUES: Final = "Queues are set in a file, [queues.NAME], or by chancy queue declare."
 KNOWN: Final = {f"{PREFIX}{name.upper()}": place for name, place in NAMES.items()}
 WORDS: Final = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
@@ -37,6 +38,8 @@ def variables(environ: Mapping[str, str]) -> Iterator[Layer]:
             yield _layer_of_plugin(name, found[1].lower(), found[2].lower(), environ[name])
         elif name.startswith(("CHANCY_PLUGINS_", "CHANCY_PLUGIN__")):
             log.warning("variable_ignored", variable=name, hint=OF_PLUGIN_SPELLED)
+        elif name.startswith("CHANCY_QUEUE"):
+            log.warning("variable_ignored", variable=name, hint=OF_QUEUES)
         elif _looks_ours(name):
             # Only a warning: others may use the prefix.
             log.warning("variable_ignored", variable=name, hint=nearest(name, KNOWN).strip())

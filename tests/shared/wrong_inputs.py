@@ -32,8 +32,8 @@ def check_text(text: str, says: str) -> None:
 
 
 def check(found: pytest.ExceptionInfo[BaseException], error: type[BaseException], says: str) -> None:
-    """Check that it is this very error, one of Chancy's, and what it says."""
-    assert type(found.value) is error
+    """Check that it is this error, one of Chancy's, and what it says."""
+    assert isinstance(found.value, error), repr(found.value)
     assert isinstance(found.value, ChancyError)
     check_text(str(found.value), says)
 
