@@ -27,7 +27,9 @@ class AsyncExecutor(Executor):
     async def run(self, job: QueuedJob) -> Report:
         """Run one job. See `Executor.run`."""
         try:
-            function = self.find(job)
+            if job.limits:
+                self.check_limits(job)
+            function = self.settings.functions.find_known(job) or await self.finder.find(job)
             if not function.is_async:
                 raise CannotRun(  # noqa: TRY301 -- recorded as what the attempt raised
                     f"{job.func} is not a coroutine function, and its queue {job.queue!r} runs only those: make "

@@ -37,6 +37,7 @@ class AutoExecutor(Executor):
         self._thread.share_runs(self)
         # Options are looked at now, since they may be wrong.
         self._process = self._processes(process_options) if process_options else None
+        self._in_children: set[Any] = set()
 
     async def start(self) -> None:
         """Start those that cost nothing while they are not used."""
@@ -50,25 +51,42 @@ class AutoExecutor(Executor):
 
     async def run(self, job: QueuedJob) -> Report:
         """Run one job. See `Executor.run`."""
-        if job.limits:
-            return await self._run_limited(job)
+        limits = {limit.type_ for limit in job.limits} if job.limits else None
+        if limits and Limit.Type.MEMORY in limits:
+            # What only children run is imported only there.
+            return await self._run_in_child(job)
         try:
-            function = self.settings.functions.find(job)
+            function = self.settings.functions.find_known(job) or await self.finder.find(job)
+            self.check_not_stopped(job)
         except BaseException as error:  # noqa: BLE001 -- an import may raise anything
             return Report.not_begun(error)
-        return await (self._async if function.is_async else self._thread).run_function(job, function)
+        if function.is_async:
+            return await self._async.run_function(job, function)
+        return await (self._run_in_child(job) if limits else self._thread.run_function(job, function))
 
     def stop(self, job: QueuedJob, task: asyncio.Task[Any], reason: StopReason) -> None:
         """Stop a running job the way the executor does that runs it."""
-        self._home(job).stop(job, task, reason)
+        function = self.settings.functions.known(job.func)
+        if (job.id, job.claims) in self._in_children and self._process is not None:
+            self._process.stop(job, task, reason)
+        elif function is None or function.is_async:
+            # Or its module is being imported: it is not waited for.
+            super().stop(job, task, reason)
+        else:
+            self._thread.stop(job, task, reason)
 
-    async def _run_limited(self, job: QueuedJob) -> Report:
-        if self._process is None and self._suited(job) is None:
+    async def _run_in_child(self, job: QueuedJob) -> Report:
+        if self._process is None:
             try:
                 self._process = self._processes({})
             except BaseException as error:  # noqa: BLE001 -- nothing can be opened any more, say
                 return Report.not_begun(error)
-        return await self._home(job).run(job)
+        key = (job.id, job.claims)
+        self._in_children.add(key)
+        try:
+            return await self._process.run(job)
+        finally:
+            self._in_children.discard(key)
 
     def _processes(self, options: dict[str, Any]) -> ProcessExecutor:
         # Fifteen modules, which only limits need.
@@ -80,20 +98,3 @@ class AutoExecutor(Executor):
 
     def _all(self) -> list[Executor]:
         return [executor for executor in (self._async, self._thread, self._process) if executor is not None]
-
-    def _home(self, job: QueuedJob) -> Executor:
-        """The executor that runs a job. One that is not there yet runs none: any other will say so."""
-        return self._suited(job) or self._process or self._async
-
-    def _suited(self, job: QueuedJob) -> Executor | None:
-        """The executor of this process that suits a job; None: it needs a child process."""
-        limits = {limit.type_ for limit in job.limits}
-        if Limit.Type.MEMORY in limits:
-            return None
-        try:
-            is_async = self.settings.functions.find(job).is_async
-        except BaseException:  # noqa: BLE001 -- it will not come to run anywhere, as this one will tell
-            return self._async
-        if is_async:
-            return self._async
-        return None if limits else self._thread

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 from chancy_core.errors import LimitNotEnforced
 from chancy_core.executors.control import Control, time_limit_s
 from chancy_core.executors.elsewhere import RunSettings
+from chancy_core.executors.finding import Finder
 from chancy_core.executors.functions import Function, Functions
 from chancy_core.executors.report import META_LIMIT_BYTES, Report
 from chancy_core.executors.running import Runner
@@ -83,6 +84,7 @@ class Executor(abc.ABC):
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self.settings = settings
+        self.finder = Finder(settings.functions)
         self.runner = Runner(settings.result_limit_bytes, settings.meta_limit_bytes, settings.around)
         self._stopping: dict[Any, StopReason] = {}
         self._controls: dict[Any, Control] = {}
@@ -134,6 +136,11 @@ class Executor(abc.ABC):
         if self._stopping or self._controls:
             self._stopping.pop((job.id, job.claims), None)
             self._controls.pop((job.id, job.claims), None)
+
+    def check_not_stopped(self, job: QueuedJob) -> None:
+        """Raise CancelledError if the job was stopped while its function was being looked for: it is not begun then."""
+        if self._stopping and (job.id, job.claims) in self._stopping:
+            raise asyncio.CancelledError
 
     def find(self, job: QueuedJob) -> Function:
         """The job's function, checked against its arguments and its limits.

@@ -60,9 +60,22 @@ class Functions:
             CannotRunHere: it may not be run here, does not import, or is not callable.
             CannotRun: it does not take them.
         """
+        function = self.find_known(job)
+        if function is None:
+            self.load(job.func)
+            function = self.find_known(job)
+            assert function is not None  # noqa: S101 -- it has been loaded
+        return function
+
+    def find_known(self, job: Job) -> Function | None:
+        """As `find`, without importing anything: None if nobody has looked for it before.
+
+        Raises:
+            CannotRun: it does not take the job's arguments.
+        """
         function = self._found.get(job.func)
         if function is None:
-            function = self._found[job.func] = self._load(job.func)
+            return None
         given = job.kwargs.keys()
         if (
             not function.required <= given
@@ -90,7 +103,12 @@ class Functions:
         if self._allow_list is not None:
             self._allow_list.check_module(name)
 
-    def _load(self, path: str) -> Function:
+    def known(self, path: str) -> Function | None:
+        """The function of that name, if it has been found before."""
+        return self._found.get(path)
+
+    def load(self, path: str) -> Function:
+        """Import the function of that name, and remember it. Any thread may call it. Raises as `find`."""
         try:
             check_func(path)
         except InvalidJob as error:
@@ -101,7 +119,8 @@ class Functions:
         call = self.at(path)
         if not callable(call):
             raise CannotRunHere(f"{path} is not callable: it is a {type(call).__name__}.")
-        return _described(path, call)
+        function = self._found[path] = _described(path, call)
+        return function
 
 
 def import_named(path: str, allow_list: AllowList | None = None) -> Any:

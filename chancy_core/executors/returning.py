@@ -10,6 +10,7 @@ from io import IOBase
 from typing import Any, Final
 
 from chancy_core.errors import CannotRun
+from chancy_core.executors.ownloop import run_in_own_loop
 
 # What nearly every function returns, and what is done when it is returned. Looked up for each job: the rest costs more.
 DONE: Final = frozenset({type(None), bool, int, float, str, bytes, list, dict, tuple, set, frozenset})
@@ -53,8 +54,11 @@ def settled_here(func: str, value: Any) -> Any:
             f"{func} is a plain function that returned a coroutine, which would need a loop of its own, but this "
             "thread runs one already: call run_job in another, with asyncio.to_thread say."
         )
-    with asyncio.Runner() as runner:
-        return runner.run(settled(func, value))
+    try:
+        return run_in_own_loop(lambda: settled(func, value))
+    finally:
+        # If there was no loop for it, it has not been begun.
+        value.close()
 
 
 def refuse_unfinished(func: str, value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import uuid
 from collections import deque
 from collections.abc import Collection, Iterable
@@ -55,6 +56,7 @@ class Lane:
         self._policy = policy
         self.unable: Final = Unable(queue.name, policy.worker)
         self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
         # By the job's identity in memory: hashing a UUID costs more than everything else that is done with this.
         self._running: dict[int, RunningJob] = {}
         # Why those of them that were told to stop were.
@@ -123,7 +125,8 @@ class Lane:
         checks = self._checks
         for _ in range(min(self.free, len(self._waiting))):
             job = self._waiting.popleft()[0]
-            task = self._loop.create_task(self._run(job, executor, checks=checks))
+            # What a job has put into context variables is not there for the one that is started when it ends.
+            task = self._loop.create_task(self._run(job, executor, checks=checks), context=self._context.copy())
             self._running[id(job)] = RunningJob(job, task, executor)
 
     async def _run(self, job: QueuedJob, executor: Executor, *, checks: bool) -> None:

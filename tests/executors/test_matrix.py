@@ -102,11 +102,10 @@ ENDS = {
     | DEATHS,
     Executor.Threaded: dict.fromkeys(BEHAVIOURS, FINE)
     | {
-        "async": WRONG_KIND,
         "raises": ON_PURPOSE,
-        "raises, async": WRONG_KIND,
+        "raises, async": ON_PURPOSE,
         "hangs": REFUSED,
-        "hangs, async": WRONG_KIND,
+        "hangs, async": OVER_TIME,
         "leaks": REFUSED,
         "reserves": REFUSED,
         "returns 5 MB": TOO_LARGE,
