@@ -32,6 +32,10 @@ class UnknownQueue(ChancyError, LookupError):  # noqa: N818
     """A queue that nobody declared: names the nearest one that was."""
 
 
+class InvalidConnection(ChancyError, TypeError):  # noqa: N818
+    """What was given as `connection=` cannot be written on: says what it is, and what to give instead."""
+
+
 class JobNotFound(ChancyError, LookupError):  # noqa: N818
     """No such job: it was never committed, or its record has been pruned."""
 

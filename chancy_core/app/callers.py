@@ -4,28 +4,50 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 from psycopg.pq import PipelineStatus, TransactionStatus
 
+from chancy_core.app.handed import connection_in, sync_connection_in
+from chancy_core.app.recipes import elsewhere
 from chancy_core.errors import ChancyError
 from chancy_core.store import Flow, run, run_sync
-from chancy_core.store.connect import callers_connection
+from chancy_core.store.connect import where
 from chancy_core.store.flow import AsyncConnection, Query
+
+if TYPE_CHECKING:
+    from chancy_core.app.chancy import Chancy
 
 T = TypeVar("T")
 
 _UTF8: Final = b"UTF8"
 
 
-async def run_on(connection: Any, flow: Flow[T]) -> T:
-    """Run a flow on a caller's connection or cursor, whichever kind it is."""
-    found = callers_connection(connection)
-    flow = _in_utf8(found, flow)
-    if isinstance(found, psycopg.AsyncConnection):
-        return await run(found, flow)
-    return run_sync(found, flow)
+async def write_on(chancy: Chancy, given: Any, flow: Flow[T]) -> T:
+    """Run a flow in the transaction of what a caller passed as `connection=`.
+
+    Raises:
+        InvalidConnection: it cannot be written on.
+    """
+    found = await connection_in(given)
+    with _told_where(chancy, found):
+        return await run_on(found, flow)
+
+
+def write_on_sync(chancy: Chancy, given: Any, flow: Flow[T]) -> T:
+    """As `write_on`, for code without asyncio."""
+    found = sync_connection_in(given)
+    with _told_where(chancy, found):
+        return run_on_sync(found, flow)
+
+
+async def run_on(connection: AsyncConnection | psycopg.Connection[Any], flow: Flow[T]) -> T:
+    """Run a flow on a connection, whichever kind it is."""
+    flow = _in_utf8(connection, flow)
+    if isinstance(connection, psycopg.AsyncConnection):
+        return await run(connection, flow)
+    return run_sync(connection, flow)
 
 
 def run_on_sync(connection: psycopg.Connection[Any], flow: Flow[T]) -> T:
@@ -33,37 +55,42 @@ def run_on_sync(connection: psycopg.Connection[Any], flow: Flow[T]) -> T:
     return run_sync(connection, _in_utf8(connection, flow))
 
 
-def sync_connection(connection: Any) -> psycopg.Connection[Any]:
-    """The caller's connection, which must be a sync one. Raises TypeError."""
-    found = callers_connection(connection)
-    if isinstance(found, psycopg.AsyncConnection):
-        raise TypeError("connection is an async one: use the method without sync_, or give a sync connection.")
-    return found
-
-
 @asynccontextmanager
-async def savepoint(connection: Any) -> AsyncIterator[AsyncConnection | psycopg.Connection[Any]]:
+async def savepoint(chancy: Chancy, given: Any) -> AsyncIterator[AsyncConnection | psycopg.Connection[Any]]:
     """A savepoint in the caller's transaction, so that a push that fails leaves nothing behind in it."""
-    found = callers_connection(connection)
+    found = await connection_in(given)
     if isinstance(found, psycopg.AsyncConnection):
         _check_no_pipeline(found)
-        if _has_yet_to_begin(found):
-            await found.execute(b"SELECT")
-        async with found.transaction():
-            yield found
+        with _told_where(chancy, found):
+            if _has_yet_to_begin(found):
+                await found.execute(b"SELECT")
+            async with found.transaction():
+                yield found
     else:
-        with savepoint_sync(found):
+        with savepoint_sync(chancy, found) as own:
+            yield own
+
+
+@contextmanager
+def savepoint_sync(chancy: Chancy, given: Any) -> Iterator[psycopg.Connection[Any]]:
+    """As `savepoint`."""
+    found = sync_connection_in(given)
+    _check_no_pipeline(found)
+    with _told_where(chancy, found):
+        if _has_yet_to_begin(found):
+            found.execute(b"SELECT")
+        with found.transaction():
             yield found
 
 
 @contextmanager
-def savepoint_sync(connection: psycopg.Connection[Any]) -> Iterator[None]:
-    """As `savepoint`."""
-    _check_no_pipeline(connection)
-    if _has_yet_to_begin(connection):
-        connection.execute(b"SELECT")
-    with connection.transaction():
+def _told_where(chancy: Chancy, connection: AsyncConnection | psycopg.Connection[Any]) -> Iterator[None]:
+    """Whoever connects to another database than Chancy's hears of that, and not of tables that are missing."""
+    try:
         yield
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName) as error:
+        ours = where(chancy.dsn)
+        raise elsewhere(connection.info, chancy.store.schema, ours) from error
 
 
 def _has_yet_to_begin(connection: AsyncConnection | psycopg.Connection[Any]) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeAlias, TypeVar
 
+from chancy_core.app.callers import write_on, write_on_sync
+from chancy_core.app.handed import OWN
 from chancy_core.store import Flow
 
 if TYPE_CHECKING:
@@ -46,7 +48,11 @@ def repeatable(begin: Callable[Concatenate[Chancy, P], Begin[T]]) -> Operation[P
 
 
 def once(begin: Callable[Concatenate[Chancy, P], Begin[T]]) -> Operation[P, T]:
-    """Declare an operation that changes something, and must not do so twice."""
+    """Declare an operation that changes something, and must not do so twice.
+
+    It has a parameter `connection`, which it need not read: given one, it is done in the transaction of its caller.
+    Jobs that end by it are then told to plugins by a worker, once that has committed.
+    """
     return Operation(begin, repeatable=False)
 
 
@@ -55,11 +61,17 @@ def faces(operation: Operation[P, T]) -> tuple[WithAsyncio[P, T], WithoutAsyncio
 
     @wraps(operation.begin)
     async def method(self: Chancy, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self.connections.run(operation.begin(self, *args, **kwargs), repeatable=operation.repeatable)
+        begin, given = operation.begin(self, *args, **kwargs), kwargs.get("connection", OWN)
+        if given is not OWN:
+            return await write_on(self, given, begin())
+        return await self.connections.run(begin, repeatable=operation.repeatable)
 
     @wraps(operation.begin)
     def sync_method(self: Chancy, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.connections.run_sync(operation.begin(self, *args, **kwargs), repeatable=operation.repeatable)
+        begin, given = operation.begin(self, *args, **kwargs), kwargs.get("connection", OWN)
+        if given is not OWN:
+            return write_on_sync(self, given, begin())
+        return self.connections.run_sync(begin, repeatable=operation.repeatable)
 
     documentation = inspect.cleandoc(operation.__doc__ or "")
     _dress(method, operation, operation.name, documentation)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, overload
+from typing import Any, Protocol, overload
 
+from chancy_core.app.handed import OWN
 from chancy_core.errors import InvalidJob, JobNotFound, NotOpen
 from chancy_core.values.queuedjob import Cancellation, QueuedJob
 
@@ -22,11 +23,11 @@ class Keeper(Protocol):
         """The job as it stands."""
         ...
 
-    async def cancel_job(self, ref: Reference, *, reason: str | None = None) -> Cancellation:
+    async def cancel_job(self, ref: Reference, *, reason: str | None = None, connection: Any = OWN) -> Cancellation:
         """What came of cancelling the job."""
         ...
 
-    def sync_cancel_job(self, ref: Reference, *, reason: str | None = None) -> Cancellation:
+    def sync_cancel_job(self, ref: Reference, *, reason: str | None = None, connection: Any = OWN) -> Cancellation:
         """What came of cancelling the job."""
         ...
 
@@ -82,13 +83,13 @@ class Reference:
         """The job as it stands. Raises JobNotFound."""
         return self._found(await self._bound().get_job(self))
 
-    async def cancel(self, *, reason: str | None = None) -> Cancellation:
+    async def cancel(self, *, reason: str | None = None, connection: Any = OWN) -> Cancellation:
         """Cancel the job, or tell its worker to; which of these, the answer says. See `Chancy.cancel_job`."""
-        return await self._bound().cancel_job(self, reason=reason)
+        return await self._bound().cancel_job(self, reason=reason, connection=connection)
 
-    def sync_cancel(self, *, reason: str | None = None) -> Cancellation:
+    def sync_cancel(self, *, reason: str | None = None, connection: Any = OWN) -> Cancellation:
         """As `cancel`, for code without asyncio."""
-        return self._bound().sync_cancel_job(self, reason=reason)
+        return self._bound().sync_cancel_job(self, reason=reason, connection=connection)
 
     def sync_wait(self, *, timeout: float | None = None) -> QueuedJob:
         """As `wait`, for code without asyncio."""

@@ -213,18 +213,3 @@ def _disown() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_disown)
-
-
-def callers_connection(connection: Any) -> AsyncConnection | Connection:
-    """The psycopg connection in what a caller passed as `connection=`: itself, or its cursor's.
-
-    Raises:
-        TypeError: it is neither.
-    """
-    found = getattr(connection, "connection", connection)
-    if isinstance(found, psycopg.AsyncConnection | psycopg.Connection):
-        return found
-    raise TypeError(
-        f"connection is {type(connection).__name__}: give a psycopg 3 connection or cursor. From "
-        "SQLAlchemy: session.connection().connection.driver_connection; from Django: connection.connection."
-    )

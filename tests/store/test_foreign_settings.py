@@ -110,9 +110,9 @@ def test_a_sync_push_with_such_a_character_is_refused(database):
     """The same without asyncio, and in the caller's transaction."""
     where = database(encoded("LATIN1"))
     with new(where) as chancy, psycopg.connect(where) as connection:
-        for on in (None, connection):
+        for given in ({}, {"connection": connection}):
             with pytest.raises(InvalidJob, match="UTF-8"):
-                chancy.sync_push(EURO, connection=on)
+                chancy.sync_push(EURO, **given)
             connection.rollback()
         chancy.sync_push(ECHO)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chancy_core.app.given import Ref, identifier_of, identifiers_of
+from chancy_core.app.handed import OWN
 from chancy_core.app.operation import Begin, once, repeatable
 from chancy_core.app.reference import Reference, missing
 from chancy_core.errors import InvalidJob
@@ -50,7 +51,7 @@ def count_jobs(chancy: Chancy) -> Begin[dict[str, dict[str, int]]]:
 
 
 @once
-def cancel_job(chancy: Chancy, ref: Ref, *, reason: str | None = None) -> Begin[Cancellation]:
+def cancel_job(chancy: Chancy, ref: Ref, *, reason: str | None = None, connection: Any = OWN) -> Begin[Cancellation]:
     """Cancel a job: at once if it does not run; if it runs, its worker is told to stop it.
 
     A coroutine is cancelled, a child process told and then killed; a function in a thread stops at its next
@@ -59,6 +60,7 @@ def cancel_job(chancy: Chancy, ref: Ref, *, reason: str | None = None) -> Begin[
     Args:
         ref: the job.
         reason: a few words, kept as its note.
+        connection: as for `push`: it is done in your transaction.
 
     Returns:
         Which of that happened.
@@ -78,7 +80,9 @@ def cancel_job(chancy: Chancy, ref: Ref, *, reason: str | None = None) -> Begin[
 
 
 @once
-def cancel_jobs(chancy: Chancy, refs: Iterable[Ref], *, reason: str | None = None) -> Begin[list[Cancellation | None]]:
+def cancel_jobs(
+    chancy: Chancy, refs: Iterable[Ref], *, reason: str | None = None, connection: Any = OWN
+) -> Begin[list[Cancellation | None]]:
     """As `cancel_job`, for many: what came of each, in their order; None for one that does not exist."""
     ids, note = identifiers_of(refs), _note(reason)
 
@@ -90,11 +94,15 @@ def cancel_jobs(chancy: Chancy, refs: Iterable[Ref], *, reason: str | None = Non
 
 
 @once
-def retry_jobs(chancy: Chancy, refs: Iterable[Ref]) -> Begin[list[Reference]]:
+def retry_jobs(chancy: Chancy, refs: Iterable[Ref], *, connection: Any = OWN) -> Begin[list[Reference]]:
     """Bring finished jobs back, whatever their outcome was: they run again, and keep their errors so far.
 
     Their attempts count from the beginning again, and their expiry is forgotten. One that was cancelled before it
     was ever started still waits for its `scheduled_at`. One whose queue was deleted waits for that to be declared.
+
+    Args:
+        refs: the jobs.
+        connection: as for `push`: it is done in your transaction.
 
     Returns:
         Those that came back. The others do not exist, have not finished, or have a unique key that another job

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from chancy_core.app.callers import run_on, run_on_sync, savepoint, savepoint_sync, sync_connection
+from chancy_core.app.callers import run_on, run_on_sync, savepoint, savepoint_sync, write_on, write_on_sync
+from chancy_core.app.handed import OWN
 from chancy_core.app.held import key_is_held
 from chancy_core.app.preparing import Bulk, notices_for, reference_of, row_of
 from chancy_core.app.reading import OneAtATime, Pushable, groups, groups_sync
@@ -43,7 +44,7 @@ async def push(
     queue: str | Pushable | None = None,
     job: Pushable | None = None,
     *,
-    connection: Any = None,
+    connection: Any = OWN,
 ) -> Reference:
     """Store a job: `push("default", job)`, or `push(job)` to the job's own queue.
 
@@ -52,8 +53,8 @@ async def push(
     Args:
         queue: the queue, instead of the job's own.
         job: a `Job`, or a function decorated with `@job`.
-        connection: a psycopg connection or cursor, async or sync, of your own. The job is
-            written in its transaction, and exists if and only if that commits.
+        connection: a connection of your own: of psycopg (or a cursor), SQLAlchemy (or a session) or Django. The job
+            is written in its transaction, and exists if and only if that commits. Not None: leave it out.
 
     Returns:
         The handle of the job. Its `created` is False if the job's unique key was taken; then it
@@ -62,14 +63,15 @@ async def push(
     Raises:
         InvalidJob: it cannot be stored as it is; nothing was written.
         UnknownQueue: nobody declared the queue; nothing was written.
+        InvalidConnection: `connection` cannot be written on; says what to give instead.
         DatabaseUnavailable: the database was out of reach for longer than it was tried; whether the job was
             stored is then not known.
         ChancyError: a transaction that has not ended holds the job's unique key, and has for long.
     """
-    if connection is not None:
+    if connection is not OWN:
         row = row_of(self, queue, job)
         flow = insert_jobs(self.store, [row], notices_for(self, row))
-        return reference_of(self, row, (await run_on(connection, flow)).get(row.id))
+        return reference_of(self, row, (await write_on(self, connection, flow)).get(row.id))
     side = self.connections.here
     if side.turns.used_up():
         await side.turns.mine()
@@ -84,15 +86,15 @@ def sync_push(
     queue: str | Pushable | None = None,
     job: Pushable | None = None,
     *,
-    connection: Any = None,
+    connection: Any = OWN,
 ) -> Reference:
     """As `push`, for code without asyncio. `connection` must be a sync one."""
     row = row_of(self, queue, job)
     tell = notices_for(self, row)
-    if connection is None:
+    if connection is OWN:
         taken = _pushed(self, row, tell)
     else:
-        taken = run_on_sync(sync_connection(connection), insert_jobs(self.store, [row], tell))
+        taken = write_on_sync(self, connection, insert_jobs(self.store, [row], tell))
     return reference_of(self, row, taken.get(row.id))
 
 
@@ -115,7 +117,7 @@ def _pushed(self: Chancy, row: JobRow, tell: list[Notice]) -> dict[str, uuid.UUI
 async def push_many(
     self: Chancy,
     *jobs: str | Pushable | Iterable[Pushable] | AsyncIterable[Pushable],
-    connection: Any = None,
+    connection: Any = OWN,
 ) -> References:
     """Store many jobs, all or none: `push_many("default", a, b)`, `push_many("default", jobs)`.
 
@@ -133,7 +135,7 @@ async def push_many(
         InvalidJob: as `push`; the message says which of the jobs.
         UnknownQueue: as `push`.
     """
-    bulk = Bulk(self, jobs, patience_ms=MANY_PATIENCE_MS if connection is None else None)
+    bulk = Bulk(self, jobs, patience_ms=MANY_PATIENCE_MS if connection is OWN else None)
     async with _transaction(self, connection) as own:
         async with OneAtATime() as writing:
             async for chunks in groups(bulk.jobs):
@@ -143,9 +145,9 @@ async def push_many(
     return bulk.references()
 
 
-def sync_push_many(self: Chancy, *jobs: str | Pushable | Iterable[Pushable], connection: Any = None) -> References:
+def sync_push_many(self: Chancy, *jobs: str | Pushable | Iterable[Pushable], connection: Any = OWN) -> References:
     """As `push_many`, for code without asyncio. `connection` must be a sync one."""
-    bulk = Bulk(self, jobs, patience_ms=MANY_PATIENCE_MS if connection is None else None)
+    bulk = Bulk(self, jobs, patience_ms=MANY_PATIENCE_MS if connection is OWN else None)
     if isinstance(bulk.jobs, AsyncIterable):
         raise TypeError("sync_push_many cannot read an async iterable: give a plain one, or use push_many.")
     with _transaction_sync(self, connection) as own:
@@ -158,8 +160,8 @@ def sync_push_many(self: Chancy, *jobs: str | Pushable | Iterable[Pushable], con
 @asynccontextmanager
 async def _transaction(self: Chancy, connection: Any) -> AsyncIterator[Any]:
     """The transaction of a bulk push: one of its own, or a savepoint in the caller's."""
-    if connection is not None:
-        async with savepoint(connection) as theirs:
+    if connection is not OWN:
+        async with savepoint(self, connection) as theirs:
             yield theirs
         return
     pool = self.pool
@@ -174,9 +176,8 @@ async def _transaction(self: Chancy, connection: Any) -> AsyncIterator[Any]:
 
 @contextmanager
 def _transaction_sync(self: Chancy, connection: Any) -> Iterator[Any]:
-    if connection is not None:
-        theirs = sync_connection(connection)
-        with savepoint_sync(theirs):
+    if connection is not OWN:
+        with savepoint_sync(self, connection) as theirs:
             yield theirs
         return
     pool = self.sync_pool

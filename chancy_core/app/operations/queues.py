@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chancy_core.app.given import check_executor, check_flag, check_queue_name
+from chancy_core.app.handed import OWN
 from chancy_core.app.operation import Begin, once, repeatable
 from chancy_core.errors import InvalidQueue
 from chancy_core.plugins import check_limits
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @once
-def declare(chancy: Chancy, queue: Queue, *, upsert: bool = False) -> Begin[Queue]:
+def declare(chancy: Chancy, queue: Queue, *, upsert: bool = False, connection: Any = OWN) -> Begin[Queue]:
     """Declare a queue, so that it can be pushed to.
 
     Running workers see it within seconds.
@@ -27,6 +28,7 @@ def declare(chancy: Chancy, queue: Queue, *, upsert: bool = False) -> Begin[Queu
     Args:
         queue: its name, and how its jobs are run.
         upsert: change an existing queue to this declaration; otherwise it is left as it is.
+        connection: as for `push`: it is done in your transaction.
 
     Returns:
         The queue as it now stands.
@@ -65,12 +67,13 @@ def get_unreadable_queues(chancy: Chancy) -> Begin[list[UnreadableQueue]]:
 
 
 @once
-def pause_queue(chancy: Chancy, name: str, *, resume_at: datetime | None = None) -> Begin[None]:
+def pause_queue(chancy: Chancy, name: str, *, resume_at: datetime | None = None, connection: Any = OWN) -> Begin[None]:
     """Stop claiming from a queue, everywhere. Pushes go on; running jobs end.
 
     Args:
         name: the queue.
         resume_at: when it resumes by itself, with a time zone; None: when somebody resumes it.
+        connection: as for `push`: it is done in your transaction.
 
     Raises:
         UnknownQueue: nobody declared it.
@@ -83,19 +86,28 @@ def pause_queue(chancy: Chancy, name: str, *, resume_at: datetime | None = None)
 
 
 @once
-def resume_queue(chancy: Chancy, name: str) -> Begin[None]:
-    """Claim from a paused queue again. Raises UnknownQueue."""
+def resume_queue(chancy: Chancy, name: str, *, connection: Any = OWN) -> Begin[None]:
+    """Claim from a paused queue again.
+
+    Args:
+        name: the queue.
+        connection: as for `push`: it is done in your transaction.
+
+    Raises:
+        UnknownQueue: nobody declared it.
+    """
     check_queue_name(name)
     return lambda: queues.set_queue_state(chancy.store, name, Queue.State.ACTIVE, None)
 
 
 @once
-def delete_queue(chancy: Chancy, name: str, *, purge_jobs: bool = True) -> Begin[int]:
+def delete_queue(chancy: Chancy, name: str, *, purge_jobs: bool = True, connection: Any = OWN) -> Begin[int]:
     """Forget a queue, and cancel those of its jobs that are not running.
 
     Args:
         name: the queue; not `default`.
         purge_jobs: False leaves the jobs stored; they run once the queue is declared again.
+        connection: as for `push`: it is done in your transaction.
 
     Returns:
         How many jobs were cancelled, or were left behind.
