@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chancy_core.values.queue import Queue, UnreadableQueue
     from chancy_core.values.queuedjob import Cancellation, JobError, Outcome, Progress, QueuedJob, State
     from chancy_core.values.verdicts import Cancel, Retry, Snooze, Verdict
-    from chancy_core.values.workerinfo import PluginStatus, UnableStatus, WorkerInfo, WorkerStatus
+    from chancy_core.values.workerinfo import PluginStatus, UnableStatus, UnservedStatus, WorkerInfo, WorkerStatus
     from chancy_core.worker import Stopped, Worker
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "Tick",
     "UnableStatus",
     "UnreadableQueue",
+    "UnservedStatus",
     "Verdict",
     "Worker",
     "WorkerInfo",
@@ -89,7 +90,7 @@ _HOMES: Final = {
     "chancy_core.worker": ("Stopped", "Worker"),
     "chancy_core.store.pools": ("Pool",),
     "chancy_core.store.syncpools": ("SyncPool",),
-    "chancy_core.values.workerinfo": ("PluginStatus", "UnableStatus", "WorkerInfo", "WorkerStatus"),
+    "chancy_core.values.workerinfo": ("PluginStatus", "UnableStatus", "UnservedStatus", "WorkerInfo", "WorkerStatus"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -71,7 +71,7 @@ class Chancy:
         self.settings: Final = _load(config, dsn=dsn, **settings)
         self.store: Final = Store(self.settings.schema, notifications=self.settings.notifications)
         self.plugins: Final = PluginHost(self._load_plugins(plugins))
-        self._schema: Final = Schema(self.settings, self.plugins)
+        self._schema: Final = Schema(self.settings, self.plugins, self.store)
         self.connections: Final = Connections(self.settings, self.store, self._schema)
         if self.plugins.has("on_end"):
             self.connections.hearer = partial(hearing, self.store, self.plugins)
@@ -249,6 +249,7 @@ class Chancy:
     pause_queue, sync_pause_queue = faces(queues.pause_queue)
     resume_queue, sync_resume_queue = faces(queues.resume_queue)
     delete_queue, sync_delete_queue = faces(queues.delete_queue)
+    get_serving, sync_get_serving = faces(queues.get_serving)
     get_workers, sync_get_workers = faces(queues.get_workers)
 
 

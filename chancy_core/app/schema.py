@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from chancy_core.app.declaring import declare_configured
 from chancy_core.config import Settings
 from chancy_core.errors import SchemaError, nearest
 from chancy_core.log import log
 from chancy_core.plugins import PluginHost
-from chancy_core.store import Flow, Migration
+from chancy_core.store import Flow, Migration, Store
 from chancy_core.store.bounded import BoundedAsyncConnection, BoundedConnection
 from chancy_core.store.connect import where
 from chancy_core.store.flow import Query
@@ -20,7 +21,7 @@ EDITED: Final = "Its statements are not those that were applied to this schema: 
 
 
 class Schema:
-    """The schema of the settings, as this code needs it.
+    """The schema of the settings, as this code needs it; with the queues that these name.
 
     Attributes:
         migrated: what was applied last.
@@ -29,8 +30,9 @@ class Schema:
             that only read are told when they open, and make none.
     """
 
-    def __init__(self, settings: Settings, plugins: PluginHost) -> None:
+    def __init__(self, settings: Settings, plugins: PluginHost, store: Store) -> None:
         self._settings = settings
+        self._store = store
         self._plugins = plugins
         self._problem: SchemaError | None = None
         self.migrated: list[Migration] = []
@@ -59,10 +61,17 @@ class Schema:
         """
         if (yield from self._look()):
             connection.deadline_s = None
-            yield from self.migrate()
+            yield from self._migrate()
+        if self.fits and self.may_be_missing:
+            yield from declare_configured(self._store, self._settings)
 
     def migrate(self) -> Flow[list[Migration]]:
         """Bring it up to date: all that is missing, in one transaction. Returns what was applied."""
+        done = yield from self._migrate()
+        yield from declare_configured(self._store, self._settings)
+        return done
+
+    def _migrate(self) -> Flow[list[Migration]]:
         wanted = self.migrations()
         done = yield from migrate(self._settings.schema, wanted, pooler=self._settings.pooler)
         found = yield from applied(self._settings.schema)

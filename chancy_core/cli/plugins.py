@@ -46,7 +46,7 @@ def plugins(new_chancy: Callable[..., Chancy], as_json: bool) -> None:
         show_table(_running(workers))
     else:
         click.echo(f"No worker runs in {looked_at(found)}.")
-    for line in _unable(workers):
+    for line in (*_unable(workers), *_unserved(workers)):
         click.echo(line)
 
 
@@ -98,6 +98,16 @@ def _unable(workers: list[WorkerInfo]) -> list[str]:
         for worker in workers
         if worker.status is not None
         for one in worker.status.unable
+    ]
+
+
+def _unserved(workers: list[WorkerInfo]) -> list[str]:
+    """Which queues workers should serve and do not, a line each."""
+    return [
+        f"\n{worker.name} does not serve the queue {one.queue}: {one.problem}"
+        for worker in workers
+        if worker.alive and worker.status is not None
+        for one in worker.status.unserved
     ]
 
 

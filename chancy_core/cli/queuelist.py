@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 import click
@@ -10,6 +10,8 @@ import click
 from chancy_core.app import Chancy
 from chancy_core.cli.showing import json_option, looked_at, show_json, show_rows
 from chancy_core.cli.times import span
+from chancy_core.config import Settings
+from chancy_core.config.tomltext import dotted
 from chancy_core.store.looks import Waiting, look_at_live
 from chancy_core.values.queue import Queue, UnreadableQueue
 from chancy_core.values.workerinfo import WorkerInfo
@@ -57,11 +59,28 @@ def queues(new_chancy: Callable[..., Chancy], as_json: bool) -> None:
     else:
         click.echo(f"No queue is declared in {looked_at(chancy)}. To declare one: chancy queue declare NAME")
     _explain(unreadable, undeclared, exact=live.exact)
+    _explain_coming(chancy.settings, declared)
 
 
 def serving(queue: Queue, workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
     """The workers of these that serve a queue."""
-    return [worker for worker in workers if queue.serves(set(worker.tags))]
+    return [worker for worker in workers if worker.serves(queue)]
+
+
+def source_of(settings: Settings, name: str) -> str:
+    """Who says what a queue of the settings is to be: the file, say."""
+    table = dotted("queues", name)
+    found = {source for path, source in settings.sources.items() if path == table or path.startswith(f"{table}.")}
+    return ", ".join(sorted(found))
+
+
+def _explain_coming(settings: Settings, declared: Collection[str]) -> None:
+    """Say which queues stand in the settings, and are not there yet: whoever only looks declares nothing."""
+    for name in sorted({*settings.queues} - {*declared}):
+        click.echo(
+            f"\n{name} stands in {source_of(settings, name)} and is not declared yet: it will be when an application "
+            f"or a worker opens, or now: chancy queue declare {name}"
+        )
 
 
 def _explain(unreadable: Sequence[UnreadableQueue], undeclared: Sequence[str], *, exact: bool) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import click
 import msgspec
 
 from chancy_core.app import Chancy
-from chancy_core.cli.queuelist import queues
+from chancy_core.cli.queuelist import queues, source_of
 from chancy_core.cli.ranged import Ranged
 from chancy_core.errors import InvalidQueue
+from chancy_core.values.durations import duration_s
 from chancy_core.values.queue import Queue
 from chancy_core.values.ranges import (
     CONCURRENCY,
@@ -34,67 +36,43 @@ queue.add_command(queues, "list")
 @click.argument("name")
 @click.option("--concurrency", type=Ranged(CONCURRENCY), help="Jobs at a time on each worker.")
 @click.option("--tag", "tags", multiple=True, help="A regular expression for workers' tags; may be repeated.")
-@click.option("--executor", default=str(Queue("x").executor), show_default=True, help="What runs its jobs.")
-@click.option(
-    "--polling-interval",
-    type=Ranged(POLLING_INTERVAL_S),
-    default=5.0,
-    show_default=True,
-    help="Seconds between two looks when no notification came.",
-)
+@click.option("--executor", help="A word such as threaded, a name that a package offers, or an import path.")
+@click.option("--polling-interval", type=Ranged(POLLING_INTERVAL_S), help="Seconds between looks. Default: 5.")
 @click.option("--rate-limit", type=Ranged(RATE_LIMIT), help="Jobs that all workers together may start …")
-@click.option(
-    "--rate-limit-window",
-    type=Ranged(RATE_LIMIT_WINDOW_S),
-    default=1.0,
-    show_default=True,
-    help="… within so many seconds.",
-)
+@click.option("--rate-limit-window", type=Ranged(RATE_LIMIT_WINDOW_S), help="… within so many seconds. Default: 1.")
 @click.option("--global-concurrency", type=Ranged(GLOBAL_CONCURRENCY), help="Jobs at a time on all workers together.")
 @click.option("--upsert", is_flag=True, help="Change the queue if it exists.")
 @click.pass_obj
-def declare(
-    new_chancy: Callable[[], Chancy],
-    name: str,
-    concurrency: int | None,
-    tags: tuple[str, ...],
-    executor: str,
-    polling_interval: float,
-    rate_limit: int | None,
-    rate_limit_window: float,
-    global_concurrency: int | None,
-    upsert: bool,
-) -> None:
-    """Declare the queue NAME."""
-    wanted = Queue(
-        name,
-        concurrency=concurrency,
-        tags=list(tags) or [".*"],
-        executor=executor,
-        polling_interval=polling_interval,
-        rate_limit=rate_limit,
-        rate_limit_window=rate_limit_window,
-        global_concurrency=global_concurrency,
-    )
-    with new_chancy() as chancy:
+def declare(new_chancy: Callable[[], Chancy], /, name: str, upsert: bool, **options: Any) -> None:
+    """Declare the queue NAME.
+
+    What is not given is as the settings have it, in their table [queues.NAME], or else as usual.
+    """
+    made = new_chancy()
+    configured = made.settings.queues.get(name, {})
+    given = {option: value for option, value in options.items() if value not in (None, ())}
+    wanted = Queue(name, **{**configured, **given})
+    with made as chancy:
         found = chancy.sync_declare(wanted, upsert=upsert)
+    source = f", as {source_of(made.settings, name)} says" if configured else ""
     as_wanted = msgspec.structs.replace(found, state=wanted.state, resume_at=None) == wanted
-    click.echo(f"queue {name} declared" if as_wanted else f"queue {name} exists otherwise: --upsert changes it")
+    click.echo(f"queue {name} declared{source}" if as_wanted else f"queue {name} exists otherwise: --upsert changes it")
 
 
 @queue.command()
 @click.argument("name")
-@click.option("--until", help="When it resumes by itself: an ISO 8601 time with its offset.")
+@click.option("--until", metavar="TIME", help="When it resumes by itself: an ISO 8601 time with its offset.")
+@click.option("--for", "length", metavar="LENGTH", help="How long until it resumes by itself: 90s, 15m, 2h, 3d, 1w.")
 @click.pass_obj
-def pause(new_chancy: Callable[[], Chancy], name: str, until: str | None) -> None:
-    """Stop claiming from NAME."""
-    try:
-        resume_at = datetime.fromisoformat(until) if until is not None else None
-    except ValueError:
-        raise InvalidQueue(f"--until {until!r} is not a time: write 2030-01-31T08:00+01:00.") from None
+def pause(new_chancy: Callable[[], Chancy], name: str, until: str | None, length: str | None) -> None:
+    """Stop claiming from NAME, until somebody resumes it or its time has come."""
+    if until is not None and length is not None:
+        raise click.UsageError("--until and --for exclude each other.")
+    resume_at = _length("--for", length) if length is not None else _moment("--until", until)
     with new_chancy() as chancy:
         chancy.sync_pause_queue(name, resume_at=resume_at)
-    click.echo(f"queue {name} paused")
+        found = chancy.sync_get_queue(name)
+    click.echo(f"queue {name} paused{_until(found)}")
 
 
 @queue.command()
@@ -116,3 +94,21 @@ def delete(new_chancy: Callable[[], Chancy], name: str, keep_jobs: bool) -> None
     with new_chancy() as chancy:
         count = chancy.sync_delete_queue(name, purge_jobs=not keep_jobs)
     click.echo(f"queue {name} deleted; {count:,} jobs {'left behind' if keep_jobs else 'cancelled'}")
+
+
+def _until(found: Queue) -> str:
+    return f" until {found.resume_at:%Y-%m-%d %H:%M:%S %Z}" if found.resume_at else ""
+
+
+def _length(option: str, text: str) -> timedelta:
+    length_s = duration_s(option, text, error=InvalidQueue)
+    if length_s is None:
+        raise InvalidQueue(f"{option} is {text!r}: leave it out, and the queue is paused until somebody resumes it.")
+    return timedelta(seconds=length_s)
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text is not None else None
+    except ValueError:
+        raise InvalidQueue(f"{option} {text!r} is not a time: write 2030-01-31T08:00+01:00.") from None

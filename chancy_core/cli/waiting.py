@@ -70,7 +70,7 @@ def _why(chancy: Chancy, job: QueuedJob) -> str:
 def _why_pending(chancy: Chancy, queue: Queue) -> str:
     if queue.state is QueueState.PAUSED:
         return f"its queue {queue.name!r} is paused. To go on: chancy queue resume {queue.name}"
-    serving = [worker for worker in chancy.sync_get_workers() if worker.alive and queue.serves(set(worker.tags))]
+    serving = [worker for worker in chancy.sync_get_workers() if worker.alive and worker.serves(queue)]
     if not serving:
         return (
             f"no worker that lives serves its queue {queue.name!r}. Start one, chancy worker, or look "

@@ -54,6 +54,12 @@ CODES: Final = {
 @click.command(epilog=exits(CODES))
 @click.option("--name", help="A readable name; default: host and process id.")
 @click.option("--tag", "tags", multiple=True, help="A tag that queues may ask for; may be repeated.")
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    help="A queue to serve, where * stands for any characters; may be repeated. Default: all that its tags match.",
+)
 @click.option("--concurrency", type=Ranged(CONCURRENCY), help="Jobs at a time, for queues that do not say.")
 @click.option("--grace", "grace_s", type=Ranged(GRACE_S), help="Seconds that running jobs may take to end at shutdown.")
 @click.option("--processes", type=Ranged(PROCESSES), help="So many workers, each in a process that is kept alive.")
@@ -75,6 +81,7 @@ def worker(
     ctx: click.Context,
     name: str | None,
     tags: tuple[str, ...],
+    queues: tuple[str, ...],
     concurrency: int | None,
     grace_s: float | None,
     processes: int | None,
@@ -111,7 +118,9 @@ def worker(
 
     async def work() -> int:
         chancy = new_chancy() if log_format is None else new_chancy(log_format=log_format)
-        running = Worker(chancy, name=name, tags=tags or None, concurrency=concurrency, grace_s=grace_s)
+        running = Worker(
+            chancy, name=name, tags=tags or None, queues=queues or None, concurrency=concurrency, grace_s=grace_s
+        )
         ends = Ends(running, due_within or 0.0) if until_idle else None
         with _heeded(running) as told:
             how = await _serve(chancy, running, told, Beginning(setups, supervisor, ends))

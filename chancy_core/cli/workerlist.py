@@ -11,10 +11,11 @@ import click
 from chancy_core.app import Chancy
 from chancy_core.cli.showing import json_option, looked_at, show_json, show_rows
 from chancy_core.cli.times import ago, span
+from chancy_core.values.owntags import is_own
 from chancy_core.values.workerinfo import WorkerInfo
 
-HEADINGS: Final = ("worker", "alive", "seen", "up", "leads", "cannot run", "tags")
-USUAL: Final = {"leads": {"no election"}, "tags": {"*"}}
+HEADINGS: Final = ("worker", "alive", "seen", "up", "leads", "cannot run", "queues", "does not serve", "tags")
+USUAL: Final = {"leads": {"no election"}, "queues": {"all"}, "does not serve": {""}, "tags": {"*"}}
 
 
 @click.command()
@@ -31,8 +32,8 @@ def workers(new_chancy: Callable[..., Chancy], as_json: bool) -> None:
         click.echo(f"No worker runs in {looked_at(chancy)}. To start one: chancy worker")
         return
     show_rows(HEADINGS, [_row(worker) for worker in found], usual=USUAL)
-    if any(worker.status is not None and worker.status.unable for worker in found):
-        click.echo("\nWhy they cannot run it: chancy plugins")
+    if any(worker.status is not None and (worker.status.unable or worker.status.unserved) for worker in found):
+        click.echo("\nWhy they cannot run it, or do not serve it: chancy plugins")
 
 
 def _row(worker: WorkerInfo) -> tuple[str, ...]:
@@ -43,7 +44,9 @@ def _row(worker: WorkerInfo) -> tuple[str, ...]:
         span(_up_s(worker)),
         leads_text(worker),
         " ".join(one.func for one in worker.status.unable) if worker.status is not None else "",
-        " ".join(tag for tag in worker.tags if tag != "*") or "*",
+        "all" if worker.queues is None else " ".join(worker.queues),
+        " ".join(one.queue for one in worker.status.unserved) if worker.status is not None else "",
+        " ".join(tag for tag in worker.tags if not is_own(tag)) or "*",
     )
 
 

@@ -15,7 +15,14 @@ from chancy_core.config.redacting import HIDDEN, is_secret
 from chancy_core.config.settings import TABLES, TYPES
 from chancy_core.errors import InvalidJob, InvalidQueue, nearest
 from chancy_core.values.jsonvalue import encode_checked
-from chancy_core.values.queue import EXECUTOR_GROUP, RANGES, Queue, executor_words, known_executor
+from chancy_core.values.queue import (
+    EXECUTOR_GROUP,
+    RANGES,
+    Queue,
+    check_declarable,
+    executor_words,
+    known_executor,
+)
 
 Values: TypeAlias = dict[tuple[str, ...], Any]
 
@@ -183,10 +190,12 @@ def _checked_field(name: str, key: str, value: Any) -> Any:
         InvalidJob: the executor's options are not JSON, as which the database keeps them.
     """
     if key == "executor":
-        return _executor(value)
+        value = _executor(value)
     if key == "executor_options":
         encode_checked(value, key)
-    return getattr(Queue(name, **{key: value}), key)
+    queue = Queue(name, **{key: value})
+    check_declarable(queue)
+    return getattr(queue, key)
 
 
 def _executor(name: str) -> str:

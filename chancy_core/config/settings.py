@@ -19,12 +19,15 @@ from chancy_core.values.ranges import (
     UNRUNNABLE_FOR_S,
     VALUE_BYTES,
     WORKER_NAME_MAX_LENGTH,
+    WORKER_QUEUES_MAX,
     Range,
 )
 
 # Neither NUL nor half a character can reach PostgreSQL; the other control characters spoil a log.
 _TEXT: Final = r"\A(?=.*\S)[^\x00-\x1f\x7f\ud800-\udfff]+\Z"
 _DSN: Final = r"\A(?=[\s\S]*\S)[^\x00\ud800-\udfff]+\Z"
+# The name of a queue, in which * may stand for any characters.
+_QUEUES: Final = r"\A[A-Za-z0-9_*][A-Za-z0-9_.:/@*-]{0,99}\Z"
 _FUNCTIONS: Final = r"\A(?!\d)[\w*]+(\.(?!\d)[\w*]+)*\Z"
 
 
@@ -46,6 +49,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     Attributes:
         name: a readable name for the worker. None: its host and process id.
         tags: what queues may ask for, such as `gpu`; plain words, which the queues' patterns match.
+        queues: names of the queues to serve, in which `*` stands for any characters. None: all that the tags match.
         concurrency: jobs at a time, for queues that do not say.
         lease_s: seconds after which a worker that gives no sign of life counts as lost; 1 to 3600.
         grace_s: seconds that running jobs may take to end at shutdown.
@@ -64,6 +68,13 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             "characters",
         ),
     ] = field(default_factory=list)
+    queues: Annotated[
+        Annotated[list[Annotated[str, Meta(pattern=_QUEUES)]], Meta(min_length=1, max_length=WORKER_QUEUES_MAX)] | None,
+        Meta(
+            description=f'a list of names of queues, such as ["mail", "reports-*"], from 1 to {WORKER_QUEUES_MAX}, or '
+            "leave it out for all"
+        ),
+    ] = None
     concurrency: Annotated[int, _in(CONCURRENCY)] = 100
     lease_s: Annotated[float, _in(LEASE_S)] = 15.0
     # What stops a process kills it in the end: Kubernetes after 30 seconds, in which jobs must also be handed back.

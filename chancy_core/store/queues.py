@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +16,7 @@ from chancy_core.store.store import Store
 from chancy_core.store.storedqueues import queue_of, queues_of
 from chancy_core.store.weather import text_of
 from chancy_core.values.notices import Notice
-from chancy_core.values.queue import DEFAULT_QUEUE, Queue, UnreadableQueue
+from chancy_core.values.queue import DEFAULT_QUEUE, NAME_PATTERN, NAME_RULE, Queue, QueueState, UnreadableQueue
 
 # So many of a deleted queue's jobs are cancelled in one statement.
 PURGE_BATCH: Final = 1000
@@ -29,12 +30,41 @@ def check_queues(store: Store, names: Iterable[str]) -> Flow[None]:
         known = yield store.query("get_queues", names=None)
         raise UnknownQueue(
             f"Queue {name!r} was never declared in schema {store.schema!r}."
-            f"{nearest(name, (row[0] for row in known))} To make it: declare(Queue({name!r}))."
+            f"{nearest(name, (row[0] for row in known))} {_to_make(name)}"
         )
 
 
-def declare_queue(store: Store, queue: Queue, *, upsert: bool) -> Flow[Queue]:
-    """Declare a queue, and tell the workers. Returns it as it now stands."""
+def _to_make(name: str) -> str:
+    """How a queue is made, for whoever has none of that name."""
+    if not NAME_PATTERN.fullmatch(name):
+        return f"It cannot be declared either: names of queues have {NAME_RULE}."
+    key = name if name.replace("-", "").replace("_", "").isalnum() else f'"{name}"'
+    return (
+        f"To make it: await chancy.declare(Queue({name!r})) in code, a table [queues.{key}] in chancy.toml, or "
+        f"`chancy queue declare {name}` on the command line."
+    )
+
+
+def declare_queue(
+    store: Store,
+    queue: Queue,
+    *,
+    upsert: bool,
+    settings: Mapping[str, Any] | None = None,
+    if_changed: bool = False,
+) -> Flow[Queue]:
+    """Declare a queue, and tell the workers.
+
+    Args:
+        store: the statements.
+        queue: the queue.
+        upsert: whether an existing one is changed to it.
+        settings: what the settings say of it, if they do: they are not applied again before they say something else.
+        if_changed: leave an existing one alone unless they do.
+
+    Returns:
+        The queue as it now stands.
+    """
     fields = msgspec.structs.asdict(queue)
     try:
         fields["executor_options"] = msgspec.json.encode(queue.executor_options).decode()
@@ -42,14 +72,35 @@ def declare_queue(store: Store, queue: Queue, *, upsert: bool) -> Flow[Queue]:
         raise InvalidQueue(f"Queue {queue.name!r}: executor_options is not JSON: {error}.") from None
     fields["executor"] = str(queue.executor)
     fields["state"] = str(queue.state)
+    fields["configured"] = None if settings is None else _configured(settings)
     try:
-        rows = yield store.query("declare_queue", **fields, upsert=upsert)
+        rows = yield store.query("declare_queue", **fields, upsert=upsert, if_changed=if_changed)
     except psycopg.DataError as error:
         raise InvalidQueue(f"The database cannot store the queue {queue.name!r}: {text_of(error)}.") from error
     if not rows:
         return (yield from get_queue(store, queue.name))
     yield from store.notify([Notice.queues(queue.name)])
     return queue_of(rows[0])
+
+
+def declare_missing(store: Store, settings: Mapping[str, Mapping[str, Any]]) -> Flow[list[str]]:
+    """Declare those queues of the settings that are not there. Returns their names; all others stay as they are."""
+    if not settings:
+        return []
+    missing = yield store.query("unknown_queues", names=list(settings))
+    for (name,) in missing:
+        yield from declare_queue(store, Queue(name, **settings[name]), upsert=False, settings=settings[name])
+    return [name for (name,) in missing]
+
+
+def apply_settings(store: Store, settings: Mapping[str, Mapping[str, Any]]) -> Flow[None]:
+    """Make the queues what the settings say, as far as these have changed since they were last applied."""
+    for name, fields in settings.items():
+        yield from declare_queue(store, Queue(name, **fields), upsert=True, settings=fields, if_changed=True)
+
+
+def _configured(settings: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(settings, order="deterministic").decode()
 
 
 def get_queues(store: Store, names: Sequence[str] | None = None) -> Flow[list[Queue]]:
@@ -80,11 +131,36 @@ def get_queue(store: Store, name: str) -> Flow[Queue]:
     return found[0]
 
 
-def set_queue_state(store: Store, name: str, state: str, resume_at: Any) -> Flow[None]:
-    """Pause or resume a queue, and tell the workers. Raises UnknownQueue."""
-    rows = yield store.query("set_queue_state", name=name, state=state, resume_at=resume_at)
+def pause_queue(store: Store, name: str, *, until: datetime | None = None, for_s: float | None = None) -> Flow[None]:
+    """Pause a queue, and tell the workers.
+
+    Args:
+        store: the statements.
+        name: the queue.
+        until: when it resumes by itself.
+        for_s: or after how many seconds. Without either, it is paused until somebody resumes it.
+
+    Raises:
+        UnknownQueue: nobody declared it.
+        InvalidQueue: `until` is over already.
+    """
+    yield from _set_state(store, name, QueueState.PAUSED, until, for_s)
+
+
+def resume_queue(store: Store, name: str) -> Flow[None]:
+    """Resume a queue, and tell the workers. Raises UnknownQueue."""
+    yield from _set_state(store, name, QueueState.ACTIVE, None, None)
+
+
+def _set_state(store: Store, name: str, state: QueueState, until: datetime | None, for_s: float | None) -> Flow[None]:
+    rows = yield store.query("set_queue_state", name=name, state=state.value, resume_at=until, resume_in_s=for_s)
     if not rows:
         yield from check_queues(store, [name])
+        ((now,),) = yield store.query("now")
+        raise InvalidQueue(
+            f"Queue {name!r}: resume_at is {until}, which is over: the database's clock says {now}. Give a moment to "
+            "come, or a timedelta. The queue is as it was."
+        )
     yield from store.notify([Notice.queues(name)])
 
 

@@ -21,10 +21,11 @@ def status_text(status: WorkerStatus) -> str:
 
 def worker_info(row: Sequence[Any]) -> WorkerInfo:
     """The worker in a row of `get_workers`."""
-    name, tags, started_at, seen_s_ago, alive, said, said_s_ago = row
+    name, tags, started_at, seen_s_ago, alive, said, said_s_ago, queues = row
     return WorkerInfo(
         name=name,
         tags=list(tags),
+        queues=None if queues is None else list(queues),
         started_at=started_at,
         seen_s_ago=seen_s_ago,
         alive=alive,

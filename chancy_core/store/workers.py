@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from chancy_core.store.flow import Flow
 from chancy_core.store.store import Store
@@ -10,9 +11,30 @@ from chancy_core.store.storedworkers import worker_info
 from chancy_core.values.workerinfo import WorkerInfo
 
 
-def register_worker(store: Store, worker: str, tags: Sequence[str], lease_s: float) -> Flow[None]:
+class Registration(NamedTuple):
+    """What a worker is registered with.
+
+    Attributes:
+        worker: its name.
+        tags: its tags.
+        queues: the names of the queues that it is to serve, in which `*` stands for any characters; None: all.
+    """
+
+    worker: str
+    tags: Sequence[str]
+    queues: Sequence[str] | None = None
+
+
+def register_worker(store: Store, registration: Registration, lease_s: float) -> Flow[None]:
     """Make a worker known, with a lease."""
-    yield store.query("register_worker", worker=worker, tags=list(tags), lease_s=lease_s)
+    worker, tags, queues = registration
+    yield store.query(
+        "register_worker",
+        worker=worker,
+        tags=list(tags),
+        queues=None if queues is None else list(queues),
+        lease_s=lease_s,
+    )
 
 
 def resign_worker(store: Store, worker: str) -> Flow[bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chancy_core.errors import InvalidJob
@@ -120,6 +120,11 @@ def exception_names(field: str, value: object) -> tuple[str, ...]:
 
 def moment_problem(value: object) -> str | None:
     """What keeps `value` from being a moment that can be stored, as the end of a sentence; None if it is one."""
+    if isinstance(value, timedelta):
+        return (
+            f"is {shown(value)}, which is no moment: give a datetime with a time zone, such as "
+            "datetime.now(timezone.utc) + timedelta(hours=1)."
+        )
     if not isinstance(value, datetime):
         return f"is {shown(value)}: give a datetime with a time zone."
     if value.utcoffset() is None:

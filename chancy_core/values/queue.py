@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -17,15 +18,18 @@ from chancy_core.values.plainly import as_dict
 from chancy_core.values.ranges import (
     CONCURRENCY,
     GLOBAL_CONCURRENCY,
+    PAUSE_S,
     POLLING_INTERVAL_S,
     RATE_LIMIT,
     RATE_LIMIT_WINDOW_S,
     TAGS_MAX,
 )
+from chancy_core.values.serving import is_named
 from chancy_core.values.tags import matches, tag_problem
 
 DEFAULT_QUEUE: Final = "default"
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,99}")
+NAME_RULE: Final = "1 to 100 letters, digits, or _ . : / @ - (not first)"
 # Fields that limit a queue across all workers. The kernel keeps them, and plugins enforce them.
 LIMITS: Final = ("rate_limit", "global_concurrency")
 #: The range of each field that is a number.
@@ -92,8 +96,9 @@ class Queue(msgspec.Struct, frozen=True):
     Attributes:
         name: letters, digits and `_ . : / @ -`, at most 100.
         concurrency: how many of its jobs one worker runs at a time. None: the worker's default.
-        tags: regular expressions; a worker serves the queue when one of them matches one of the
-            worker's tags, the whole tag. Every worker carries the tag `*`.
+        tags: regular expressions, in a list, a tuple or a set; a worker serves the queue when one of them matches one
+            of the worker's tags, the whole tag. Every worker has tags of its own accord: `*`, `hostname=…`,
+            `worker=…`, `python=…`, `os=…` and `arch=…`.
         executor: a `Chancy.Executor`, the name under which a package offers one (entry-point group
             `chancy.executors`), or the import path of an executor class.
         executor_options: keyword arguments of that class.
@@ -121,9 +126,7 @@ class Queue(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not NAME_PATTERN.fullmatch(self.name):
-            raise InvalidQueue(
-                f"Queue name {shown(self.name)}: use 1 to 100 letters, digits, or _ . : / @ - (not first)."
-            )
+            raise InvalidQueue(f"Queue name {shown(self.name)}: use {NAME_RULE}.")
         self._check_numbers()
         self._check_tags()
         self._check_executor()
@@ -151,12 +154,17 @@ class Queue(msgspec.Struct, frozen=True):
                 raise InvalidQueue(f"Queue {self.name!r}: {name} is {shown(value)}; give {range_.expected}{none}.")
 
     def _check_tags(self) -> None:
+        if isinstance(self.tags, str):
+            raise InvalidQueue(
+                f"Queue {self.name!r}: tags is {shown(self.tags)}, one string; give a list of regular expressions, "
+                f"as in tags=[{shown(self.tags)}]."
+            )
         if not isinstance(self.tags, list | tuple | set | frozenset) or not all(isinstance(t, str) for t in self.tags):
             raise InvalidQueue(
                 f'Queue {self.name!r}: tags is {shown(self.tags)}; give a list of regular expressions, such as ["gpu"].'
             )
-        # A list of its own: changing the caller's later changes no queue.
-        force_setattr(self, "tags", list(self.tags))
+        # A list of its own: changing the caller's later changes no queue. A set is listed alike by every process.
+        force_setattr(self, "tags", sorted(self.tags) if isinstance(self.tags, set | frozenset) else list(self.tags))
         if len(self.tags) > TAGS_MAX:
             raise InvalidQueue(f"Queue {self.name!r}: it has {len(self.tags)} tags; the most is {TAGS_MAX}.")
         for tag in self.tags:
@@ -191,12 +199,19 @@ class Queue(msgspec.Struct, frozen=True):
         """Every field by its name, as what JSON has: for a web endpoint, `json.dumps`, or a log."""
         return as_dict(self)
 
-    def serves(self, worker_tags: set[str]) -> bool:
-        """Whether a worker with these tags takes jobs from this queue.
+    def serves(self, worker_tags: Collection[str], worker_queues: Collection[str] | None = None) -> bool:
+        """Whether a worker takes jobs from this queue.
+
+        Args:
+            worker_tags: the tags of the worker.
+            worker_queues: the names of the queues that it was told to serve, in which `*` stands for any characters;
+                None: all.
 
         Raises:
             InvalidQueue: one of the expressions cannot be matched within moments.
         """
+        if not is_named(self.name, worker_queues):
+            return False
         try:
             return any(matches(tag, own) for tag in self.tags for own in worker_tags)
         except ValueError as error:
@@ -215,8 +230,35 @@ class UnreadableQueue(NamedTuple):
     problem: str
 
 
+def check_declarable(queue: Queue) -> None:
+    """Raise InvalidQueue if nobody can want a queue like this one, although the database may hold it."""
+    if queue.executor == Executor.SubInterpreter:
+        raise InvalidQueue(f"Queue {queue.name!r}: {NOT_BUILT}")
+    if not queue.tags:
+        raise InvalidQueue(
+            f"Queue {queue.name!r}: tags is empty, so that no worker would serve it. Leave it out for all workers, or "
+            "pause the queue."
+        )
+    if queue.resume_at is not None and queue.state is QueueState.ACTIVE:
+        raise InvalidQueue(
+            f"Queue {queue.name!r}: resume_at is {queue.resume_at.isoformat()}, and the queue is not paused: give "
+            "state='paused' with it, or leave it out."
+        )
+
+
 def check_resume_at(name: str, resume_at: object) -> None:
     """Raise InvalidQueue unless the queue `name` can be told to resume then."""
     problem = moment_problem(resume_at)
     if problem:
         raise InvalidQueue(f"Queue {name!r}: resume_at {problem}")
+
+
+def check_pause(name: str, pause: timedelta) -> float:
+    """The seconds of a pause of the queue `name`. Raises InvalidQueue unless it can end."""
+    pause_s = pause.total_seconds()
+    if not PAUSE_S.holds(pause_s):
+        raise InvalidQueue(
+            f"Queue {name!r}: resume_at is {shown(pause)}: give how long from now, {PAUSE_S.expected}, or a datetime "
+            "with a time zone."
+        )
+    return pause_s

@@ -86,9 +86,13 @@ POLLING_INTERVAL_S: Final = Range(0, 3600, "seconds", above=True)
 RATE_LIMIT: Final = Range(1, 1_000_000, _WHOLE, whole=True)
 RATE_LIMIT_WINDOW_S: Final = Range(0.1, 86_400, "seconds", note="a day")
 GLOBAL_CONCURRENCY: Final = Range(1, 1_000_000, _WHOLE, whole=True)
+# How long a queue may be paused by a length of time. Longer is a slip of the unit, or a pause without an end.
+PAUSE_S: Final = Range(0, 10 * _A_YEAR, "seconds", above=True, note="ten years")
 # Tags are regular expressions, which anybody may store in the database.
 TAGS_MAX: Final = 100
 TAG_MAX_LENGTH: Final = 500
+# The names of queues that one worker is told to serve. Whoever needs more has a pattern, or tags.
+WORKER_QUEUES_MAX: Final = 100
 
 # -- workers and applications --------------------------------------------------------------
 # A shorter lease is lost by one slow answer; a longer one keeps jobs of a lost worker for hours.

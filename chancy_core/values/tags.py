@@ -31,7 +31,8 @@ def tag_problem(tag: str) -> str | None:
         re.compile(tag)
         _compiled(tag)
     except Exception as error:  # noqa: BLE001 -- besides its own errors: OverflowError, RecursionError, and whatever comes
-        return f"is not a regular expression: {str(error) or type(error).__name__}."
+        hint = f" Any characters are .* in one: {EVERYTHING + tag[1:]!r:.80}." if tag.startswith("*") else ""
+        return f"is not a regular expression: {str(error) or type(error).__name__}.{hint}"
     return None
 
 

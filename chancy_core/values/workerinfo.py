@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from chancy_core.values.plainly import as_dict
+from chancy_core.values.queue import Queue
 
 
 class PluginStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,18 @@ class UnableStatus(msgspec.Struct, frozen=True, kw_only=True):
     since_s_ago: float
 
 
+class UnservedStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue that a worker was told to serve, or that has its tags, and that it does not serve.
+
+    Attributes:
+        queue: the queue's name, or the pattern that no queue fits.
+        problem: why it is not served, and what to do.
+    """
+
+    queue: str
+    problem: str
+
+
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker says of itself, every few seconds, when something has changed.
 
@@ -53,11 +66,13 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
         leads: whether it leads; None: nothing elects a leader.
         plugins: its plugins, in the order in which their hooks are called.
         unable: the functions that it cannot run for now.
+        unserved: the queues that it was told to serve and does not, and why.
     """
 
     leads: bool | None = None
     plugins: list[PluginStatus] = []
     unable: list[UnableStatus] = []
+    unserved: list[UnservedStatus] = []
 
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +81,8 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: its name.
         tags: what the tags of queues are matched with.
+        queues: the names of the queues that it was told to serve, in which `*` stands for any characters; None: all
+            that its tags match.
         started_at: when it registered.
         seen_s_ago: when it renewed its lease last, in seconds ago.
         alive: whether its lease has not run out.
@@ -78,6 +95,17 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     seen_s_ago: float
     alive: bool
     status: WorkerStatus | None
+    queues: list[str] | None = None
+
+    def serves(self, queue: Queue) -> bool:
+        """Whether it takes jobs from a queue: by the queue's tags, by its name, and by what it says of itself.
+
+        Raises:
+            InvalidQueue: one of the queue's tags cannot be matched within moments.
+        """
+        if self.status is not None and any(one.queue == queue.name for one in self.status.unserved):
+            return False
+        return queue.serves(self.tags, self.queues)
 
     def to_dict(self) -> dict[str, Any]:
         """Every field by its name, as what JSON has: for a web endpoint, `json.dumps`, or a log."""
@@ -97,6 +125,7 @@ def aged(status: WorkerStatus, seconds: float) -> WorkerStatus:
             for plugin in status.plugins
         ],
         unable=[msgspec.structs.replace(one, since_s_ago=one.since_s_ago + seconds) for one in status.unable],
+        unserved=status.unserved,
     )
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from chancy_core.store import Store
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.storedworkers import status_text
-from chancy_core.store.workers import register_worker
+from chancy_core.store.workers import Registration, register_worker
 from chancy_core.values.workerinfo import WorkerStatus
 from chancy_core.worker.duty import Alarm
 from chancy_core.worker.lease import Lease
@@ -51,8 +51,7 @@ class Heartbeat:
     """Beats until it is stopped. `run` is the duty.
 
     Args:
-        worker: the worker's name.
-        tags: its tags, to register it again should its row be gone.
+        registration: the worker's name, and what it is registered with again should its row be gone.
         store: the statements.
         connection: a connection to share.
         lease: what is prolonged.
@@ -66,8 +65,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        worker: str,
-        tags: Sequence[str],
+        registration: Registration,
         store: Store,
         connection: WorkerConnection,
         lease: Lease,
@@ -79,8 +77,8 @@ class Heartbeat:
         found: Callable[[Signs], None],
         forgotten: Callable[[], None],
     ) -> None:
-        self._worker = worker
-        self._tags = list(tags)
+        self._worker = registration.worker
+        self._registration = registration
         self._store = store
         self._connection = connection
         self._lease = lease
@@ -142,7 +140,7 @@ class Heartbeat:
             # Others have taken its jobs, or somebody has deleted its row: it goes on with those that are still its own.
             self._forgotten()
             self._beat_at = sent_at = time.monotonic()
-            await self._connection.run(register_worker(self._store, self._worker, self._tags, self._lease.lease_s))
+            await self._connection.run(register_worker(self._store, self._registration, self._lease.lease_s))
             self._written = None
         self._lease.renewed(sent_at)
         if jumped:

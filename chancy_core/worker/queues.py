@@ -15,14 +15,17 @@ from chancy_core.plugins import check_limits
 from chancy_core.store import Store
 from chancy_core.store.queues import look_at_queues
 from chancy_core.store.session import WorkerConnection
+from chancy_core.store.workers import Registration
 from chancy_core.values.queue import Queue, QueueState
-from chancy_core.values.workerinfo import UnableStatus
+from chancy_core.values.serving import is_named
+from chancy_core.values.workerinfo import UnableStatus, UnservedStatus
 from chancy_core.worker.claimers import Claimers
 from chancy_core.worker.deciding import Policy
 from chancy_core.worker.duty import Alarm
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.starting import Starters, serves_alike
+from chancy_core.worker.unserved import Unserved
 
 # How soon to try again with a queue that could not be served.
 REFUSED_AGAIN_S: Final = 15.0
@@ -35,7 +38,8 @@ class Lanes:
     """The lanes of one worker, one for each queue that it serves.
 
     Args:
-        tags: the worker's tags; a queue is served if one of its patterns matches one of them.
+        registration: the worker's tags, and the queues that it was told to serve: a queue is served if it is among
+            those, and one of its patterns matches one of the tags.
         concurrency: for queues that do not say.
         finisher: takes the outcomes.
         policy: by which it is decided what becomes of their jobs.
@@ -49,7 +53,7 @@ class Lanes:
         store: Store,
         connection: WorkerConnection,
         *,
-        tags: set[str],
+        registration: Registration,
         concurrency: int,
         finisher: Finisher,
         policy: Policy,
@@ -59,7 +63,7 @@ class Lanes:
     ) -> None:
         self._store = store
         self._connection = connection
-        self._tags = tags
+        self._registration = registration
         self._concurrency = concurrency
         self._finisher = finisher
         self._policy = policy
@@ -74,9 +78,7 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         # Not claimed from any more, but jobs of it still run here.
         self._ending: dict[str, asyncio.Task[None]] = {}
-        # Why each queue that cannot be served is not, now and at the look before.
-        self._refused: dict[str, str] = {}
-        self._refused_before: dict[str, str] = {}
+        self._unserved = Unserved(registration)
         self._starters = Starters(executor_settings, self.ring)
 
     @property
@@ -102,6 +104,10 @@ class Lanes:
         """The functions that this worker cannot run for now."""
         return [one for lane in self._lanes.values() if lane.unable for one in lane.unable.status()]
 
+    def unserved(self) -> list[UnservedStatus]:
+        """The queues that this worker should serve and does not."""
+        return self._unserved.status()
+
     def ring(self) -> None:
         """Look at the declarations now."""
         self._alarm.ring()
@@ -116,14 +122,15 @@ class Lanes:
         """Follow the declarations, for ever."""
         while True:
             await self.follow()
-            await self._alarm.sleep(min(self._resume_in_s, REFUSED_AGAIN_S if self._refused else float("inf")))
+            await self._alarm.sleep(min(self._resume_in_s, REFUSED_AGAIN_S if self._unserved.again else float("inf")))
 
     async def follow(self) -> None:
         """Read the declarations once, and start, reshape and stop lanes accordingly."""
         queues, unreadable = await self._connection.run(look_at_queues(self._store))
-        self._refused_before, self._refused = self._refused, {}
+        self._unserved.look_again()
         for bad in unreadable:
-            self._refuse(bad.name, InvalidQueue(bad.problem))
+            if is_named(bad.name, self._registration.queues):
+                self._unserved.refuse(bad.name, InvalidQueue(bad.problem))
         self.globally_limited = frozenset(queue.name for queue in queues if queue.global_concurrency is not None)
         now = datetime.now(UTC)
         resume_in_s = [
@@ -134,6 +141,7 @@ class Lanes:
         # The database's clock decides, which tells nobody that the moment has come.
         self._resume_in_s = max(min(*resume_in_s, RESUME_LOOK_S), RESUME_MIN_S) if resume_in_s else float("inf")
         served = {queue.name: queue for queue in queues if self._is_served(queue)}
+        self._unserved.compare(queues, [bad.name for bad in unreadable])
         active = [queue for queue in served.values() if queue.state is QueueState.ACTIVE]
         await self._start_executors(active)
         for queue in active:
@@ -161,7 +169,7 @@ class Lanes:
         try:
             executor = self._starters.take(queue)
         except BaseException as error:  # noqa: BLE001 -- one queue that cannot be served must not stop the others
-            self._refuse(queue.name, error)
+            self._unserved.refuse(queue.name, error)
             return
         if lane is None:
             if executor is None:
@@ -179,20 +187,13 @@ class Lanes:
 
     def _is_served(self, queue: Queue) -> bool:
         try:
-            if not queue.serves(self._tags):
+            if not queue.serves(self._registration.tags, self._registration.queues):
                 return False
             check_limits(queue, self._enforced)
         except Exception as error:  # noqa: BLE001 -- as in `_serve`
-            self._refuse(queue.name, error)
+            self._unserved.refuse(queue.name, error)
             return False
         return True
-
-    def _refuse(self, name: str, error: BaseException) -> None:
-        self._refused[name] = str(error)
-        # Once for each reason, not every few seconds.
-        if self._refused_before.get(name) != str(error):
-            details = {} if isinstance(error, InvalidQueue) else {"exc_info": error}
-            log.error("queue_not_served", queue=name, error=str(error) or type(error).__name__, **details)
 
     async def _close_idle_lanes(self) -> None:
         for name, lane in list(self._lanes.items()):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -21,7 +21,7 @@ from chancy_core.store.flow import Flow
 from chancy_core.store.session import CONNECT_TIMEOUT_S, SERVER_LATER_S
 from chancy_core.store.spare import SPARE
 from chancy_core.store.weather import deadline_s, is_weather, text_of
-from chancy_core.store.workers import register_worker
+from chancy_core.store.workers import Registration, register_worker
 from chancy_core.worker.lease import Lease
 from chancy_core.worker.telling import News
 
@@ -40,8 +40,7 @@ class Standby:
     """Renews a worker's lease whenever nobody else does, until it is stopped.
 
     Args:
-        worker: the worker's name.
-        tags: its tags, to register it again should its row be gone.
+        registration: the worker's name, and what it is registered with again should its row be gone.
         store: the statements.
         dsn: asked anew for each connection, because the embedded server may have moved.
         pooler: whether a transaction pooler is between.
@@ -51,8 +50,7 @@ class Standby:
 
     def __init__(
         self,
-        worker: str,
-        tags: Sequence[str],
+        registration: Registration,
         store: Store,
         dsn: Callable[[], str],
         lease: Lease,
@@ -60,8 +58,8 @@ class Standby:
         pooler: bool,
         forgotten: Callable[[], None],
     ) -> None:
-        self._worker = worker
-        self._tags = list(tags)
+        self._worker = registration.worker
+        self._registration = registration
         self._store = store
         self._dsn = dsn
         self._lease = lease
@@ -153,7 +151,7 @@ class Standby:
             # As for a heartbeat.
             self._tell(self._forgotten)
             sent_at = time.monotonic()
-            run_sync(self._connection, register_worker(self._store, self._worker, self._tags, self._lease.lease_s))
+            run_sync(self._connection, register_worker(self._store, self._registration, self._lease.lease_s))
         self._renewed_at = sent_at
         self._tell(self._lease.renewed, sent_at)
 

@@ -14,6 +14,7 @@ from chancy_core.log import log
 from chancy_core.store.listening import ListeningConnection
 from chancy_core.store.session import WITH_PLUGINS, WorkerConnection
 from chancy_core.store.weather import deadline_s
+from chancy_core.store.workers import Registration
 from chancy_core.values.queuedjob import Outcome, QueuedJob
 from chancy_core.worker import record
 from chancy_core.worker.audit import Auditor
@@ -52,7 +53,7 @@ class Parts:
     Args:
         worker: the worker.
         chancy: the application that it works for.
-        tags: what the tags of queues are matched with.
+        registration: its name, its tags, and the queues that it was told to serve.
         concurrency: jobs at a time, for queues that do not say.
         lease_s: how long its lease is.
         functions: finds the functions of jobs.
@@ -64,7 +65,7 @@ class Parts:
         worker: Worker,
         chancy: Chancy,
         *,
-        tags: set[str],
+        registration: Registration,
         concurrency: int,
         lease_s: float,
         functions: Functions,
@@ -102,7 +103,7 @@ class Parts:
         self.lanes: Final = Lanes(
             store,
             claims,
-            tags=tags,
+            registration=registration,
             concurrency=concurrency,
             finisher=self.finisher,
             policy=Policy(
@@ -116,8 +117,7 @@ class Parts:
         self.auditor: Final = Auditor(worker.name, store, claims, self.known_runs, self._not_ours, hear)
         self.canceller: Final = Canceller(worker.name, store, claims, self.lanes.cancel)
         self.standby: Final = Standby(
-            worker.name,
-            sorted(tags),
+            registration,
             store,
             lambda: chancy.dsn,
             self.lease,
@@ -125,8 +125,7 @@ class Parts:
             forgotten=self.auditor.doubt,
         )
         self.heartbeat: Final = Heartbeat(
-            worker.name,
-            sorted(tags),
+            registration,
             store,
             claims,
             self.lease,
@@ -159,7 +158,7 @@ class Parts:
             "progress": self.progress.run,
             "deliver": self.deliverer.run,
             "vitals": self.vitals.run,
-            "status": StatusTeller(plugins, self.lanes.unable, self.heartbeat.say).run,
+            "status": StatusTeller(plugins, self.lanes.unable, self.lanes.unserved, self.heartbeat.say).run,
         }
         for plugin in plugins.ticking():
             duties[f"tick {plugin.name}"] = Ticker(self._chancy, plugin, self._worker.name).run

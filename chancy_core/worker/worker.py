@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import nullcontext
 from typing import Final, Self, TypeVar
@@ -14,13 +13,14 @@ from chancy_core.config import worker_settings
 from chancy_core.errors import ConfigError, NotOpen
 from chancy_core.executors.functions import Functions
 from chancy_core.log import log
+from chancy_core.store.queues import apply_settings
 from chancy_core.store.spare import SPARE
 from chancy_core.store.statements import read_statements
 from chancy_core.store.weather import is_weather, text_of
-from chancy_core.store.workers import register_worker
-from chancy_core.values.queue import Queue
-from chancy_core.values.workerinfo import UnableStatus
+from chancy_core.store.workers import Registration, register_worker
+from chancy_core.values.workerinfo import UnableStatus, UnservedStatus
 from chancy_core.worker.duty import keep
+from chancy_core.worker.identity import name_of_this_process, tags_of_this_process
 from chancy_core.worker.signals import heeded
 from chancy_core.worker.stopping import Stopped, Stopping
 from chancy_core.worker.wiring import Parts
@@ -29,8 +29,6 @@ __all__ = ["Stopped", "Worker"]
 
 T = TypeVar("T")
 
-# Every worker has this tag, so that a queue for all of them can say so.
-EVERY_WORKER: Final = "*"
 # The name of the plugin that removes finished jobs: nothing depends on it, but its absence is worth a word.
 PRUNER: Final = "pruner"
 KEPT_FOR_EVER: Final = (
@@ -58,7 +56,10 @@ class Worker:
         chancy: an open `Chancy`.
         name: a readable name; each run adds a suffix of its own. By default host and process id.
         tags: a list of words that the tags of queues are matched with, such as `["gpu"]`. By default every queue with
-            the usual `.*`.
+            the usual `.*`. Besides, every worker has the tags `*`, `hostname=…`, `worker=…`, `python=…`, `os=…` and
+            `arch=…`.
+        queues: names of the queues to serve, such as `["mail", "reports-*"]`, where `*` stands for any characters. By
+            default all that its tags match. Both must match; one that nobody has declared is waited for.
         concurrency: jobs at a time, for queues that do not say.
         lease_s: seconds, 1 to 3,600, after which a worker that gives no sign of life counts as lost.
         grace_s: seconds that running jobs may take to end at shutdown.
@@ -78,6 +79,7 @@ class Worker:
         *,
         name: str | None = None,
         tags: Iterable[str] | None = None,
+        queues: Iterable[str] | None = None,
         concurrency: int | None = None,
         lease_s: float | None = None,
         grace_s: float | None = None,
@@ -85,13 +87,21 @@ class Worker:
         if not isinstance(chancy, Chancy):
             raise ConfigError(f"Worker(chancy) is of type {type(chancy).__name__}: give it a Chancy, which is open.")
         settings = worker_settings(
-            chancy.settings.worker, name=name, tags=tags, concurrency=concurrency, lease_s=lease_s, grace_s=grace_s
+            chancy.settings.worker,
+            name=name,
+            tags=tags,
+            queues=queues,
+            concurrency=concurrency,
+            lease_s=lease_s,
+            grace_s=grace_s,
         )
         self._chancy = chancy
         # A worker started again under its old name is another worker: the jobs of the one before it are rescued.
-        base = settings.name or f"{socket.gethostname()}.{os.getpid()}"
+        base = settings.name or name_of_this_process()
         self.name: Final = f"{base}.{os.urandom(3).hex()}"
-        self._tags: Final = {EVERY_WORKER, *settings.tags}
+        self._registration: Final = Registration(
+            self.name, sorted({*settings.tags, *tags_of_this_process(base)}), settings.queues
+        )
         self._concurrency: Final = settings.concurrency
         self._lease_s: Final = settings.lease_s
         self._grace_s: Final = settings.grace_s
@@ -120,14 +130,14 @@ class Worker:
             raise NotOpen("This worker runs already; make another Worker for another run.")
         self._chancy.pool  # noqa: B018 -- raises NotOpen
         self._chancy.check_schema()
-        for name, fields in self._chancy.settings.queues.items():
-            await self._chancy.declare(Queue(name, **fields), upsert=True)
+        if configured := self._chancy.settings.queues:
+            await _in_time(lambda: self._chancy.pool.run(lambda: apply_settings(self._chancy.store, configured)))
         SPARE.keep()
         read_statements(self._chancy.settings.schema)
         parts = self._parts = Parts(
             self,
             self._chancy,
-            tags=self._tags,
+            registration=self._registration,
             concurrency=self._concurrency,
             lease_s=self._lease_s,
             functions=self._functions,
@@ -162,7 +172,7 @@ class Worker:
     async def _registered(self, parts: Parts) -> float:
         """Make itself known; when that was sent."""
         sent_at = asyncio.get_running_loop().time()
-        await parts.claims.run(register_worker(self._chancy.store, self.name, sorted(self._tags), self._lease_s))
+        await parts.claims.run(register_worker(self._chancy.store, self._registration, self._lease_s))
         await parts.deliverer.listen()
         return sent_at
 
@@ -227,6 +237,11 @@ class Worker:
     def unable(self) -> list[UnableStatus]:
         """The functions that it cannot run for now, and leaves to others. It is not `hindered`: all else it does."""
         return self._parts.lanes.unable() if self._parts and self._open else []
+
+    @property
+    def unserved(self) -> list[UnservedStatus]:
+        """The queues that it was told to serve, or that have its tags, and that it does not serve: with the reason."""
+        return self._parts.lanes.unserved() if self._parts and self._open else []
 
     @property
     def stopping(self) -> bool:

@@ -64,7 +64,8 @@ async def test_a_worker_tells_how_its_plugins_do(new_chancy):
     async with new_chancy(plugins=[steady, Faulty()]) as chancy, Worker(chancy, tags=["t"]) as worker:
         await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
         found = await told(chancy, lambda status: status.plugins[0].failures and status.plugins[1].ticks >= 2)
-        assert (found.name, found.tags, found.alive, found.status.leads) == (worker.name, ["*", "t"], True, True)
+        assert (found.name, found.alive, found.status.leads) == (worker.name, True, True)
+        assert {"*", "t"} <= set(found.tags)
         faulty, ticking = found.status.plugins
         assert (faulty.name, faulty.ticks, faulty.ticked_s_ago, faulty.failures) == ("faulty", 0, None, 1)
         assert faulty.error.startswith("on_claim: ValueError: no not     ")

@@ -161,7 +161,7 @@ class Database:
     def renew(self, worker: str) -> None:
         """As the heartbeat: renew, and register again if the worker is not known any more."""
         if not self.ask("renew_lease", worker=worker, lease_s=3600.0):
-            self.ask("register_worker", worker=worker, tags=[], lease_s=3600.0)
+            self.ask("register_worker", worker=worker, tags=[], queues=None, lease_s=3600.0)
 
     def expire(self, worker: str) -> None:
         self.sql("UPDATE {schema}.workers SET lease_until = now() - interval '1 s' WHERE worker = %s", worker)

@@ -91,7 +91,7 @@ async def test_any_collection_of_words_may_be_given(chancy, tags):
     """Lists, tuples, sets and generators give the words that the tags of queues are matched with."""
     async with Worker(chancy, tags=tags, name=None):
         (info,) = await chancy.get_workers()
-        assert sorted(info.tags) == ["*", "gpu"]
+        assert [tag for tag in info.tags if "=" not in tag] == ["*", "gpu"]
 
 
 async def test_what_is_left_out_is_taken_from_the_settings(new_chancy):
@@ -102,7 +102,7 @@ async def test_what_is_left_out_is_taken_from_the_settings(new_chancy):
         async with Worker(chancy, tags=[], concurrency=3) as other:
             (info,) = await chancy.get_workers()
             assert other.slots()["default"] == (0, 3)
-            assert info.tags == ["*"]
+            assert [tag for tag in info.tags if "=" not in tag] == ["*"]
 
 
 # -- values --------------------------------------------------------------------------------

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from chancy_core.app.given import check_executor, check_flag, check_queue_name
 from chancy_core.app.handed import OWN
 from chancy_core.app.operation import Begin, once, repeatable
 from chancy_core.errors import InvalidQueue
+from chancy_core.log import log
 from chancy_core.plugins import check_limits
-from chancy_core.store import queues, workers
+from chancy_core.store import Flow, queues, workers
 from chancy_core.values.fields import shown
-from chancy_core.values.queue import NOT_BUILT, Executor, Queue, UnreadableQueue, check_resume_at
+from chancy_core.values.owntags import tag_doubt
+from chancy_core.values.queue import Queue, UnreadableQueue, check_declarable, check_pause, check_resume_at
 from chancy_core.values.workerinfo import WorkerInfo
 
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
+
+# So many of the tags that there are.
+TAGS_SHOWN: Final = 8
 
 
 @once
 def declare(chancy: Chancy, queue: Queue, *, upsert: bool = False, connection: Any = OWN) -> Begin[Queue]:
     """Declare a queue, so that it can be pushed to.
 
-    Running workers see it within seconds.
+    Running workers see it within seconds. If none of those serves it, a warning is logged, which says why.
 
     Args:
         queue: its name, and how its jobs are run.
@@ -34,17 +39,46 @@ def declare(chancy: Chancy, queue: Queue, *, upsert: bool = False, connection: A
         The queue as it now stands.
 
     Raises:
-        InvalidQueue: it has a limit that no plugin here enforces, and what to install; or an executor that is not
-            there yet.
+        InvalidQueue: it has a limit that no plugin here enforces, and what to install; an executor that is not there
+            yet; or no tag at all.
     """
     if not isinstance(queue, Queue):
         raise InvalidQueue(f"declare({shown(queue)}): give a Queue, as in declare(Queue('mail')).")
     check_flag("upsert", upsert)
-    if queue.executor == Executor.SubInterpreter:
-        raise InvalidQueue(f"Queue {queue.name!r}: {NOT_BUILT}")
+    check_declarable(queue)
     check_executor(queue)
     check_limits(queue, chancy.plugins.enforced)
-    return lambda: queues.declare_queue(chancy.store, queue, upsert=upsert)
+    settings = chancy.settings.queues.get(queue.name)
+
+    def begin() -> Flow[Queue]:
+        declared = yield from queues.declare_queue(chancy.store, queue, upsert=upsert, settings=settings)
+        doubt = yield from _doubt(chancy, declared)
+        if doubt is not None:
+            log.warning("queue_served_by_nobody", queue=declared.name, tags=declared.tags, hint=doubt)
+        return declared
+
+    return begin
+
+
+def _doubt(chancy: Chancy, queue: Queue) -> Flow[str | None]:
+    """Why nobody serves a queue, if that is so, or will be."""
+    doubts = [tag_doubt(tag) for tag in queue.tags]
+    living = [worker for worker in (yield from workers.get_workers(chancy.store)) if worker.alive]
+    try:
+        if any(queue.serves(worker.tags, worker.queues) for worker in living):
+            return None
+    except InvalidQueue as error:
+        return str(error)
+    if all(doubts):
+        return " ".join(map(str, doubts))
+    if not living:
+        # There will be some, nobody knows with which tags.
+        return None
+    seen = sorted({tag for worker in living for tag in worker.tags})[:TAGS_SHOWN]
+    return (
+        f"None of the {len(living)} workers that live has a tag that matches, and may serve it. Their tags are such "
+        f"as {', '.join(seen)}. Start another one, chancy worker --tag TAG, or declare the queue with other tags."
+    )
 
 
 @repeatable
@@ -67,22 +101,28 @@ def get_unreadable_queues(chancy: Chancy) -> Begin[list[UnreadableQueue]]:
 
 
 @once
-def pause_queue(chancy: Chancy, name: str, *, resume_at: datetime | None = None, connection: Any = OWN) -> Begin[None]:
+def pause_queue(
+    chancy: Chancy, name: str, *, resume_at: datetime | timedelta | None = None, connection: Any = OWN
+) -> Begin[None]:
     """Stop claiming from a queue, everywhere. Pushes go on; running jobs end.
 
     Args:
         name: the queue.
-        resume_at: when it resumes by itself, with a time zone; None: when somebody resumes it.
+        resume_at: when it resumes by itself: a moment with a time zone, or how long from now; None: when somebody
+            resumes it. The database's clock decides.
         connection: as for `push`: it is done in your transaction.
 
     Raises:
         UnknownQueue: nobody declared it.
-        InvalidQueue: `resume_at` has no time zone.
+        InvalidQueue: `resume_at` is over already, has no time zone, or is nothing of that kind.
     """
     check_queue_name(name)
+    if isinstance(resume_at, timedelta):
+        pause_s = check_pause(name, resume_at)
+        return lambda: queues.pause_queue(chancy.store, name, for_s=pause_s)
     if resume_at is not None:
         check_resume_at(name, resume_at)
-    return lambda: queues.set_queue_state(chancy.store, name, Queue.State.PAUSED, resume_at)
+    return lambda: queues.pause_queue(chancy.store, name, until=resume_at)
 
 
 @once
@@ -97,7 +137,7 @@ def resume_queue(chancy: Chancy, name: str, *, connection: Any = OWN) -> Begin[N
         UnknownQueue: nobody declared it.
     """
     check_queue_name(name)
-    return lambda: queues.set_queue_state(chancy.store, name, Queue.State.ACTIVE, None)
+    return lambda: queues.resume_queue(chancy.store, name)
 
 
 @once
@@ -119,6 +159,30 @@ def delete_queue(chancy: Chancy, name: str, *, purge_jobs: bool = True, connecti
     check_queue_name(name)
     check_flag("purge_jobs", purge_jobs)
     return lambda: queues.delete_queue(chancy.store, name, purge_jobs=purge_jobs)
+
+
+@repeatable
+def get_serving(chancy: Chancy, name: str) -> Begin[list[WorkerInfo]]:
+    """The workers that serve a queue: they live, its tags match theirs, and they were not told to serve others only.
+
+    One that has found that it cannot serve the queue, because of a limit that it does not enforce, say, is not among
+    them. Where nobody serves a queue, its jobs wait.
+
+    Args:
+        name: the queue.
+
+    Raises:
+        UnknownQueue: nobody declared it.
+        InvalidQueue: its row cannot be read, so that nobody serves it.
+    """
+    check_queue_name(name)
+
+    def begin() -> Flow[list[WorkerInfo]]:
+        queue = yield from queues.get_queue(chancy.store, name)
+        found = yield from workers.get_workers(chancy.store)
+        return [worker for worker in found if worker.alive and worker.serves(queue)]
+
+    return begin
 
 
 @repeatable
