@@ -24,6 +24,7 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 # Where each command is. What is not asked for is not imported: it would take longer than a look at the database.
 COMMANDS: Final = {
     "config": "settings",
+    "db": "db",
     "job": "jobs",
     "migrate": "migrate",
     "plugins": "plugins",

@@ -56,6 +56,11 @@ class Home:
         return self.path / "watcher.lock"
 
     @property
+    def keeper_lock(self) -> Path:
+        """Held by the keeper, if somebody wants the server to go on; holds its process id."""
+        return self.path / "keeper.lock"
+
+    @property
     def server_lock(self) -> Path:
         """Held by each process of the server, so it is free exactly when none is left."""
         return self.path / "server.lock"
