@@ -25,7 +25,7 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 COMMANDS: Final = {
     "config": "settings",
     "db": "db",
-    "job": "jobs",
+    "job": "onejob",
     "migrate": "migrate",
     "plugins": "plugins",
     "push": "jobs",

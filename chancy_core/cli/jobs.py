@@ -1,4 +1,4 @@
-"""`chancy push` and `chancy job`."""
+"""`chancy push`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,15 @@ import msgspec
 from chancy_core.app import Chancy
 from chancy_core.cli import logs
 from chancy_core.cli.ranged import Ranged
-from chancy_core.cli.showing import looked_at
 from chancy_core.cli.waiting import EXIT_CODES, TIMED_OUT
 from chancy_core.cli.waiting import wait as wait_and_tell
-from chancy_core.errors import InvalidJob, JobNotFound, WaitTimeout
+from chancy_core.errors import InvalidJob, WaitTimeout
 from chancy_core.values.fields import shown
 from chancy_core.values.job import Job, Limit
-from chancy_core.values.queuedjob import Cancellation, QueuedJob
+from chancy_core.values.queuedjob import QueuedJob
 from chancy_core.values.ranges import MAX_ATTEMPTS, PRIORITY, WAIT_S
 
 EXAMPLE: Final = '{"name": "Alice"}'
-_CANCELLATIONS: Final = {
-    Cancellation.CANCELLED: "cancelled",
-    Cancellation.STOPPING: "runs; its worker has been told to stop it",
-    Cancellation.FINISHED: "finished already",
-}
 
 
 @click.command()
@@ -81,36 +75,6 @@ def push(
             ctx.exit(TIMED_OUT)
     _show(found)
     ctx.exit(EXIT_CODES.get(found.state, 0))
-
-
-@click.command()
-@click.argument("id")
-@click.option("--cancel", is_flag=True, help="Cancel it: at once, or as soon as its worker can stop it.")
-@click.option("--reason", help="Why it is cancelled; kept as its note.")
-@click.option("--retry", is_flag=True, help="Bring it back, if it has finished.")
-@click.pass_obj
-def job(new_chancy: Callable[[], Chancy], id: str, cancel: bool, reason: str | None, retry: bool) -> None:  # noqa: A002 -- the argument's name in the help
-    """Show the job ID as it stands, cancel it, or let it run again."""
-    if cancel and retry:
-        raise click.UsageError("--cancel and --retry exclude each other.")
-    if reason is not None and not cancel:
-        raise click.UsageError("--reason is given, but not --cancel.")
-    with new_chancy() as chancy:
-        reference = chancy.reference(id)
-        if cancel:
-            click.echo(f"{id}: {_CANCELLATIONS[chancy.sync_cancel_job(reference, reason=reason)]}")
-            return
-        if retry:
-            if not chancy.sync_retry_jobs([reference]):
-                raise click.ClickException(
-                    f"{id} was not brought back: it has not finished, does not exist, or its unique key is taken."
-                )
-            click.echo(f"{id}: runs again")
-            return
-        found = chancy.sync_get_job(reference)
-        if found is None:
-            raise JobNotFound(f"There is no job {id} in {looked_at(chancy)}.")
-    _show(found)
 
 
 def _limit(text: str) -> Limit:

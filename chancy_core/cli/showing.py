@@ -59,6 +59,20 @@ def show_rows(
     show_table(table)
 
 
+def show_facts(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows without headings; only the last cell of a row is ever broken."""
+    from rich.table import Table  # noqa: PLC0415 -- as above
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    last = max(map(len, rows), default=0) - 1
+    for number in range(last + 1):
+        table.add_column(overflow="fold", no_wrap=number < last)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    show_table(table)
+
+
 def show_table(table: Table) -> None:
     """Print a table: on a terminal as wide as that, anywhere else a row a line, whole."""
     from rich.console import Console  # noqa: PLC0415 -- as above

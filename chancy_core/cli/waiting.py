@@ -45,7 +45,7 @@ def wait(chancy: Chancy, reference: Reference, *, timeout_s: float | None = None
             found = reference.sync_get()
         if found.state.finished:
             return found
-        before, said = said, _why(chancy, found)
+        before, said = said, why(chancy, found)
         if ends_at is not None and monotonic() >= ends_at:
             raise WaitTimeout(
                 f"Job {reference} has not finished within {timeout_s:g} s, and goes on. {said} "
@@ -55,7 +55,7 @@ def wait(chancy: Chancy, reference: Reference, *, timeout_s: float | None = None
             click.echo(said, err=True)
 
 
-def _why(chancy: Chancy, job: QueuedJob) -> str:
+def why(chancy: Chancy, job: QueuedJob) -> str:
     """Why a job has not finished yet, in a sentence."""
     if job.state is State.RUNNING:
         return f"It runs on worker {job.worker}."

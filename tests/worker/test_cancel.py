@@ -187,10 +187,10 @@ def test_from_a_terminal(dsn, schema):
         return CliRunner().invoke(command, ["job", *arguments], env=environment)
 
     assert chancy_job(reference, "--cancel", "--reason", "typed").output == f"{reference}: cancelled\n"
-    assert '"note": "typed"' in chancy_job(reference).output
+    assert '"note": "typed"' in chancy_job(reference, "--json").output
     assert chancy_job(reference, "--cancel").output == f"{reference}: finished already\n"
     assert chancy_job(reference, "--retry").output == f"{reference}: runs again\n"
-    assert '"state": "pending"' in chancy_job(reference).output
+    assert '"state": "pending"' in chancy_job(reference, "--json").output
     refused = chancy_job(reference, "--retry")
     assert refused.exit_code == 1
     assert "was not brought back" in refused.output
