@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from chancy_core.values.backoff import Backoff
     from chancy_core.values.decorating import JobFunction, job
     from chancy_core.values.ended import Ended, Ending
+    from chancy_core.values.found import Count, Page
     from chancy_core.values.job import Job, Limit
+    from chancy_core.values.jobfilter import JobFilter
     from chancy_core.values.queue import Queue, UnreadableQueue
     from chancy_core.values.queuedjob import Cancellation, JobError, Outcome, Progress, QueuedJob, State
+    from chancy_core.values.spans import Span
     from chancy_core.values.verdicts import Cancel, Retry, Snooze, Verdict
     from chancy_core.values.workerinfo import PluginStatus, UnableStatus, UnservedStatus, WorkerInfo, WorkerStatus
     from chancy_core.worker import Stopped, Worker
@@ -34,16 +37,19 @@ __all__ = [
     "Cancellation",
     "Chancy",
     "ChancyError",
+    "Count",
     "Ended",
     "Ending",
     "Job",
     "JobContext",
     "JobError",
+    "JobFilter",
     "JobFunction",
     "JobStopped",
     "Limit",
     "Migration",
     "Outcome",
+    "Page",
     "Plugin",
     "PluginStatus",
     "Pool",
@@ -54,6 +60,7 @@ __all__ = [
     "References",
     "Retry",
     "Snooze",
+    "Span",
     "State",
     "Stopped",
     "SyncPool",
@@ -80,7 +87,10 @@ _HOMES: Final = {
     "chancy_core.executors": ("JobContext",),
     "chancy_core.hookspecs": ("hookimpl",),
     "chancy_core.values.ended": ("Ended", "Ending"),
+    "chancy_core.values.found": ("Count", "Page"),
     "chancy_core.values.job": ("Job", "Limit"),
+    "chancy_core.values.jobfilter": ("JobFilter",),
+    "chancy_core.values.spans": ("Span",),
     "chancy_core.values.queuedjob": ("Cancellation", "JobError", "Outcome", "Progress", "QueuedJob", "State"),
     "chancy_core.plugins": ("Budget", "Plugin", "Tick"),
     "chancy_core.values.queue": ("Queue", "UnreadableQueue"),

@@ -36,6 +36,10 @@ class InvalidConnection(ChancyError, TypeError):  # noqa: N818
     """What was given as `connection=` cannot be written on: says what it is, and what to give instead."""
 
 
+class InvalidFilter(ChancyError, ValueError):  # noqa: N818
+    """A filter that finds nothing because it cannot be read: names the place, the term, and what would be right."""
+
+
 class JobNotFound(ChancyError, LookupError):  # noqa: N818
     """No such job: it was never committed, or its record has been pruned."""
 

@@ -14,6 +14,9 @@ from chancy_core.errors import ConfigError, PluginError, nearest
 # PostgreSQL cuts identifiers at 63 bytes without a word; the NOTIFY channel carries the schema's name after a prefix.
 SCHEMA_PATTERN: Final = re.compile(r"[a-z_][a-z0-9_]{0,47}")
 
+# What several statements share, in a file of its own: `{parts/name}` stands for it.
+_PART: Final = re.compile(r"\{(parts/\w+)\}")
+
 
 def check_schema(schema: str) -> str:
     """`schema`, if it can be one.
@@ -41,7 +44,8 @@ def _text(package: str, name: str) -> str:
         raise PluginError(f"There is no statement {name!r} in {package}.{_advice(name, package)}") from None
     # Comments explain the file to its reader; the server need not parse them at every call.
     lines = (line.split("--", 1)[0].rstrip() for line in source.splitlines())
-    return "\n".join(line for line in lines if line).strip().removesuffix(";")
+    text = "\n".join(line for line in lines if line).strip().removesuffix(";")
+    return _PART.sub(lambda part: _text(package, part[1]), text)
 
 
 def _advice(name: str, package: str) -> str:
@@ -65,7 +69,7 @@ def read_statements(schema: str, package: str = "chancy_core.store.sql") -> None
 
 @cache
 def statement(name: str, schema: str, package: str = "chancy_core.store.sql") -> bytes:
-    """The statement in `name.sql` of `package`, with `{schema}` filled in.
+    """The statement in `name.sql` of `package`, with `{schema}` and the parts that it names filled in.
 
     `schema` has passed `check_schema`, so quoting it makes it safe.
     """

@@ -10,7 +10,7 @@ import pytest
 
 from chancy_core.app import Chancy
 from chancy_core.app.operation import Operation, faces, once
-from chancy_core.app.operations import jobs, queues
+from chancy_core.app.operations import finding, jobs, queues
 from chancy_core.errors import WaitTimeout
 from chancy_core.values.job import Job
 
@@ -91,12 +91,12 @@ def test_what_only_looks_may_be_repeated_and_nothing_else():
     """Reading asks again after a lost answer; a change asks what became of it."""
     declared = {
         operation.name: operation.repeatable
-        for module in (jobs, queues)
+        for module in (finding, jobs, queues)
         for operation in vars(module).values()
         if isinstance(operation, Operation)
     }
     assert {name for name, repeatable in declared.items() if repeatable} == {
-        name for name in declared if name.startswith(("get_", "count_"))
+        name for name in declared if name.startswith(("get_", "count_", "find_"))
     }
     assert set(declared) == set(coroutines()) - set(BY_HAND)
 

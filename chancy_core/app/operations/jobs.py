@@ -44,12 +44,6 @@ def get_jobs(chancy: Chancy, refs: Iterable[Ref]) -> Begin[list[QueuedJob | None
     return ask
 
 
-@repeatable
-def count_jobs(chancy: Chancy) -> Begin[dict[str, dict[str, int]]]:
-    """How many live jobs each queue has, by state: `{"default": {"pending": 3}}`. Reads all of them."""
-    return lambda: jobs.count_live(chancy.store)
-
-
 @once
 def cancel_job(chancy: Chancy, ref: Ref, *, reason: str | None = None, connection: Any = OWN) -> Begin[Cancellation]:
     """Cancel a job: at once if it does not run; if it runs, its worker is told to stop it.

@@ -1,0 +1,97 @@
+"""Find jobs, and count them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from chancy_core.app.operation import Begin, repeatable
+from chancy_core.errors import InvalidFilter
+from chancy_core.store import Flow, jobs, looking
+from chancy_core.values.fields import shown
+from chancy_core.values.found import Count, Page
+from chancy_core.values.jobfilter import JobFilter, filter_of
+from chancy_core.values.ranges import LOOK_S, PAGE_LIMIT, Range
+
+if TYPE_CHECKING:
+    from chancy_core.app.chancy import Chancy
+
+# Counting up to here takes some hundredths of a second, and nobody reads the last digits of more.
+EXACT_UP_TO: Final = 10_000
+
+
+@repeatable
+def find_jobs(
+    chancy: Chancy,
+    filter: JobFilter | str = "",  # noqa: A002 -- what it is called everywhere
+    *,
+    limit: int = 50,
+    after: str | uuid.UUID | None = None,
+    within_s: float = 2.0,
+) -> Begin[Page]:
+    """The jobs that a filter finds, live and finished, the newest id first, a page at a time.
+
+    For a filter that finds few among many jobs, a page would take longer than one likes to wait. So it ends when time
+    is up, and tells how far it looked.
+
+    Args:
+        filter: which jobs: a `JobFilter`, or its text, such as `state:failed since:2h`.
+        limit: how many at most.
+        after: where to go on: the `next` of the page before.
+        within_s: for how many seconds it may look.
+
+    Raises:
+        InvalidFilter: the filter cannot be read, or another argument is out of range.
+    """
+    wanted = filter_of(filter)
+    _check("limit", limit, PAGE_LIMIT)
+    _check("within_s", within_s, LOOK_S)
+    below = None if after is None else _cursor(after)
+    return lambda: looking.find_jobs(chancy.store, wanted, limit=limit, after=below, within_s=within_s)
+
+
+@repeatable
+def count_jobs(
+    chancy: Chancy,
+    filter: JobFilter | str | None = None,  # noqa: A002
+    *,
+    within_s: float = 2.0,
+) -> Begin[dict[str, dict[str, int]] | Count]:
+    """How many jobs a filter finds; without one, how many live jobs each queue has, by state.
+
+    Args:
+        filter: which jobs: a `JobFilter`, or its text. None: `{"default": {"pending": 3}}` is returned, for which all
+            live jobs are read.
+        within_s: for how many seconds they are counted, and estimated thereafter.
+
+    Returns:
+        The number: exact up to 10,000, then an estimate, and marked as one.
+
+    Raises:
+        InvalidFilter: the filter cannot be read, or `within_s` is out of range.
+    """
+    _check("within_s", within_s, LOOK_S)
+    if filter is None:
+        return lambda: _live(chancy)
+    wanted = filter_of(filter)
+    return lambda: _count(chancy, wanted, within_s)
+
+
+def _live(chancy: Chancy) -> Flow[dict[str, dict[str, int]] | Count]:
+    return (yield from jobs.count_live(chancy.store))
+
+
+def _count(chancy: Chancy, wanted: JobFilter, within_s: float) -> Flow[dict[str, dict[str, int]] | Count]:
+    return (yield from looking.count_jobs(chancy.store, wanted, exact_up_to=EXACT_UP_TO, within_s=within_s))
+
+
+def _check(name: str, value: object, range_: Range) -> None:
+    if not range_.holds(value):
+        raise InvalidFilter(f"{name} is {shown(value)}: give {range_.expected}.")
+
+
+def _cursor(after: object) -> uuid.UUID:
+    try:
+        return after if isinstance(after, uuid.UUID) else uuid.UUID(str(after))
+    except ValueError:
+        raise InvalidFilter(f"after is {shown(after)}: give the `next` of the page before, or None.") from None
