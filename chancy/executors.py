@@ -15,11 +15,14 @@ from chancy_core.executors.context import Reporter
 from chancy_core.executors.elsewhere import Heard
 from chancy_core.executors.functions import Function, Functions
 from chancy_core.plugins.around import Around
+from chancy_core.values.declared import Declared
 from chancy_core.values.raised import Raised, Wish
+from chancy_core.values.signature import Signature
 
 __all__ = [
     "Around",
     "Control",
+    "Declared",
     "Executor",
     "ExecutorSettings",
     "Function",
@@ -31,6 +34,7 @@ __all__ = [
     "Report",
     "Reporter",
     "RunSettings",
+    "Signature",
     "StopReason",
     "Wish",
     "run_job",

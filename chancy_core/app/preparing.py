@@ -18,6 +18,7 @@ from chancy_core.store.pushes import insert_many
 from chancy_core.values.decorating import as_job
 from chancy_core.values.fields import shown
 from chancy_core.values.job import Job
+from chancy_core.values.known import check_kwargs, completed_here
 from chancy_core.values.notices import Notice
 
 if TYPE_CHECKING:
@@ -30,12 +31,19 @@ def row_of(chancy: Chancy, queue: str | Pushable | None, job: Pushable | None) -
     """The row of a single push, once plugins have seen the job. Raises InvalidJob."""
     name, job = _named(queue, job)
     chancy.check_schema()
-    job = as_job(job)
+    job = completed_here(as_job(job))
     if name is not None:
         job = job.with_queue(name)
     if chancy.plugins.has("on_push"):
         (job,) = chancy.plugins.on_push([job])
+    if not _filled_later(chancy):
+        check_kwargs(job)
     return job_row(job, job.queue, new_id(), chancy.settings.payload_limit_bytes)
+
+
+def _filled_later(chancy: Chancy) -> bool:
+    """Whether a plugin may change the arguments of jobs when they are claimed: nobody knows them before."""
+    return chancy.plugins.has("on_claim")
 
 
 def notices_for(chancy: Chancy, row: JobRow) -> list[Notice]:
@@ -99,13 +107,14 @@ def _lines(chancy: Chancy, queue: str | None) -> Lines:
     """What makes the lines of a bulk push, once plugins have seen the jobs."""
     chancy.check_schema()
     limit = chancy.settings.payload_limit_bytes
+    checks = not _filled_later(chancy)
     if not chancy.plugins.has("on_push"):
-        return Lines(queue, limit)
+        return Lines(queue, limit, checks=checks)
 
     def prepare(jobs: list[Job]) -> list[Job]:
         return chancy.plugins.on_push([job.with_queue(queue) for job in jobs] if queue else jobs)
 
-    return Lines(None, limit, prepare)
+    return Lines(None, limit, prepare, checks=checks)
 
 
 def _spread(

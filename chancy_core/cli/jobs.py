@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import click
 import msgspec
 
 from chancy_core.app import Chancy
 from chancy_core.cli import logs
+from chancy_core.cli.completing import completed
 from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.waiting import EXIT_CODES, TIMED_OUT
 from chancy_core.cli.waiting import wait as wait_and_tell
@@ -24,10 +25,10 @@ EXAMPLE: Final = '{"name": "Alice"}'
 
 @click.command()
 @click.argument("func")
-@click.option("--queue", default="default", show_default=True, help="The queue in which it waits.")
-@click.option("--kwargs", default="{}", help="The arguments, as a JSON object.")
-@click.option("--priority", type=Ranged(PRIORITY), default=0, help="Lower runs first.")
-@click.option("--max-attempts", type=Ranged(MAX_ATTEMPTS), default=1, show_default=True, help="How often it is tried.")
+@click.option("--queue", help="Where it waits. Default: what @job says of FUNC, or 'default'; so with the others.")
+@click.option("--kwargs", help="The arguments, as a JSON object.")
+@click.option("--priority", type=Ranged(PRIORITY), help="Lower runs first.")
+@click.option("--max-attempts", type=Ranged(MAX_ATTEMPTS), help="How often it is tried.")
 @click.option("--unique-key", help="While a job with this key waits or runs, no other is pushed.")
 @click.option(
     "--limit", "limits", multiple=True, metavar="TYPE=VALUE", help="memory=BYTES or time=SECONDS; may be repeated."
@@ -38,10 +39,10 @@ EXAMPLE: Final = '{"name": "Alice"}'
 def push(
     ctx: click.Context,
     func: str,
-    queue: str,
-    kwargs: str,
-    priority: int,
-    max_attempts: int,
+    queue: str | None,
+    kwargs: str | None,
+    priority: int | None,
+    max_attempts: int | None,
     unique_key: str | None,
     limits: tuple[str, ...],
     wait: bool,
@@ -49,22 +50,26 @@ def push(
 ) -> None:
     """Push one job that calls FUNC, an importable name such as app.jobs.report.
 
+    FUNC is imported here, if it can be, to see what @job says of it and which arguments it takes.
+
     With --wait, the exit code says how the job ended: 0 it succeeded, 7 it failed, 8 it was cancelled, 9 it had not
     finished within --timeout, and goes on.
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout is given, but not --wait.")
-    try:
-        given = msgspec.json.decode(kwargs)
-    except msgspec.DecodeError as error:
-        raise InvalidJob(
-            f"--kwargs is {shown(kwargs)}, which is not JSON ({error}). Write it as in '{EXAMPLE}'."
-        ) from None
-    job = Job(func=func, queue=queue, kwargs=given, priority=priority, max_attempts=max_attempts, unique_key=unique_key)
-    job = job.with_limits([_limit(text) for text in limits])
+    fields: dict[str, Any] = {
+        "queue": queue,
+        "kwargs": None if kwargs is None else _json(kwargs),
+        "priority": priority,
+        "max_attempts": max_attempts,
+        "unique_key": unique_key,
+        "limits": [_limit(text) for text in limits] or None,
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    job = Job(func=func, **given)
     new_chancy: Callable[[], Chancy] = ctx.obj
     with new_chancy() as chancy:
-        reference = chancy.sync_push(job)
+        reference = chancy.sync_push(completed(chancy, job, given))
         click.echo(f"{reference}{'' if reference.created else ' (exists already: its unique key is taken)'}")
         if not wait:
             return
@@ -75,6 +80,15 @@ def push(
             ctx.exit(TIMED_OUT)
     _show(found)
     ctx.exit(EXIT_CODES.get(found.state, 0))
+
+
+def _json(kwargs: str) -> Any:
+    try:
+        return msgspec.json.decode(kwargs)
+    except msgspec.DecodeError as error:
+        raise InvalidJob(
+            f"--kwargs is {shown(kwargs)}, which is not JSON ({error}). Write it as in '{EXAMPLE}'."
+        ) from None
 
 
 def _limit(text: str) -> Limit:

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from chancy_core.errors import CannotRun
 from chancy_core.executors.base import Executor
-from chancy_core.executors.functions import Function
-from chancy_core.executors.report import Report
+from chancy_core.executors.functions import Function, filled
+from chancy_core.executors.report import Report, with_declared
 from chancy_core.executors.returning import DONE, settled
 from chancy_core.values.job import Limit
 from chancy_core.values.queuedjob import QueuedJob
@@ -27,9 +27,10 @@ class AsyncExecutor(Executor):
     async def run(self, job: QueuedJob) -> Report:
         """Run one job. See `Executor.run`."""
         try:
+            function = self.settings.functions.find_known(job) or await self.finder.find(job)
+            job, declared = filled(job, function)
             if job.limits:
                 self.check_limits(job)
-            function = self.settings.functions.find_known(job) or await self.finder.find(job)
             if not function.is_async:
                 raise CannotRun(  # noqa: TRY301 -- recorded as what the attempt raised
                     f"{job.func} is not a coroutine function, and its queue {job.queue!r} runs only those: make "
@@ -37,7 +38,7 @@ class AsyncExecutor(Executor):
                 )
         except BaseException as error:  # noqa: BLE001 -- an import may raise anything
             return Report.not_begun(error)
-        return await self.run_function(job, function)
+        return with_declared(await self.run_function(job, function), declared)
 
     async def run_function(self, job: QueuedJob, function: Function) -> Report:
         """Run a coroutine function that has been found already. Never raises."""

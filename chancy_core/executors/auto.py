@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from chancy_core.executors.asyncio import AsyncExecutor
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
-from chancy_core.executors.report import Report
+from chancy_core.executors.functions import filled
+from chancy_core.executors.report import Report, with_declared
 from chancy_core.executors.thread import ThreadExecutor
 from chancy_core.values.job import Limit
 from chancy_core.values.queuedjob import QueuedJob
@@ -51,18 +52,20 @@ class AutoExecutor(Executor):
 
     async def run(self, job: QueuedJob) -> Report:
         """Run one job. See `Executor.run`."""
-        limits = {limit.type_ for limit in job.limits} if job.limits else None
-        if limits and Limit.Type.MEMORY in limits:
+        if job.limits and _has_memory_limit(job):
             # What only children run is imported only there.
             return await self._run_in_child(job)
         try:
             function = self.settings.functions.find_known(job) or await self.finder.find(job)
             self.check_not_stopped(job)
+            job, declared = filled(job, function)
         except BaseException as error:  # noqa: BLE001 -- an import may raise anything
             return Report.not_begun(error)
-        if function.is_async:
-            return await self._async.run_function(job, function)
-        return await (self._run_in_child(job) if limits else self._thread.run_function(job, function))
+        if job.limits and (not function.is_async or _has_memory_limit(job)):
+            report = await self._run_in_child(job)
+        else:
+            report = await (self._async if function.is_async else self._thread).run_function(job, function)
+        return report if declared is None else with_declared(report, declared)
 
     def stop(self, job: QueuedJob, task: asyncio.Task[Any], reason: StopReason) -> None:
         """Stop a running job the way the executor does that runs it."""
@@ -98,3 +101,7 @@ class AutoExecutor(Executor):
 
     def _all(self) -> list[Executor]:
         return [executor for executor in (self._async, self._thread, self._process) if executor is not None]
+
+
+def _has_memory_limit(job: QueuedJob) -> bool:
+    return any(limit.type_ is Limit.Type.MEMORY for limit in job.limits)

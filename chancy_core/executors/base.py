@@ -13,7 +13,7 @@ from chancy_core.errors import LimitNotEnforced
 from chancy_core.executors.control import Control, time_limit_s
 from chancy_core.executors.elsewhere import RunSettings
 from chancy_core.executors.finding import Finder
-from chancy_core.executors.functions import Function, Functions
+from chancy_core.executors.functions import Function, Functions, filled
 from chancy_core.executors.report import META_LIMIT_BYTES, Report
 from chancy_core.executors.running import Runner
 from chancy_core.plugins import Around
@@ -123,7 +123,9 @@ class Executor(abc.ABC):
 
     def control(self, job: QueuedJob) -> Control:
         """A line to a run that is about to begin; kept until `forget`."""
-        control = Control(partial(self.settings.progressed, job), time_limit_s(job) if job.limits else None)
+        function = self.settings.functions.known(job.func)
+        limit_s = time_limit_s(filled(job, function)[0] if function is not None else job)
+        control = Control(partial(self.settings.progressed, job), limit_s)
         key = (job.id, job.claims)
         self._controls[key] = control
         reason = self._stopping.get(key)
@@ -151,7 +153,11 @@ class Executor(abc.ABC):
         """
         if job.limits:
             self.check_limits(job)
-        return self.settings.functions.find(job)
+        function = self.settings.functions.find(job)
+        asked, declared = filled(job, function)
+        if declared is not None:
+            self.check_limits(asked)
+        return function
 
     def check_limits(self, job: QueuedJob) -> None:
         """Raise LimitNotEnforced if the job has a limit that this executor does not enforce."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from chancy_core.errors import InvalidReport
+from chancy_core.errors import InvalidJob, InvalidReport
 from chancy_core.executors.base import Executor
 from chancy_core.executors.report import Report, meta_too_large, portable, too_large
 from chancy_core.store.storedjobs import decode_meta
+from chancy_core.values.declared import Declared
+from chancy_core.values.job import Job
 from chancy_core.values.jsonvalue import decode
 from chancy_core.values.queuedjob import Outcome
 from chancy_core.values.raised import Raised, Wish
@@ -69,7 +71,25 @@ def _problem_of(report: Report) -> str | None:
         return f"begun is {_shown(report.begun)}: give True or False."
     if not report.begun and report.error is None:
         return "begun is False, and there is no error to say why: use Report.not_begun(error)."
-    return _problem_of_error(report.error) or _problem_of_numbers(report) or _problem_of_texts(report)
+    return (
+        _problem_of_declared(report.declared)
+        or _problem_of_error(report.error)
+        or _problem_of_numbers(report)
+        or _problem_of_texts(report)
+    )
+
+
+def _problem_of_declared(declared: object) -> str | None:
+    if declared is None:
+        return None
+    if not isinstance(declared, Declared):
+        return f"declared is {_shown(declared)}: leave it None."
+    try:
+        # As each of them is checked in a job.
+        Job("a.b", **{**asdict(declared), "limits": list(declared.limits)})
+    except (InvalidJob, TypeError) as error:
+        return f"declared is none that a function can have: {error}"
+    return None
 
 
 def _problem_of_error(error: object) -> str | None:

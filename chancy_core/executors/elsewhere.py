@@ -9,10 +9,11 @@ from typing import Any, Final, NamedTuple, Self
 
 from chancy_core.errors import CannotRunHere, LimitNotEnforced
 from chancy_core.executors.control import Control, time_limit_s
-from chancy_core.executors.functions import Function, Functions
-from chancy_core.executors.report import META_LIMIT_BYTES, RESULT_LIMIT_BYTES, Report, portable
+from chancy_core.executors.functions import Function, Functions, filled
+from chancy_core.executors.report import META_LIMIT_BYTES, RESULT_LIMIT_BYTES, Report, portable, with_declared
 from chancy_core.executors.running import Runner
 from chancy_core.plugins import Around, Plugin
+from chancy_core.values.declared import Declared
 from chancy_core.values.job import Limit
 from chancy_core.values.queuedjob import QueuedJob
 
@@ -94,10 +95,18 @@ class JobRunner:
         """Run one job. Never raises. See `run_job`."""
         control = control or Control(limit_s=time_limit_s(job))
         heard = heard or Heard()
+        declared: Declared | None = None
         try:
             function = self._find(job)
+            asked, declared = filled(job, function)
+            self._check_limits(job, asked, function)
         except BaseException as error:  # noqa: BLE001 -- an import may raise anything
-            return Report.not_begun(error)
+            return with_declared(Report.not_begun(error), declared)
+        if asked is not job and control.limit_s is None:
+            control.limit_s = time_limit_s(asked)
+        return with_declared(self._run(asked, function, control, heard), declared)
+
+    def _run(self, job: QueuedJob, function: Function, control: Control, heard: Heard) -> Report:
         try:
             heard.begins()
             # What a job puts into context variables is not there for the next one.
@@ -112,8 +121,6 @@ class JobRunner:
         if self._before_finding is not None:
             self._before_finding(job)
         function = self.functions.find(job)
-        for limit in job.limits:
-            self._check_limit(job, limit, function)
         if function.is_async and asyncio._get_running_loop() is not None:  # noqa: SLF001 -- None, where others raise
             raise CannotRunHere(
                 f"{job.func} is a coroutine function, and runs on a loop of its own, but this thread runs one already: "
@@ -121,15 +128,26 @@ class JobRunner:
             )
         return function
 
-    def _check_limit(self, job: QueuedJob, limit: Limit, function: Function) -> None:
-        if limit.type_ in self._enforces:
-            return
-        if limit.type_ is Limit.Type.TIME and (function.is_async or function.context):
-            return
-        raise LimitNotEnforced(
-            f"The {limit.type_.value} limit of {job.func} cannot be enforced where it was to be run, and it is not run "
-            "without: remove the limit, or use a queue whose executor enforces it."
-        )
+    def _check_limits(self, job: QueuedJob, asked: QueuedJob, function: Function) -> None:
+        """Raise LimitNotEnforced if a limit cannot be enforced.
+
+        Args:
+            job: as whoever calls has it, who enforces what its row says.
+            asked: with the limits of `@job`.
+            function: its function.
+        """
+        for limit in asked.limits:
+            told = limit in job.limits
+            if told and limit.type_ in self._enforces:
+                continue
+            by_itself = limit.type_ is Limit.Type.TIME and (function.is_async or function.context)
+            if by_itself and limit.type_ not in self._enforces:
+                continue
+            raise LimitNotEnforced(
+                f"The {limit.type_.value} limit of {job.func} cannot be enforced where it was to be run, and it is not "
+                "run without: remove the limit, or use a queue whose executor enforces it."
+                + ("" if told else " The limit is declared by @job, and the job's row lacks it.")
+            )
 
     async def _run_async(self, job: QueuedJob, function: Function, control: Control, heard: Heard) -> Report:
         task = asyncio.current_task()

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, get_args
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, NamedTuple
 
 from chancy_core.errors import CannotRun, CannotRunHere, InvalidJob, nearest
 from chancy_core.executors.allowed import AllowList
+from chancy_core.values.declared import Declared, declared_by
 from chancy_core.values.fields import check_func
 from chancy_core.values.job import Job
+from chancy_core.values.known import completed, job_of
 from chancy_core.values.queuedjob import QueuedJob
-
-# What stands in an annotation that can only be read as text.
-CONTEXT_NAMES: Final = frozenset({"QueuedJob", "JobContext"})
+from chancy_core.values.signature import Signature, misfit, signature_of
 
 
 class Function(NamedTuple):
@@ -28,6 +27,8 @@ class Function(NamedTuple):
         required: the names of arguments it cannot do without.
         accepted: the names it takes; None if it takes any.
         context: the names of the parameters that receive the run's `JobContext`.
+        declared: what `@job` says of its runs, which holds for each job whose row does not say it; None if nothing.
+        signature: all that is known of its arguments.
     """
 
     call: Callable[..., Any]
@@ -35,6 +36,17 @@ class Function(NamedTuple):
     required: frozenset[str]
     accepted: frozenset[str] | None
     context: frozenset[str] = frozenset()
+    declared: Declared | None = None
+    signature: Signature = Signature()
+
+
+def filled(job: QueuedJob, function: Function) -> tuple[QueuedJob, Declared | None]:
+    """The job as it is to be run, and what was added of what its function declares; None if nothing was."""
+    declared = function.declared
+    if declared is None:
+        return job, None
+    found = declared.filled(job)
+    return found, None if found is job else declared
 
 
 class Functions:
@@ -82,7 +94,7 @@ class Functions:
             or not (function.accepted is None or given <= function.accepted)
             or (function.context and not function.context.isdisjoint(given))
         ):
-            raise CannotRun(_mismatch(job, function))
+            raise CannotRun(misfit(job.func, function.signature, job.kwargs))
         return function
 
     def at(self, path: str) -> Any:
@@ -102,6 +114,23 @@ class Functions:
         """Raise CannotRunHere if nothing in that module may be run, so that it is not to be imported either."""
         if self._allow_list is not None:
             self._allow_list.check_module(name)
+
+    def completed(self, job: Job, given: Collection[str] = ()) -> Job:
+        """The job with what `@job` says of its function where the job itself says nothing. Imports the function.
+
+        Args:
+            job: a job that names its function, as in `Job(func="app.mail.send")`; one that was made from its function
+                is complete.
+            given: the fields that mean what they say, even if that is the default.
+
+        Raises:
+            CannotRunHere: as `find`.
+            CannotRun: as `find`; the function does not take the job's arguments, or those that are declared, say.
+        """
+        function = self.known(job.func) or self.load(job.func)
+        found = completed(job, job_of(function.call), given)
+        self.find(found)
+        return found
 
     def known(self, path: str) -> Function | None:
         """The function of that name, if it has been found before."""
@@ -197,59 +226,15 @@ def _public(found: Any) -> list[str]:
 
 def _described(path: str, call: Callable[..., Any]) -> Function:
     is_async = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(type(call), "__call__", None))  # noqa: B004
-    try:
-        # Of a decorated function it is the decorator's that counts: it may give arguments itself, or take others.
-        parameters = inspect.signature(call, follow_wrapped=False).parameters.values()
-        innermost = inspect.signature(call).parameters.values()
-    except (TypeError, ValueError):
-        # Some functions written in C do not tell; they find out themselves.
-        return Function(call, is_async, frozenset(), None)
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    named = {p.name for p in parameters}
-    context = frozenset(
-        p.name
-        for p in innermost
-        if p.kind is p.KEYWORD_ONLY and (takes_any or p.name in named) and _is_context(p.annotation, call)
-    )
-    by_name = {p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in context}
-    positional = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty]
-    if positional:
-        raise CannotRun(
-            f"{path} has arguments that can only be given by position ({', '.join(positional)}): a job gives "
-            "its arguments by name."
-        )
+    signature = signature_of(call)
+    if signature.positional:
+        raise CannotRun(misfit(path, signature, {}))
     return Function(
         call,
         is_async,
-        frozenset(p.name for p in by_name if p.default is p.empty),
-        None if takes_any else frozenset(p.name for p in by_name),
-        context,
+        signature.required,
+        signature.accepted,
+        signature.context,
+        declared_by(job_of(call)),
+        signature,
     )
-
-
-def _is_context(annotation: Any, call: Callable[..., Any]) -> bool:
-    """Whether a parameter's annotation is `QueuedJob`, `JobContext`, or one of them and None; text included."""
-    if isinstance(annotation, str):
-        names = getattr(inspect.unwrap(call), "__globals__", {})
-        try:
-            # An annotation is an expression of the function's own module, evaluated as `typing.get_type_hints` does.
-            annotation = eval(annotation, names)  # noqa: S307
-        except Exception:  # noqa: BLE001 -- imported only for type checkers
-            return any(word in CONTEXT_NAMES for word in re.findall(r"\w+", annotation))
-    return any(isinstance(one, type) and issubclass(one, QueuedJob) for one in (get_args(annotation) or [annotation]))
-
-
-def _mismatch(job: Job, function: Function) -> str:
-    problems = []
-    reserved = sorted(function.context & job.kwargs.keys())
-    if reserved:
-        problems.append(f"its parameter {', '.join(reserved)} receives the run's JobContext, and no kwarg may")
-    missing = sorted(function.required - job.kwargs.keys())
-    if missing:
-        problems.append(f"it needs {', '.join(missing)}, which the job's kwargs lack")
-    if function.accepted is not None:
-        extra = sorted(job.kwargs.keys() - function.accepted - function.context)
-        if extra:
-            known = ", ".join(sorted(function.accepted)) or "nothing"
-            problems.append(f"it does not take {', '.join(extra)} (it takes {known})")
-    return f"{job.func} does not take these kwargs: {'; '.join(problems)}."

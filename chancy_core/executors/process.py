@@ -19,11 +19,14 @@ from chancy_core.executors.processes.deaths import MIB, error_of, mib
 from chancy_core.executors.processes.guard import KillReason
 from chancy_core.executors.processes.handle import Child, Death, Terms
 from chancy_core.executors.processes.nursery import FORK, SPAWN
-from chancy_core.executors.report import Report
+from chancy_core.executors.report import Report, with_declared
+from chancy_core.values.declared import Declared
 from chancy_core.values.job import Limit
 from chancy_core.values.queuedjob import QueuedJob
 
 START_METHODS: Final = (FORK, SPAWN)
+# A run that a child has not begun, because it knows of more limits, is begun once more.
+TOLD_TWICE: Final = 2
 NO_CHILD: Final = "No child process could be made ready for it"
 
 
@@ -94,6 +97,8 @@ class ProcessExecutor(Executor):
             ),
         )
         self._busy: dict[Any, Child] = {}
+        # By a function's name, what a child has said of it.
+        self._declared: dict[str, Declared] = {}
 
     def _check_names(self, initializer: object, preload: object) -> None:
         """What the options name is imported, and called: they stand in a table, as the names of functions do."""
@@ -129,6 +134,21 @@ class ProcessExecutor(Executor):
 
     async def run(self, job: QueuedJob) -> Report:
         """Run one job. See `Executor.run`."""
+        declared = self._declared.get(job.func)
+        for _ in range(TOLD_TWICE):
+            asked = job if declared is None else declared.filled(job)
+            report = await self._run(asked)
+            if report.declared is None or report.declared == declared:
+                break
+            # The child has seen what `@job` says of the function, which is known from now on. If it has not begun, that
+            # has a limit which this side has to enforce.
+            declared = self._declared[job.func] = report.declared
+            if report.begun:
+                asked = declared.filled(job)
+                break
+        return with_declared(report, None if asked is job else declared)
+
+    async def _run(self, job: QueuedJob) -> Report:
         try:
             terms = self._terms(job)
             payload = pickle.dumps(job, pickle.HIGHEST_PROTOCOL)

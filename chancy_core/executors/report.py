@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from chancy_core.errors import InvalidJob
+from chancy_core.values.declared import Declared
 from chancy_core.values.jsonvalue import encode_checked
 from chancy_core.values.raised import Raised
 from chancy_core.values.storable import noted
@@ -32,6 +33,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         peak_bytes: the most memory that the run held, where its executor can tell.
         meta: the JSON of the job's meta, if the run changed it.
         note: what there is to say about it, such as why a result was not kept.
+        declared: what `@job` says of the function, if the job's row lacks some of it: it holds for this run, and for
+            what becomes of the job.
     """
 
     result: bytes | None = None
@@ -41,6 +44,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     peak_bytes: int | None = None
     meta: bytes | None = None
     note: str | None = None
+    declared: Declared | None = None
 
     @staticmethod
     def returned(value: Any, *, run_s: float = 0.0, keep: bool = True, limit_bytes: int = RESULT_LIMIT_BYTES) -> Report:
@@ -86,6 +90,11 @@ def meta_too_large(size: int, limit_bytes: int) -> str:
         f"What the run put into the job's meta was not kept: it takes {size:,} bytes as JSON, and the limit is "
         f"{limit_bytes:,}."
     )
+
+
+def with_declared(report: Report, declared: Declared | None) -> Report:
+    """The report of a run for which this was added to what the job's row says."""
+    return report if declared is None else replace(report, declared=declared)
 
 
 def portable(report: Report) -> Report:

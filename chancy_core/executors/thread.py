@@ -12,9 +12,9 @@ from chancy_core.errors import CannotRunHere, LimitNotEnforced
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
 from chancy_core.executors.control import Control
 from chancy_core.executors.daemons import DaemonThreads
-from chancy_core.executors.functions import Function
+from chancy_core.executors.functions import Function, filled
 from chancy_core.executors.ownloop import run_in_own_loop
-from chancy_core.executors.report import Report
+from chancy_core.executors.report import Report, with_declared
 from chancy_core.executors.shortage import NoThread
 from chancy_core.values.job import Limit
 from chancy_core.values.queuedjob import QueuedJob
@@ -70,10 +70,11 @@ class ThreadExecutor(Executor):
         try:
             function = self.settings.functions.find_known(job) or await self.finder.find(job)
             self.check_not_stopped(job)
+            job, declared = filled(job, function)
             self._check(job, function)
         except BaseException as error:  # noqa: BLE001 -- an import may raise anything
             return Report.not_begun(error)
-        return await self.run_function(job, function)
+        return with_declared(await self.run_function(job, function), declared)
 
     async def run_function(self, job: QueuedJob, function: Function) -> Report:
         """Run a function that has been found already. Never raises."""

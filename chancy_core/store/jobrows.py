@@ -12,6 +12,7 @@ from chancy_core.errors import InvalidJob
 from chancy_core.store.options import Options
 from chancy_core.values.job import Job
 from chancy_core.values.jsonvalue import encode_checked
+from chancy_core.values.known import is_exact
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -44,8 +45,9 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
     check_size(job.func, len(kwargs) + len(meta), payload_limit_bytes)
     limits = _encode(job.limits).decode() if job.limits else None
     options = None
-    if job.backoff is not None or not job.keep_result or job.retry_on or job.give_up_on:
-        options = _encode(Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on)).decode()
+    exact = is_exact(job)
+    if exact or job.backoff is not None or not job.keep_result or job.retry_on or job.give_up_on:
+        options = _encode(Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on, exact)).decode()
     return JobRow(
         id_,
         queue,

@@ -12,9 +12,11 @@ from chancy_core.store.insertparams import COPY_NULL, copy_line
 from chancy_core.store.jobrows import JobRow, check_size, job_row, weight
 from chancy_core.store.notices import notice_of
 from chancy_core.values.decorating import as_job
-from chancy_core.values.job import Job
+from chancy_core.values.job import ExactJob, Job
 from chancy_core.values.jsonvalue import encode_checked
+from chancy_core.values.known import Known, completed, is_exact, known
 from chancy_core.values.notices import Notice
+from chancy_core.values.signature import misfit
 
 # So many jobs are made into lines at a time, which takes less than a millisecond.
 PART: Final = 500
@@ -31,6 +33,9 @@ _BACKSLASH: Final = ord("\\")
 _END: Final = b"\t\\N\t\\N\t\\N\t\\N\n"
 
 
+_EMPTY: Final[dict[str, Any]] = {}
+
+
 class Lines:
     """The jobs of a bulk push as lines of `copy_jobs`, made as they are sent.
 
@@ -44,6 +49,7 @@ class Lines:
         queue: where the jobs go to; None: each to its own queue.
         payload_limit_bytes: what one may take.
         prepare: has the last word on the jobs of a chunk, and may raise.
+        checks: whether the arguments of a job that was made from its function are compared with what that takes.
     """
 
     def __init__(
@@ -51,10 +57,17 @@ class Lines:
         queue: str | None,
         payload_limit_bytes: int,
         prepare: Callable[[list[Job]], list[Job]] | None = None,
+        *,
+        checks: bool = True,
     ) -> None:
         self._queue = queue
         self._limit = payload_limit_bytes
         self._prepare = prepare
+        self._checks = checks
+        # Functions are looked up once: many jobs name few of them.
+        self._known: dict[str, Known | None] = {}
+        # Those of which a job may say less than `@job` does, and mean it.
+        self._may_be_exact: set[str] = set()
         self._chunks: Iterator[list[Any]] = iter(())
         self._jobs: list[Job] = []
         # Many jobs differ in nothing but their ids and kwargs: what stands between these.
@@ -108,19 +121,50 @@ class Lines:
                 jobs.append(given if isinstance(given, Job) else as_job(given))  # noqa: PERF401 -- how many were good?
         except InvalidJob as error:
             raise _bad(self._made + len(jobs), error) from None
-        return self._prepare(jobs) if self._prepare and jobs else jobs
+        func = None
+        for place, job in enumerate(jobs):
+            if type(job) is Job:
+                if job.func is not func:
+                    found, func = self._look_up(job.func), job.func
+                if found is not None:
+                    jobs[place] = completed(job, found.job)
+        jobs = self._prepare(jobs) if self._prepare and jobs else jobs
+        self._check(jobs)
+        return jobs
+
+    def _check(self, jobs: Sequence[Job]) -> None:
+        """Compare the arguments of jobs that were made from their functions with what these take. Raises InvalidJob."""
+        func, keys = None, _EMPTY.keys()
+        for number, job in enumerate(jobs):
+            # Nearly always it is as the one before it.
+            if type(job) is not ExactJob or (job.func is func and job.kwargs.keys() == keys):
+                continue
+            found = self._look_up(job.func)
+            problem = misfit(job.func, found.signature, job.kwargs) if found is not None and self._checks else None
+            if problem is not None:
+                raise _bad(self._made + number, InvalidJob(problem))
+            func, keys = job.func, job.kwargs.keys()
+
+    def _look_up(self, func: str) -> Known | None:
+        try:
+            return self._known[func]
+        except KeyError:
+            found = self._known[func] = known(func)
+            if found is None or found.declared is not None:
+                self._may_be_exact.add(func)
+            return found
 
     def _lines(self, jobs: Sequence[Job]) -> tuple[bytes, int]:
         """The lines of the first of these jobs, and how many jobs that are."""
         run = IdBlock()
         prefix = run.prefix.encode()
-        queue, limit, middles = self._queue, self._limit, self._middles
+        queue, limit, middles, may_be_exact = self._queue, self._limit, self._middles, self._may_be_exact
         pieces: list[bytes] = []
         room = PART_BYTES
         number = -1
         try:
             for number, job in enumerate(jobs):
-                if not _fits_copy(job):
+                if not _fits_copy(job) or (job.func in may_be_exact and is_exact(job)):
                     line = self._any_line(job, run.prefix + _SUFFIXES[number])
                     pieces.append(line)
                     room -= len(line) or weight(self.unique[-1])

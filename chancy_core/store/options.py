@@ -19,6 +19,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_on: tuple[str, ...] = ()
     give_up_on: tuple[str, ...] = ()
     # With a zone: whoever reads it compares it with moments of the database.
+    # What `@job` says of the function beyond this is not to be added: see `chancy_core.values.known`.
+    exact: bool = False
     unrunnable_since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
@@ -30,5 +32,5 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def encode_options(job: QueuedJob, unrunnable_since: datetime | None) -> str:
     """The options of a claimed job, with another moment since which it cannot be run."""
-    options = Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on, unrunnable_since)
+    options = Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on, job.exact, unrunnable_since)
     return _encode(options).decode()

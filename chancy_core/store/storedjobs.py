@@ -67,6 +67,7 @@ def claimed_job(row: Sequence[Any]) -> QueuedJob:
         worker=worker,
         note=note,
         unrunnable_since=more.unrunnable_since,
+        exact=more.exact,
     )
 
 

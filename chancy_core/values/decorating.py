@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from chancy_core.errors import InvalidJob
 from chancy_core.values.fields import shown
-from chancy_core.values.job import Job, job_with
+from chancy_core.values.job import ExactJob, Job, job_with
 from chancy_core.values.naming import importable_name, name_of
 
 P = ParamSpec("P")
@@ -53,7 +53,7 @@ def job(func: Callable[..., Any] | None = None, /, **fields: Any) -> Any:
 
     def decorate(func: Callable[P, R_co]) -> JobFunction[P, R_co]:
         decorated = cast("JobFunction[P, R_co]", func)
-        decorated.job = job_with(importable_name(func), fields)
+        decorated.job = job_with(importable_name(func), fields, ExactJob)
         return decorated
 
     return decorate if func is None else decorate(func)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, Self
 
 import msgspec
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import asdict, astuple, force_setattr, replace
 
 from chancy_core.errors import InvalidJob, nearest
 from chancy_core.values.backoff import Backoff
@@ -141,14 +141,20 @@ class Job(msgspec.Struct, frozen=True):
 
     @classmethod
     def from_func(cls, func: Callable[..., Any] | str, **fields: Any) -> Job:
-        """A job that calls `func`; the other fields by keyword, as for `Job(…)`.
+        """A job that calls `func`; the other fields by keyword, as for `Job(…)`, or else as `@job` has declared them.
+
+        Given a name, it is `Job(func=name, …)`.
 
         Raises:
             InvalidJob: `func` cannot be imported by its name: a lambda, a function defined inside
                 another, a method bound to an object, a partial; or its name leads to another object.
         """
-        path = func if isinstance(func, str) else name_of(func)
-        return job_with(path, fields)
+        if isinstance(func, str):
+            return job_with(func, fields)
+        declared = getattr(func, "job", None)
+        known = asdict(declared) if isinstance(declared, Job) else {}
+        known.pop("func", None)
+        return job_with(name_of(func), {**known, **fields}, ExactJob)
 
     def with_queue(self, queue: str) -> Self:
         """This job for another queue."""
@@ -183,8 +189,12 @@ class Job(msgspec.Struct, frozen=True):
         return replace(self, unique_key=unique_key)
 
     def with_meta(self, meta: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
-        """This job with this meta instead: a mapping, keywords, or both."""
+        """This job with this meta instead: a mapping, keywords, or both. See `with_more_meta`."""
         return replace(self, meta=_joined("meta", meta, more))
+
+    def with_more_meta(self, meta: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
+        """This job with this meta beside what it has; of one name, the new one counts."""
+        return replace(self, meta={**self.meta, **_joined("meta", meta, more)})
 
     def with_backoff(self, backoff: Backoff | None) -> Self:
         """This job with another wait between its attempts."""
@@ -201,6 +211,14 @@ class Job(msgspec.Struct, frozen=True):
     def with_give_up_on(self, *exceptions: type[BaseException] | str) -> Self:
         """This job, never retried after these exceptions."""
         return replace(self, give_up_on=exceptions)
+
+    def as_is(self) -> Job:
+        """This job, meant as it is: where it says nothing, nothing that `@job` says of its function is added.
+
+        A job that was made from its function is meant so already. One that names it, `Job(func="app.mail.send")`, has
+        what `@job` declares for each field that was left at its default.
+        """
+        return ExactJob(**asdict(self)) if type(self) is Job else self
 
     def to_dict(self) -> dict[str, Any]:
         """Every field by its name, as what JSON has: for a web endpoint, `json.dumps`, or a log.
@@ -224,10 +242,10 @@ class Job(msgspec.Struct, frozen=True):
         return not self.retry_on or not kinds.isdisjoint(self.retry_on)
 
 
-def job_with(func: str, fields: Mapping[str, Any]) -> Job:
+def job_with(func: str, fields: Mapping[str, Any], kind: type[Job] = Job) -> Job:
     """A job that calls `func`. Raises InvalidJob, also for fields that no job has."""
     try:
-        return Job(func, **fields)
+        return kind(func, **fields)
     except TypeError:
         for name in fields:
             if name not in Job.__struct_fields__:
@@ -240,6 +258,23 @@ def job_with(func: str, fields: Mapping[str, Any]) -> Job:
 
 def _joined(field: str, given: Mapping[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:
     return {**copied_dict(field, given), **more}
+
+
+class ExactJob(Job, frozen=True):
+    """A job that is meant as it is: it was made from its function, and so from what `@job` says of that.
+
+    In everything else it is a `Job`, and equal to one with the same fields.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not Job and type(other) is not ExactJob:
+            return NotImplemented
+        return astuple(self) == astuple(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = Job.__hash__
 
 
 def _copied_limits(value: object) -> list[Limit]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 import msgspec
 from msgspec.structs import asdict
 
+from chancy_core.values.declared import Declared
 from chancy_core.values.job import Job
 from chancy_core.values.plainly import as_dict
 
@@ -145,6 +146,7 @@ class QueuedJob(Job, frozen=True, kw_only=True, gc=False):
         cancel_requested: whether it runs although somebody asked for its cancellation.
         unrunnable_since: since when the workers that claimed it could not run it, through no fault of its own; None if
             the last of them could, or none has tried.
+        exact: whether it says less than `@job` does of its function, and was meant so when it was pushed.
     """
 
     State: ClassVar[type[_State]] = State
@@ -165,6 +167,7 @@ class QueuedJob(Job, frozen=True, kw_only=True, gc=False):
     peak_bytes: int | None = None
     cancel_requested: bool = False
     unrunnable_since: datetime | None = None
+    exact: bool = False
 
     def __post_init__(self) -> None:
         """Nothing: the database's constraints have checked what comes from it."""
@@ -189,6 +192,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         peak_bytes: the most memory that the run held, where its executor can tell.
         meta: the JSON of the job's meta, if the run changed it.
         unrunnable: whether the function was not called, because its worker could not run it.
+        declared: what `@job` says of the function, if the job's row lacked some of it; `job` has it.
     """
 
     job: QueuedJob
@@ -202,3 +206,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     peak_bytes: int | None = None
     meta: bytes | None = None
     unrunnable: bool = False
+    declared: Declared | None = None

@@ -7,6 +7,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from chancy_core.errors import CannotRun
 from chancy_core.executors import Report, StopReason
 from chancy_core.values.backoff import DEFAULT_BACKOFF
@@ -48,6 +50,14 @@ def decide(job: QueuedJob, report: Report, stopped: StopReason | None, policy: P
         stopped: why this worker told the run to stop; None: it did not. A run that returned all the same, has returned.
         policy: what else counts.
     """
+    if report.declared is None:
+        return _decided(job, report, stopped, policy)
+    # Whoever pushed the job did not know what its function says of itself.
+    outcome = _decided(report.declared.filled(job), report, stopped, policy)
+    return replace(outcome, declared=report.declared)
+
+
+def _decided(job: QueuedJob, report: Report, stopped: StopReason | None, policy: Policy) -> Outcome:
     raised = report.error
     if raised is None:
         return Outcome(

@@ -232,6 +232,15 @@ class Recorder:
         return [row[0] for row in rows]
 
     def _release(self, outcomes: Sequence[Outcome]) -> Flow[list[uuid.UUID]]:
+        more = [o for o in outcomes if o.declared is not None and o.declared.max_attempts > 1]
+        if more:
+            # By itself, and first: should nothing follow, the job runs still, and may be tried again all the same.
+            yield self._store.query(
+                "raise_attempts",
+                id=[o.job.id for o in more],
+                claims=[o.job.claims for o in more],
+                most=[o.job.max_attempts for o in more],
+            )
         rows = yield self._store.query(
             "release_jobs",
             id=[o.job.id for o in outcomes],

@@ -16,7 +16,7 @@ from chancy_core.store import flow
 
 
 @job(queue="default", priority=7)
-async def decorated(*, value: int) -> int:
+async def decorated(*, value: int = 3) -> int:
     return value
 
 

@@ -19,7 +19,7 @@ async def test_a_decorator_may_give_and_take_arguments(chancy):
             injected.with_kwargs(word="hi", dry=True),
             injected,
             greet.with_kwargs(user=3),
-            greet.with_kwargs(name="x"),
+            Job("injecting_jobs.greet", max_attempts=3).with_kwargs(name="x"),
         )
         plain, dry, lacking, user, wrong = await chancy.wait_for_jobs(pushed, timeout=WITHIN_S)
     assert plain.result == [False, ["a session", "hi", 1]]

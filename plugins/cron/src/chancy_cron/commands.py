@@ -57,8 +57,8 @@ async def _read(chancy: Chancy) -> tuple[list[StoredSchedule], dict[str, str], s
 @click.argument("name")
 @click.argument("cron")
 @click.argument("func")
-@click.option("--kwargs", default="{}", help="The job's arguments, as a JSON object.")
-@click.option("--queue", default="default", show_default=True)
+@click.option("--kwargs", help="The job's arguments, as a JSON object.")
+@click.option("--queue", help="Default: what @job says of FUNC, or 'default'; so with the job's other fields.")
 @click.option("--timezone", default="UTC", show_default=True, help="Such as Europe/Berlin.")
 @click.option("--missed", type=click.Choice([kind.value for kind in Missed]), default="once", show_default=True)
 @click.option(
@@ -68,8 +68,8 @@ async def _read(chancy: Chancy) -> tuple[list[StoredSchedule], dict[str, str], s
     "--jitter", "jitter_s", type=Ranged(JITTER_S), default=0.0, help="Start up to so many seconds later, at random."
 )
 @click.option("--no-overlap", is_flag=True, help="No new job while the one before is not finished.")
-@click.option("--priority", type=Ranged(PRIORITY), default=0, help="Lower runs first.")
-@click.option("--max-attempts", type=Ranged(MAX_ATTEMPTS), default=1, show_default=True)
+@click.option("--priority", type=Ranged(PRIORITY), help="Lower runs first.")
+@click.option("--max-attempts", type=Ranged(MAX_ATTEMPTS))
 @click.option("--strict", is_flag=True, help="Refuse a function that cannot be run here, instead of warning.")
 @click.pass_obj
 def add(
@@ -77,26 +77,24 @@ def add(
     name: str,
     cron: str,
     func: str,
-    kwargs: str,
-    queue: str,
+    kwargs: str | None,
+    queue: str | None,
     timezone: str,
     missed: str,
     missed_max: int,
     jitter_s: float,
     no_overlap: bool,
-    priority: int,
-    max_attempts: int,
+    priority: int | None,
+    max_attempts: int | None,
     strict: bool,
 ) -> None:
     """Push a job that calls FUNC at the times of CRON; change the schedule NAME if there is one."""
-    try:
-        given = msgspec.json.decode(kwargs, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise InvalidSchedule(f"--kwargs is not a JSON object: {error}.") from None
+    fields = {"kwargs": _kwargs(kwargs), "queue": queue, "priority": priority, "max_attempts": max_attempts}
+    given: dict[str, Any] = {field: value for field, value in fields.items() if value is not None}
     schedule = Schedule(
         name=name,
         cron=cron,
-        job=Job(func=func, queue=queue, kwargs=given, priority=priority, max_attempts=max_attempts),
+        job=Job(func=func, **given),
         timezone=timezone,
         missed=Missed(missed),
         missed_max=missed_max,
@@ -104,8 +102,17 @@ def add(
         overlap=not no_overlap,
     )
 
-    (found,) = _run(new_chancy, lambda chancy: declare(chancy, [schedule], named=True, strict=strict or None))
+    (found,) = _run(
+        new_chancy, lambda chancy: declare(chancy, [schedule], {name: given}, named=True, strict=strict or None)
+    )
     click.echo(f"schedule {name} declared; next at {_local(found.next_at, found.timezone)}")
+
+
+def _kwargs(text: str | None) -> dict[str, Any] | None:
+    try:
+        return None if text is None else msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise InvalidSchedule(f"--kwargs is not a JSON object: {error}.") from None
 
 
 @cron.command()

@@ -11,7 +11,7 @@ from chancy_cron.errors import InvalidSchedule, ScheduleNotFound
 from chancy_cron.expression import parse
 from chancy_cron.fires import FireStore
 from chancy_cron.loaded import check
-from chancy_cron.runnable import check_functions
+from chancy_cron.runnable import NOTHING_GIVEN, Given, check_functions
 from chancy_cron.sameness import check_same, differences
 from chancy_cron.schedule import Schedule, StoredSchedule
 from chancy_cron.store import Connection, CronStore
@@ -24,13 +24,19 @@ def next_time(schedule: Schedule | StoredSchedule, after: datetime) -> datetime 
 
 
 async def declare(
-    chancy: Chancy, schedules: Sequence[Schedule], *, named: bool, strict: bool | None = None
+    chancy: Chancy,
+    schedules: Sequence[Schedule],
+    given: Given = NOTHING_GIVEN,
+    *,
+    named: bool,
+    strict: bool | None = None,
 ) -> list[StoredSchedule]:
     """Declare schedules in code, all of them or none.
 
     Args:
         chancy: an open Chancy that has the plugin.
         schedules: what is declared.
+        given: as `check_functions` has it.
         named: whether somebody gave them their names; those that were given none replace no other schedule.
         strict: whether to refuse a function that cannot be run here. None: as the plugin's setting says.
 
@@ -40,9 +46,10 @@ async def declare(
             cannot be run here.
     """
     plugin = check(chancy)
+    strict = getattr(plugin, "strict", False) if strict is None else strict
+    schedules = await check_functions(chancy, schedules, given, strict=strict)
     for schedule in schedules:
         await chancy.get_queue(schedule.job.queue)
-    await check_functions(chancy, schedules, strict=getattr(plugin, "strict", False) if strict is None else strict)
 
     async def once(connection: Connection) -> list[StoredSchedule]:
         store = CronStore(chancy.settings.schema, connection)
@@ -77,15 +84,17 @@ async def _get(store: CronStore, name: str) -> StoredSchedule | None:
         return None
 
 
-async def declare_settings(chancy: Chancy, schedules: Sequence[Schedule], owner: str, *, strict: bool) -> None:
+async def declare_settings(
+    chancy: Chancy, schedules: Sequence[Schedule], owner: str, given: Given = NOTHING_GIVEN, *, strict: bool
+) -> None:
     """Make the database have the schedules of the settings, and none that they had before.
 
     Raises:
         InvalidSchedule: a schedule's queue is unknown, or `strict` and its function cannot be run here; all of them in
             one error, and nothing was changed.
     """
+    schedules = await check_functions(chancy, schedules, given, strict=strict)
     await _check_queues(chancy, schedules)
-    await check_functions(chancy, schedules, strict=strict)
 
     async def once(connection: Connection) -> list[str]:
         store = CronStore(chancy.settings.schema, connection)

@@ -38,6 +38,16 @@ def schedules(tables: Iterable[Any]) -> list[Schedule]:
     return found
 
 
+def given_fields(tables: Iterable[Any], found: Iterable[Schedule]) -> dict[str, set[str]]:
+    """By the name of each schedule, the fields of its job that its table has: they mean what they say."""
+    given: dict[str, set[str]] = {}
+    for table, schedule in zip(tables, found, strict=True):
+        if isinstance(table, Mapping):
+            job = table["job"]
+            given[schedule.name] = {*(job if isinstance(job, Mapping) else ()), *({"queue"} & table.keys())}
+    return given
+
+
 def _schedule(table: Any) -> Schedule:
     _check_keys("", table, Schedule.__struct_fields__)
     for key in REQUIRED:

@@ -76,7 +76,9 @@ class Cron(Plugin):
         check_seconds("interval", self.interval, INTERVAL_MIN_S, INTERVAL_MAX_S)
         check_seconds("late_s", self.late_s, 1, LATE_MAX_S)
         check_whole("keep_fires", self.keep_fires, 1, KEEP_FIRES_MAX)
-        self.schedules = declared.schedules(self.schedules)
+        tables = self.schedules
+        self.schedules = declared.schedules(tables)
+        self._given = declared.given_fields(tables, self.schedules)
         self._clock = ClockWatch()
         self._away = False
 
@@ -98,7 +100,7 @@ class Cron(Plugin):
     @hookimpl
     async def on_start(self, worker: Worker) -> None:
         """Declare the schedules of the settings."""
-        await declare_settings(worker.chancy, self.schedules, self.owner, strict=self.strict)
+        await declare_settings(worker.chancy, self.schedules, self.owner, self._given, strict=self.strict)
 
     @hookimpl
     async def on_tick(self, tick: Tick) -> None:

@@ -4,39 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from chancy import Chancy, ChancyError
+from msgspec.structs import replace
+
+from chancy import Chancy, ChancyError, Job
+from chancy.errors import CannotRun
 from chancy.plugin import log
 from chancy_cron.errors import InvalidSchedule
 
 if TYPE_CHECKING:
     from chancy_cron.schedule import Schedule
 
+Given: TypeAlias = Mapping[str, Collection[str]]
+NOTHING_GIVEN: Final[Given] = {}
 # A module that is imported runs code of its own. What takes longer is waited for by nobody.
 CHECKED_WITHIN_S: Final = 20.0
 
 
-async def check_functions(chancy: Chancy, schedules: Sequence[Schedule], *, strict: bool) -> None:
-    """Look whether the function of each schedule imports in this process and takes the job's arguments.
+async def check_functions(
+    chancy: Chancy, schedules: Sequence[Schedule], given: Given = NOTHING_GIVEN, *, strict: bool
+) -> list[Schedule]:
+    """Look whether the function of each schedule imports in this process, and takes the job's arguments.
 
-    The process that declares a schedule need not be one that runs its jobs, so this is a warning, unless somebody has
-    asked for more.
+    The process that declares a schedule need not be one that runs its jobs, so what is wrong is a warning, unless
+    somebody has asked for more; or the job was made from the function, which is here then.
 
     Args:
         chancy: its settings say which functions may be run.
         schedules: what is declared.
+        given: by the name of a schedule, the fields of its job that mean what they say even if that is the default.
         strict: whether a function that cannot be run here is an error.
 
+    Returns:
+        The schedules, with what `@job` says of the functions that their jobs only name.
+
     Raises:
-        InvalidSchedule: `strict`, and functions that cannot be run; all of them in one error.
+        InvalidSchedule: `strict`, and functions that cannot be run; or a job was made from a function that does not
+            take its arguments. All of them in one error.
     """
-    problems = await _problems(schedules, chancy.settings.functions)
-    if problems and strict:
+    jobs, problems, sure = await _looked_at(schedules, given, chancy.settings.functions)
+    refused = {name: problem for name, problem in problems.items() if strict or name in sure}
+    if refused:
         raise InvalidSchedule(
-            "\n  ".join(f"The schedule {name!r}: {problem}" for name, problem in problems.items())
-            + "\n  It is refused because of strict = true."
+            "\n  ".join(f"The schedule {name!r}: {problem}" for name, problem in refused.items())
+            + ("\n  It is refused because of strict = true." if strict else "")
         )
     for schedule in schedules:
         if schedule.name in problems:
@@ -48,10 +61,19 @@ async def check_functions(chancy: Chancy, schedules: Sequence[Schedule], *, stri
                 hint="It is declared all the same, for a worker that can run it. With strict = true it is refused.",
             )
 
+    return [
+        replace(schedule, job=job, queue=job.queue) if (job := jobs.get(schedule.name)) is not None else schedule
+        for schedule in schedules
+    ]
 
-async def _problems(schedules: Sequence[Schedule], allowed: Sequence[str] | None) -> dict[str, str]:
-    """By the name of a schedule, why its job cannot be run here."""
+
+async def _looked_at(
+    schedules: Sequence[Schedule], given: Given, allowed: Sequence[str] | None
+) -> tuple[dict[str, Job], dict[str, str], set[str]]:
+    """By the name of a schedule, its completed job, and why that cannot be run here; and of which that is sure."""
+    jobs: dict[str, Job] = {}
     found: dict[str, str] = {}
+    sure: set[str] = set()
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
 
@@ -62,7 +84,12 @@ async def _problems(schedules: Sequence[Schedule], allowed: Sequence[str] | None
         functions = Functions(allowed)
         for schedule in schedules:
             try:
-                functions.find(schedule.job)
+                # When its jobs are due is the schedule's business.
+                jobs[schedule.name] = functions.completed(schedule.job, {*given.get(schedule.name, ()), "scheduled_at"})
+            except CannotRun as error:
+                found[schedule.name] = str(error)
+                if type(schedule.job) is not Job:
+                    sure.add(schedule.name)
             except ChancyError as error:
                 found[schedule.name] = str(error)
             except Exception as error:  # noqa: BLE001 -- whatever somebody's module or function does when it is looked at
@@ -74,6 +101,7 @@ async def _problems(schedules: Sequence[Schedule], allowed: Sequence[str] | None
     try:
         await asyncio.wait_for(done.wait(), CHECKED_WITHIN_S)
     except TimeoutError:
-        waiting = [schedule for schedule in schedules if schedule.name not in found]
-        return {one.name: f"its import takes longer than {CHECKED_WITHIN_S:g} s." for one in waiting} | found
-    return found
+        waiting = [schedule for schedule in schedules if schedule.name not in {*found, *jobs}]
+        late = {one.name: f"its import takes longer than {CHECKED_WITHIN_S:g} s." for one in waiting}
+        return dict(jobs), late | found, set(sure)
+    return jobs, found, sure

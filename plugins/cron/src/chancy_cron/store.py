@@ -54,7 +54,7 @@ class CronStore(SchemaConnection):
     ) -> StoredSchedule | None:
         """Declare a schedule. None if it belongs to the settings and `source` is code."""
         fields = msgspec.structs.asdict(schedule)
-        fields |= {"job": msgspec.json.encode(schedule.job).decode(), "missed": schedule.missed.value}
+        fields |= {"job": _job_text(schedule.job), "missed": schedule.missed.value}
         rows = await self._rows("declare_schedule", **fields, next_at=next_at, source=source, owner=owner)
         return stored(rows[0]) if rows else None
 
@@ -121,6 +121,24 @@ class CronStore(SchemaConnection):
         return ScheduleNotFound(f"There is no schedule {name!r} in schema {self._schema!r}.{nearest(name, known)}")
 
 
+class _Exact(msgspec.Struct):
+    """Whether the job is meant as it is, and nothing of what `@job` says of its function is to be added."""
+
+    exact: bool = False
+
+
+def _job_text(job: Job) -> str:
+    fields = msgspec.json.decode(msgspec.json.encode(job))
+    if job.as_is() is job:
+        fields["exact"] = True
+    return msgspec.json.encode(fields).decode()
+
+
+def _read_job(text: str) -> Job:
+    job = msgspec.json.decode(text, type=Job)
+    return job.as_is() if msgspec.json.decode(text, type=_Exact).exact else job
+
+
 def stored(row: Row) -> StoredSchedule:
     """The schedule in a row. Raises InvalidSchedule if this code cannot read it."""
     fields = {name: row[name] for name in StoredSchedule.__struct_fields__}
@@ -128,7 +146,7 @@ def stored(row: Row) -> StoredSchedule:
         if fields[name] is not None:
             fields[name] = utc(fields[name])
     try:
-        fields |= {"job": msgspec.json.decode(row["job"], type=Job), "missed": Missed(row["missed"])}
+        fields |= {"job": _read_job(row["job"]), "missed": Missed(row["missed"])}
     except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise InvalidSchedule(
             f"The schedule {row['name']!r} cannot be read: {error}. Declare it anew, or remove it: "
