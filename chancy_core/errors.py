@@ -6,8 +6,9 @@ The message of each says what happened, with which value, and what to do now.
 from __future__ import annotations
 
 import difflib
+import uuid
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 # An error is read by a person.
 NAMES_SHOWN: Final = 10
@@ -30,6 +31,30 @@ class InvalidQueue(ChancyError, ValueError):  # noqa: N818
 
 class UnknownQueue(ChancyError, LookupError):  # noqa: N818
     """A queue that nobody declared: names the nearest one that was."""
+
+
+class UniqueKeyTaken(ChancyError, RuntimeError):  # noqa: N818
+    """The unique key of a push is taken, and its job says `on_conflict="raise"`, or "replace" of one that runs.
+
+    Attributes:
+        unique_key: the key.
+        job_id: the id of the job that is there.
+        state: the state of that job, as its word: it may have changed since.
+    """
+
+    def __init__(self, message: str, *, unique_key: str, job_id: uuid.UUID, state: str) -> None:
+        super().__init__(message)
+        self.unique_key = unique_key
+        self.job_id = job_id
+        self.state = state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keywords are lost on the way to another process otherwise.
+        return _unique_key_taken, (str(self), self.unique_key, self.job_id, self.state)
+
+
+def _unique_key_taken(message: str, unique_key: str, job_id: uuid.UUID, state: str) -> UniqueKeyTaken:
+    return UniqueKeyTaken(message, unique_key=unique_key, job_id=job_id, state=state)
 
 
 class InvalidConnection(ChancyError, TypeError):  # noqa: N818

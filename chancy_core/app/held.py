@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from typing import Final, NamedTuple
 
@@ -16,6 +15,7 @@ from chancy_core.log import log
 from chancy_core.store import Pool, Store
 from chancy_core.store.flow import Flow
 from chancy_core.store.jobrows import JobRow
+from chancy_core.store.keys import Holder, order
 from chancy_core.store.pushes import holders, insert_again
 from chancy_core.store.tries import AGAIN_S
 from chancy_core.store.weather import text_of
@@ -34,7 +34,7 @@ class Waiting(NamedTuple):
     """A push whose caller waits for its answer."""
 
     row: JobRow
-    answer: asyncio.Future[uuid.UUID | None]
+    answer: asyncio.Future[Holder | None]
 
 
 class Held:
@@ -52,7 +52,7 @@ class Held:
         self._store = store
         self._pool = pool
         self._notices = notices
-        self._by_key: dict[str, list[Waiting]] = {}
+        self._by_key: dict[tuple[str, str], list[Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(HELD_AT_ONCE)
 
@@ -62,7 +62,7 @@ class Held:
 
     def joined(self, waiting: Waiting) -> bool:
         """Whether this one waits here now, because others of its key do."""
-        others = self._by_key.get(waiting.row.unique_key or "")
+        others = self._by_key.get(order(waiting.row))
         if others is None:
             return False
         others.append(waiting)
@@ -72,16 +72,16 @@ class Held:
         """Let one wait for its key."""
         if self.joined(waiting):
             return
-        key = waiting.row.unique_key or ""
+        key = order(waiting.row)
         self._by_key[key] = [waiting]
         task = asyncio.create_task(self._wait(key), name="chancy.push.held", context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _wait(self, key: str) -> None:
+    async def _wait(self, key: tuple[str, str]) -> None:
         start = time.monotonic()
         pause_s = FIRST_PAUSE_S
-        log.debug("unique_key_held", unique_key=key)
+        log.debug("unique_key_held", unique_key=key[1])
         try:
             while True:
                 await asyncio.sleep(pause_s)
@@ -94,7 +94,7 @@ class Held:
                         return
                     start = time.monotonic()
                 elif time.monotonic() - start >= AGAIN_S:
-                    fail(self._by_key[key], await self._refusal(key, time.monotonic() - start))
+                    fail(self._by_key[key], await self._refusal(key[1], time.monotonic() - start))
                     return
         except BaseException as error:
             fail(self._by_key[key], error)
@@ -107,7 +107,7 @@ class Held:
         rows = [waiting.row for waiting in batch]
         tell = self._notices(rows)
 
-        def attempt() -> Flow[dict[str, uuid.UUID] | None]:
+        def attempt() -> Flow[dict[str, Holder] | None]:
             try:
                 return (yield from insert_again(self._store, rows, tell, patience_ms=PATIENCE_MS))
             except psycopg.errors.LockNotAvailable:
@@ -135,8 +135,8 @@ def key_is_held(key: str, waited_s: float, by: str) -> ChancyError:
     )
 
 
-def answer(batch: Sequence[Waiting], taken: dict[str, uuid.UUID]) -> None:
-    """Tell each caller the id of the job that holds its unique key, if any does."""
+def answer(batch: Sequence[Waiting], taken: Mapping[str, Holder | None]) -> None:
+    """Tell each caller which job holds its unique key, if any does."""
     for waiting in batch:
         if not waiting.answer.done():
             waiting.answer.set_result(taken.get(waiting.row.id))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from chancy_core.app.reading import Pushable
@@ -12,11 +12,13 @@ from chancy_core.errors import InvalidJob
 from chancy_core.store import Flow
 from chancy_core.store.ids import new_id
 from chancy_core.store.jobrows import JobRow, job_row
+from chancy_core.store.keys import Holder, refusal
 from chancy_core.store.lines import Lines
 from chancy_core.store.notices import notice_of
-from chancy_core.store.pushes import insert_many
+from chancy_core.store.pushes import BulkState, insert_keyed, insert_many
 from chancy_core.values.decorating import as_job
-from chancy_core.values.fields import shown
+from chancy_core.values.fields import OnConflict, shown
+from chancy_core.values.fields import on_conflict as check_on_conflict
 from chancy_core.values.job import Job
 from chancy_core.values.known import check_kwargs, completed_here
 from chancy_core.values.notices import Notice
@@ -27,13 +29,17 @@ if TYPE_CHECKING:
 Many: TypeAlias = Pushable | Iterable[Pushable] | AsyncIterable[Pushable]
 
 
-def row_of(chancy: Chancy, queue: str | Pushable | None, job: Pushable | None) -> JobRow:
+def row_of(
+    chancy: Chancy, queue: str | Pushable | None, job: Pushable | None, on_conflict: OnConflict | None = None
+) -> JobRow:
     """The row of a single push, once plugins have seen the job. Raises InvalidJob."""
     name, job = _named(queue, job)
     chancy.check_schema()
     job = completed_here(as_job(job))
     if name is not None:
         job = job.with_queue(name)
+    if on_conflict is not None:
+        job = job.with_on_conflict(on_conflict)
     if chancy.plugins.has("on_push"):
         (job,) = chancy.plugins.on_push([job])
     if not _filled_later(chancy):
@@ -54,9 +60,14 @@ def notices_for(chancy: Chancy, row: JobRow) -> list[Notice]:
     return [notice] if notice else []
 
 
-def reference_of(chancy: Chancy, row: JobRow, holder: uuid.UUID | None) -> Reference:
-    """The handle of a job, or of the one that holds its unique key."""
-    return Reference(holder or row.id, chancy, created=holder is None)
+def reference_of(chancy: Chancy, row: JobRow, holder: Holder | None) -> Reference:
+    """The handle of a job, or of the one that holds its unique key. Raises UniqueKeyTaken."""
+    if holder is None:
+        return Reference(row.id, chancy)
+    refused = refusal(row, holder)
+    if refused is not None:
+        raise refused
+    return Reference(holder.id, chancy, created=False, replaced=holder.replaced)
 
 
 def _named(queue: str | Pushable | None, job: Pushable | None) -> tuple[str | None, Pushable]:
@@ -76,45 +87,59 @@ class Bulk:
         chancy: who pushes.
         given: what `push_many` was given.
         patience_ms: how long to wait for a transaction that is about to take a unique key; None: as the session does.
+        on_conflict: what becomes of those whose unique key is taken, instead of what each says itself.
 
     Attributes:
         jobs: the jobs.
     """
 
-    def __init__(self, chancy: Chancy, given: Sequence[str | Many], *, patience_ms: int | None) -> None:
+    def __init__(
+        self,
+        chancy: Chancy,
+        given: Sequence[str | Many],
+        *,
+        patience_ms: int | None,
+        on_conflict: OnConflict | None = None,
+    ) -> None:
         queue, self.jobs = _spread(given)
         self._chancy = chancy
-        self._patience_ms = patience_ms
-        self._lines = _lines(chancy, queue)
-        self._declared: set[str] = set()
-        self._taken: dict[str, uuid.UUID] = {}
+        self._lines = _lines(chancy, queue, on_conflict)
+        self._state = BulkState(set(), {}, patience_ms)
 
     def insert(self, chunks: Iterator[list[Pushable]]) -> Flow[None]:
         """Send some of them."""
-        store, lines = self._chancy.store, self._lines
-        return insert_many(store, lines, chunks, self._declared, self._taken, patience_ms=self._patience_ms)
+        return insert_many(self._chancy.store, self._lines, chunks, self._state)
 
-    def notify(self) -> Flow[None]:
-        """Tell the workers, after the last."""
-        return self._chancy.store.notify(sorted(self._lines.notices))
+    def end(self) -> Flow[None]:
+        """After the last: send those with unique keys, and tell the workers."""
+        yield from insert_keyed(self._chancy.store, self._lines, self._state)
+        yield from self._chancy.store.notify(sorted(self._lines.notices))
 
     def references(self) -> References:
         """The handles, in the order of the jobs."""
-        return References(self._chancy, self._lines.runs, self._taken)
+        return References(self._chancy, self._lines.runs, self._state.taken)
 
 
-def _lines(chancy: Chancy, queue: str | None) -> Lines:
+def _lines(chancy: Chancy, queue: str | None, on_conflict: OnConflict | None) -> Lines:
     """What makes the lines of a bulk push, once plugins have seen the jobs."""
     chancy.check_schema()
     limit = chancy.settings.payload_limit_bytes
+    word = None if on_conflict is None else check_on_conflict(on_conflict)
     checks = not _filled_later(chancy)
     if not chancy.plugins.has("on_push"):
-        return Lines(queue, limit, checks=checks)
+        return Lines(queue, limit, None if word is None else partial(_with_word, word), checks=checks)
 
     def prepare(jobs: list[Job]) -> list[Job]:
+        if word is not None:
+            jobs = _with_word(word, jobs)
         return chancy.plugins.on_push([job.with_queue(queue) for job in jobs] if queue else jobs)
 
     return Lines(None, limit, prepare, checks=checks)
+
+
+def _with_word(on_conflict: OnConflict, jobs: list[Job]) -> list[Job]:
+    """The jobs, with this to become of them if their unique key is taken; for those without one it means nothing."""
+    return [job if job.unique_key is None else job.with_on_conflict(on_conflict) for job in jobs]
 
 
 def _spread(

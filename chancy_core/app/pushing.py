@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
@@ -20,6 +19,7 @@ from chancy_core.log import log
 from chancy_core.store import Pool, Store
 from chancy_core.store.flow import cursor_of, run_with
 from chancy_core.store.jobrows import BATCH_BYTES_MAX, JobRow, weight
+from chancy_core.store.keys import Holder, Settled
 from chancy_core.store.notices import notices_of
 from chancy_core.store.pushes import insert_again, insert_jobs
 from chancy_core.store.tries import Session, may_try_again, session_of
@@ -49,11 +49,11 @@ class Pusher:
         self._held = Held(store, pool, self._telling.all)
         self._keyed = _Lane(store, pool, self._telling, patience_ms=PATIENCE_MS, held=self._held.put)
 
-    async def push(self, row: JobRow) -> uuid.UUID | None:
+    async def push(self, row: JobRow) -> Holder | None:
         """Store one job; returns after its commit.
 
         Returns:
-            The id of the job that holds its unique key, if that is taken.
+            The job that holds its unique key, if that is taken.
 
         Raises:
             UnknownQueue: nobody declared its queue.
@@ -159,20 +159,23 @@ class _Lane:
     async def _write_batch(self, batch: list[Waiting], cursor: AsyncCursor[TupleRow]) -> None:
         """Write a batch, and answer everyone in it. Raises only what another attempt may help against."""
         rows = [waiting.row for waiting in batch]
+        settled: Settled = {}
+        flow = insert_jobs(self._store, rows, self._telling.due(rows), patience_ms=self._patience_ms, settled=settled)
         try:
-            taken = await run_with(
-                cursor, insert_jobs(self._store, rows, self._telling.due(rows), patience_ms=self._patience_ms)
-            )
+            taken = await run_with(cursor, flow)
         except (ChancyError, psycopg.Error, UnicodeError) as error:
+            # What was settled before it failed is stored, or needs not be.
+            answer([waiting for waiting in batch if waiting.row.id in settled], settled)
+            batch = [waiting for waiting in batch if waiting.row.id not in settled]
             is_held = self._held is not None and isinstance(error, psycopg.errors.LockNotAvailable)
             if not is_held and may_try_again(error):
                 raise
-            # One bad job must not fail its neighbours: by halves, until it is alone. Nothing of the batch was stored.
+            # One bad job must not fail its neighbours: by halves, until it is alone.
             if len(batch) > 1:
                 middle = len(batch) // 2
                 await self._write_batch(batch[:middle], cursor)
                 await self._write_batch(batch[middle:], cursor)
-            elif is_held and self._held is not None:
+            elif batch and is_held and self._held is not None:
                 self._held(batch[0])
             else:
                 fail(batch, error)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, overload
 
 from chancy_core.app.handed import OWN
 from chancy_core.errors import InvalidJob, JobNotFound, NotOpen
+from chancy_core.store.keys import Holder
 from chancy_core.values.queuedjob import Cancellation, QueuedJob
 
 
@@ -51,11 +52,19 @@ class Reference:
     Attributes:
         identifier: the job's id, a UUIDv7.
         created: False if the job existed already, because its unique key was taken.
+        replaced: True if that job was replaced: it has the arguments of this push now.
     """
 
-    __slots__ = ("_keeper", "created", "identifier")
+    __slots__ = ("_keeper", "created", "identifier", "replaced")
 
-    def __init__(self, identifier: uuid.UUID | str, keeper: Keeper | None = None, *, created: bool = True) -> None:
+    def __init__(
+        self,
+        identifier: uuid.UUID | str,
+        keeper: Keeper | None = None,
+        *,
+        created: bool = True,
+        replaced: bool = False,
+    ) -> None:
         if not isinstance(identifier, uuid.UUID):
             try:
                 identifier = uuid.UUID(str(identifier))
@@ -65,6 +74,7 @@ class Reference:
                 ) from None
         self.identifier = identifier
         self.created = created
+        self.replaced = replaced
         self._keeper = keeper
 
     async def wait(self, *, timeout: float | None = None) -> QueuedJob:
@@ -134,13 +144,13 @@ class Reference:
 class References(Sequence[Reference]):
     """The references of a bulk push, in its order. They are made when they are looked at."""
 
-    def __init__(self, keeper: Keeper, runs: Iterable[tuple[int, int]], taken: Mapping[str, uuid.UUID]) -> None:
+    def __init__(self, keeper: Keeper, runs: Iterable[tuple[int, int]], taken: Mapping[str, Holder]) -> None:
         """Make the references.
 
         Args:
             keeper: whom they ask about their jobs.
             runs: the ids, as numbers: the first of some that follow each other, and how many they are.
-            taken: by the id of a job that was not stored, the id of the one that holds its unique key.
+            taken: by the id of a job that was not stored, the one that holds its unique key.
         """
         self._keeper = keeper
         self._length = 0
@@ -175,7 +185,9 @@ class References(Sequence[Reference]):
         run = bisect_right(self._starts, position) - 1
         id_ = uuid.UUID(int=self._firsts[run] + position - self._starts[run])
         holder = self._taken.get(id_)
-        return Reference(holder or id_, self._keeper, created=holder is None)
+        if holder is None:
+            return Reference(id_, self._keeper)
+        return Reference(holder.id, self._keeper, created=False, replaced=holder.replaced)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

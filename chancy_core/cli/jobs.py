@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import click
 import msgspec
 
 from chancy_core.app import Chancy
+from chancy_core.app.reference import Reference
 from chancy_core.cli import logs
 from chancy_core.cli.completing import completed
 from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.waiting import EXIT_CODES, TIMED_OUT
 from chancy_core.cli.waiting import wait as wait_and_tell
 from chancy_core.errors import InvalidJob, WaitTimeout
-from chancy_core.values.fields import shown
+from chancy_core.values.fields import OnConflict, UniqueWhile, shown
 from chancy_core.values.job import Job, Limit
 from chancy_core.values.queuedjob import QueuedJob
 from chancy_core.values.ranges import MAX_ATTEMPTS, PRIORITY, WAIT_S
@@ -31,6 +32,16 @@ EXAMPLE: Final = '{"name": "Alice"}'
 @click.option("--max-attempts", type=Ranged(MAX_ATTEMPTS), help="How often it is tried.")
 @click.option("--unique-key", help="While a job with this key waits or runs, no other is pushed.")
 @click.option(
+    "--unique-while",
+    type=click.Choice(get_args(UniqueWhile)),
+    help="How long a job holds its unique key: live, until it has ended (the default); waiting, until it is started.",
+)
+@click.option(
+    "--on-conflict",
+    type=click.Choice(get_args(OnConflict)),
+    help="What if the unique key is taken: existing, name that job (the default); raise an error; or replace it.",
+)
+@click.option(
     "--limit", "limits", multiple=True, metavar="TYPE=VALUE", help="memory=BYTES or time=SECONDS; may be repeated."
 )
 @click.option("--wait", is_flag=True, help="Wait until it has finished, and show how; say what for, if that is long.")
@@ -44,6 +55,8 @@ def push(
     priority: int | None,
     max_attempts: int | None,
     unique_key: str | None,
+    unique_while: UniqueWhile | None,
+    on_conflict: OnConflict | None,
     limits: tuple[str, ...],
     wait: bool,
     timeout: float | None,
@@ -63,14 +76,19 @@ def push(
         "priority": priority,
         "max_attempts": max_attempts,
         "unique_key": unique_key,
+        "unique_while": unique_while,
+        "on_conflict": on_conflict,
         "limits": [_limit(text) for text in limits] or None,
     }
     given = {name: value for name, value in fields.items() if value is not None}
     job = Job(func=func, **given)
     new_chancy: Callable[[], Chancy] = ctx.obj
     with new_chancy() as chancy:
-        reference = chancy.sync_push(completed(chancy, job, given))
-        click.echo(f"{reference}{'' if reference.created else ' (exists already: its unique key is taken)'}")
+        job = completed(chancy, job, given)
+        if job.unique_key is None and (unique_while is not None or on_conflict is not None):
+            raise click.UsageError("--unique-while or --on-conflict is given, but no unique key: give --unique-key.")
+        reference = chancy.sync_push(job)
+        click.echo(f"{reference}{_became(reference)}")
         if not wait:
             return
         try:
@@ -80,6 +98,13 @@ def push(
             ctx.exit(TIMED_OUT)
     _show(found)
     ctx.exit(EXIT_CODES.get(found.state, 0))
+
+
+def _became(reference: Reference) -> str:
+    """What is said behind the id of a job that was not stored anew."""
+    if reference.replaced:
+        return " (it waited, and was replaced)"
+    return "" if reference.created else " (exists already: its unique key is taken)"
 
 
 def _json(kwargs: str) -> Any:

@@ -9,12 +9,16 @@ from chancy_core.store.arrays import sparse_array, unquoted_array
 from chancy_core.store.jobrows import JobRow
 
 COPY_NULL: Final = "\\N"
+# The columns that are stored. What a row says of its unique key besides is for the choice of the statement.
+_STORED: Final = 12
+COLUMNS: Final = JobRow._fields[:_STORED]
+# What `insert_simple_job` does not store, at the end of a row.
 _NO_OTHERS: Final[list[Any]] = [None] * 4
 
 
 def insert_params(rows: Sequence[JobRow]) -> dict[str, Any]:
     """The rows as one array a column, for `insert_jobs`."""
-    columns = dict(zip(JobRow._fields, map(list, zip(*rows, strict=True)), strict=True))
+    columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=False))
     params: dict[str, Any] = {name: sparse_array(values) for name, values in columns.items()}
     for name in ("id", "priority", "max_attempts"):
         params[name] = unquoted_array(columns[name])
@@ -24,7 +28,7 @@ def insert_params(rows: Sequence[JobRow]) -> dict[str, Any]:
 
 def simple_params(row: JobRow) -> dict[str, Any] | None:
     """The row for `insert_simple_job`; None if it has more than that stores."""
-    id_, queue, func, priority, max_attempts, scheduled_at, unique_key, kwargs, *others = row
+    id_, queue, func, priority, max_attempts, scheduled_at, unique_key, kwargs, *others = row[:_STORED]
     if scheduled_at is not None or unique_key is not None or others != _NO_OTHERS:
         return None
     return {
@@ -39,7 +43,7 @@ def simple_params(row: JobRow) -> dict[str, Any] | None:
 
 def insert_one_params(row: JobRow) -> dict[str, Any]:
     """The row for `insert_job`: numbers as text, because psycopg gives them a type each by their size."""
-    params = row._asdict()
+    params: dict[str, Any] = dict(zip(COLUMNS, row, strict=False))
     params["priority"] = str(row.priority)
     params["max_attempts"] = str(row.max_attempts)
     return params

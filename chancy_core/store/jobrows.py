@@ -10,11 +10,13 @@ import msgspec
 
 from chancy_core.errors import InvalidJob
 from chancy_core.store.options import Options
+from chancy_core.values.fields import OnConflict, UniqueWhile
 from chancy_core.values.job import Job
 from chancy_core.values.jsonvalue import encode_checked
 from chancy_core.values.known import is_exact
 
 _encode: Final = msgspec.json.Encoder().encode
+_NOT_UNIQUE: Final[tuple[UniqueWhile, OnConflict]] = ("live", "existing")
 
 
 class JobRow(NamedTuple):
@@ -32,6 +34,13 @@ class JobRow(NamedTuple):
     limits: str | None
     options: str | None
     expires_at: datetime | None
+    unique_while: UniqueWhile = "live"
+    on_conflict: OnConflict = "existing"
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has a unique key that is held by jobs that wait only."""
+        return self.unique_while == "waiting" and self.unique_key is not None
 
 
 def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
@@ -44,10 +53,12 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
     meta = encode_checked(job.meta, "meta") if job.meta else b""
     check_size(job.func, len(kwargs) + len(meta), payload_limit_bytes)
     limits = _encode(job.limits).decode() if job.limits else None
+    # Without a key they say nothing.
+    unique = _NOT_UNIQUE if job.unique_key is None else (job.unique_while, job.on_conflict)
     options = None
-    exact = is_exact(job)
-    if exact or job.backoff is not None or not job.keep_result or job.retry_on or job.give_up_on:
-        options = _encode(Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on, exact)).decode()
+    exact, odd = is_exact(job), unique != _NOT_UNIQUE
+    if exact or odd or job.backoff is not None or not job.keep_result or job.retry_on or job.give_up_on:
+        options = _encode(Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on, *unique, exact)).decode()
     return JobRow(
         id_,
         queue,
@@ -61,6 +72,7 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
         limits,
         options,
         _in_utc(job.expires_at),
+        *unique,
     )
 
 
@@ -81,6 +93,8 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 
 # What one statement stores: more of it saves little, and holds up the loop while it is sent.
 BATCH_BYTES_MAX: Final = 4 << 20
+# And so many rows.
+BATCH_ROWS_MAX: Final = 5000
 
 
 def weight(row: JobRow) -> int:
@@ -93,7 +107,7 @@ def batches(rows: Sequence[JobRow]) -> Iterator[Sequence[JobRow]]:
     start = size = 0
     for number, row in enumerate(rows):
         size += weight(row)
-        if number > start and size > BATCH_BYTES_MAX:
+        if number > start and (size > BATCH_BYTES_MAX or number - start >= BATCH_ROWS_MAX):
             yield rows[start:number]
             start, size = number, weight(row)
     if rows:

@@ -22,6 +22,10 @@ from chancy_core.values.signature import misfit
 PART: Final = 500
 # And so many bytes, more or less.
 PART_BYTES: Final = 1 << 18
+# Rows with unique keys are kept until the end of a push, to be stored in the order of their keys: so many of them …
+UNIQUE_MAX: Final = 500_000
+# … and so many bytes, more or less. A push with more than that stores what it has in between, out of that order.
+UNIQUE_BYTES_MAX: Final = 256 << 20
 # So many are sent by one statement; whoever limits how long a statement may take has small ones in mind.
 COPY_MAX: Final = 100_000
 
@@ -41,7 +45,7 @@ class Lines:
 
     Attributes:
         runs: the first id of each run, and how many jobs have the ids from there, in the order of the jobs.
-        unique: the rows of jobs with a unique key, which COPY cannot store. Whoever stores them empties this.
+        unique: the rows of jobs with a unique key, which COPY cannot store. Whoever stores them calls `take_unique`.
         notices: what the workers have to hear.
         failure: what was wrong with the first bad job. No lines are made of it, nor of those after it.
 
@@ -73,6 +77,7 @@ class Lines:
         # Many jobs differ in nothing but their ids and kwargs: what stands between these.
         self._middles: dict[tuple[str, str, int, int], bytes] = {}
         self._made = 0
+        self._unique_bytes = 0
         self.runs: Final[list[tuple[int, int]]] = []
         self.unique: Final[list[JobRow]] = []
         self.notices: Final[set[Notice]] = set()
@@ -93,17 +98,29 @@ class Lines:
             return {self._queue}
         return {job.queue for job in self._jobs}
 
+    @property
+    def full(self) -> bool:
+        """Whether the rows with unique keys are to be stored now, because there are so many."""
+        return len(self.unique) >= UNIQUE_MAX or self._unique_bytes >= UNIQUE_BYTES_MAX
+
+    def take_unique(self) -> list[JobRow]:
+        """The rows with unique keys, which are forgotten here."""
+        rows = self.unique[:]
+        self.unique.clear()
+        self._unique_bytes = 0
+        return rows
+
     def parts(self, declared: AbstractSet[str]) -> Iterator[bytes]:
         """The lines for one COPY, some at a time, so that the server reads some while the next are made.
 
         Nothing is raised here, in the middle of a COPY: the server would write the message into its log. An empty part
-        is a pause, after large jobs that COPY cannot store.
+        is a pause, after jobs that COPY cannot store.
 
         Args:
             declared: the queues that are known. At jobs for another one this ends.
         """
         until = self._made + COPY_MAX
-        while self._made < until and not self.unique and (queues := self.queues()) and queues <= declared:
+        while self._made < until and not self.full and (queues := self.queues()) and queues <= declared:
             jobs, self._jobs = self._jobs, []
             self._middles.clear()
             first = 0
@@ -111,8 +128,7 @@ class Lines:
                 some = jobs[first : first + PART]
                 lines, count = self._lines(some)
                 first += count
-                if lines or count < len(some):
-                    yield lines
+                yield lines
 
     def _next_jobs(self) -> list[Job]:
         jobs: list[Job] = []
@@ -195,6 +211,7 @@ class Lines:
             self.notices.add(heard)
         if row.unique_key is not None:
             self.unique.append(row)
+            self._unique_bytes += weight(row)
             return b""
         return copy_line(row).encode()
 

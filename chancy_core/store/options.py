@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import msgspec
 
 from chancy_core.values.backoff import Backoff
+from chancy_core.values.fields import OnConflict, UniqueWhile
 from chancy_core.values.queuedjob import QueuedJob
 
 
@@ -18,9 +19,12 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     keep_result: bool = True
     retry_on: tuple[str, ...] = ()
     give_up_on: tuple[str, ...] = ()
-    # With a zone: whoever reads it compares it with moments of the database.
+    # retry_jobs reads this one in its text.
+    unique_while: UniqueWhile = "live"
+    on_conflict: OnConflict = "existing"
     # What `@job` says of the function beyond this is not to be added: see `chancy_core.values.known`.
     exact: bool = False
+    # With a zone: whoever reads it compares it with moments of the database.
     unrunnable_since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
@@ -32,5 +36,14 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def encode_options(job: QueuedJob, unrunnable_since: datetime | None) -> str:
     """The options of a claimed job, with another moment since which it cannot be run."""
-    options = Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on, job.exact, unrunnable_since)
+    options = Options(
+        job.backoff,
+        job.keep_result,
+        job.retry_on,
+        job.give_up_on,
+        job.unique_while,
+        job.on_conflict,
+        job.exact,
+        unrunnable_since,
+    )
     return _encode(options).decode()

@@ -57,6 +57,8 @@ def claimed_job(row: Sequence[Any]) -> QueuedJob:
         expires_at,
         more.retry_on,
         more.give_up_on,
+        more.unique_while,
+        more.on_conflict,
         id=id_,
         state=_STATES[row[_STATE_PLACE]],
         attempts=attempts,

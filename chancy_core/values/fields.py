@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from chancy_core.errors import InvalidJob
 from chancy_core.values.ranges import EARLIEST, LATEST, MAX_ATTEMPTS, NAME_MAX_LENGTH, PRIORITY, Range
@@ -16,6 +16,12 @@ MAX_ATTEMPTS_MAX: Final = int(MAX_ATTEMPTS.high)
 LOCALS: Final = "<locals>"
 # So many characters of a wrong value are shown.
 SHOWN_MAX: Final = 80
+
+# What holds a unique key, and what becomes of a push whose key is taken.
+UniqueWhile: TypeAlias = Literal["live", "waiting"]
+OnConflict: TypeAlias = Literal["existing", "raise", "replace"]
+_UNIQUE_WHILE: Final = get_args(UniqueWhile)
+_ON_CONFLICT: Final = get_args(OnConflict)
 
 # Names that have been checked; only so many, because anybody may make jobs of any name.
 _GOOD_MAX: Final = 10_000
@@ -94,6 +100,27 @@ def check_moment(field: str, value: object) -> None:
         problem = moment_problem(value)
         if problem:
             raise InvalidJob(f"{field} {problem}")
+
+
+def unique_while(value: object) -> UniqueWhile:
+    """The word for what holds a unique key. Raises InvalidJob."""
+    give = "'live' (the default: a job holds its unique key until it has ended) or 'waiting' (until it is started)"
+    word: UniqueWhile = _word("unique_while", value, _UNIQUE_WHILE, give)
+    return word
+
+
+def on_conflict(value: object) -> OnConflict:
+    """The word for what becomes of a push whose unique key is taken. Raises InvalidJob."""
+    give = "'existing' (the default: the push returns the job that is there), 'raise', or 'replace' (while that waits)"
+    word: OnConflict = _word("on_conflict", value, _ON_CONFLICT, give)
+    return word
+
+
+def _word(field: str, value: object, words: tuple[str, ...], give: str) -> Any:
+    word = as_builtin(value)
+    if word not in words:
+        raise InvalidJob(f"{field} is {shown(value)}: give {give}.")
+    return word
 
 
 def dotted(cls: type) -> str:

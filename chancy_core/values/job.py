@@ -16,6 +16,8 @@ from chancy_core.values.fields import (
     MAX_ATTEMPTS_MAX,
     PRIORITY_MAX,
     PRIORITY_MIN,
+    OnConflict,
+    UniqueWhile,
     as_builtin,
     check_func,
     check_moment,
@@ -24,7 +26,9 @@ from chancy_core.values.fields import (
     check_text,
     copied_dict,
     exception_names,
+    on_conflict,
     shown,
+    unique_while,
 )
 from chancy_core.values.naming import name_of
 from chancy_core.values.plainly import as_dict, as_json
@@ -81,7 +85,7 @@ class Job(msgspec.Struct, frozen=True):
         scheduled_at: not to be started before this moment, by the database's clock. Needs a time
             zone. None: as soon as possible.
         limits: what one attempt may use: `Limit` objects, or dicts such as `{"type": "memory", "value": 2**30}`.
-        unique_key: at most one job with this key is scheduled, pending, running or retrying.
+        unique_key: at most one job with this key is scheduled, pending, running or retrying; see `unique_while`.
         meta: JSON values of your own that travel with the job.
         backoff: the wait between attempts. None: one second, doubling, with jitter.
         keep_result: whether the function's return value is kept with the finished job.
@@ -90,6 +94,11 @@ class Job(msgspec.Struct, frozen=True):
         retry_on: retry only after these exceptions and their subclasses; classes, or their names, with or without
             the module. Empty: after any.
         give_up_on: never retry after these. Goes before `retry_on`.
+        unique_while: how long a job holds its unique key. "live": until it has ended. "waiting": until it is started,
+            so that one may wait while another runs. Keys of the two kinds know nothing of each other.
+        on_conflict: what becomes of a push whose unique key is taken. "existing": nothing is stored, and its reference
+            is that of the job that is there. "raise": `UniqueKeyTaken`. "replace": the job that is there gets the
+            arguments and everything else of this one, if it waits; if it runs, `UniqueKeyTaken`.
 
     Raises:
         InvalidJob: a value out of its range, with the field and what would be right. The contents
@@ -110,6 +119,8 @@ class Job(msgspec.Struct, frozen=True):
     expires_at: datetime | None = None
     retry_on: tuple[str, ...] = ()
     give_up_on: tuple[str, ...] = ()
+    unique_while: UniqueWhile = "live"
+    on_conflict: OnConflict = "existing"
 
     def __post_init__(self) -> None:
         if not (type(self.func) is type(self.queue) is str and type(self.priority) is type(self.max_attempts) is int):
@@ -131,6 +142,9 @@ class Job(msgspec.Struct, frozen=True):
         if self.unique_key is not None:
             force_setattr(self, "unique_key", as_builtin(self.unique_key))
             check_text("unique_key", self.unique_key)
+        if self.unique_while != "live" or self.on_conflict != "existing":
+            force_setattr(self, "unique_while", unique_while(self.unique_while))
+            force_setattr(self, "on_conflict", on_conflict(self.on_conflict))
         # The containers are copied, so that changing the caller's own later changes no job.
         force_setattr(self, "kwargs", copied_dict("kwargs", self.kwargs))
         force_setattr(self, "meta", copied_dict("meta", self.meta))
@@ -184,9 +198,24 @@ class Job(msgspec.Struct, frozen=True):
         """This job with these limits instead."""
         return replace(self, limits=limits)
 
-    def with_unique_key(self, unique_key: str | None) -> Self:
-        """This job with another unique key, or with none."""
-        return replace(self, unique_key=unique_key)
+    def with_unique_key(
+        self,
+        unique_key: str | None,
+        *,
+        unique_while: UniqueWhile | None = None,
+        on_conflict: OnConflict | None = None,
+    ) -> Self:
+        """This job with another unique key, or with none; `unique_while` and `on_conflict` stay, unless given."""
+        changed: dict[str, Any] = {"unique_key": unique_key}
+        if unique_while is not None:
+            changed["unique_while"] = unique_while
+        if on_conflict is not None:
+            changed["on_conflict"] = on_conflict
+        return replace(self, **changed)
+
+    def with_on_conflict(self, on_conflict: OnConflict) -> Self:
+        """This job, with this to become of its push if its unique key is taken."""
+        return replace(self, on_conflict=on_conflict)
 
     def with_meta(self, meta: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
         """This job with this meta instead: a mapping, keywords, or both. See `with_more_meta`."""

@@ -79,7 +79,7 @@ def test_of_limits_each_kind_counts_by_itself(push, stored):
         (["declared_jobs.by_position"], "only be given by position"),
         (["report"], "'report' names no module"),
         (["declared_jobs.send", "--kwargs", "[1]"], "kwargs is [1]"),
-        (["declared_jobs.send", "--kwargs", "{"], "--kwargs is not JSON"),
+        (["declared_jobs.send", "--kwargs", "{"], "which is not JSON"),
     ],
 )  # fmt: skip
 def test_a_job_that_could_only_fail_is_refused(push, query, arguments, told):
@@ -140,7 +140,7 @@ def test_in_a_terminal_the_function_is_found_in_the_current_folder(dsn, schema, 
     )
     assert len(done.stdout.split()) == 1
     assert done.stderr.endswith("imported\n")
-    shown = subprocess.run([*command_line, "job", done.stdout.strip()], capture_output=True, check=True)
+    shown = subprocess.run([*command_line, "job", done.stdout.strip(), "--json"], capture_output=True, check=True)
     assert json.loads(shown.stdout)["max_attempts"] == 7
 
 

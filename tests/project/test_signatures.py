@@ -43,7 +43,17 @@ def imported(module: ModuleType) -> dict[str, tuple[str, str]]:
 def named(annotation: str, module: ModuleType) -> Iterator[Any]:
     """What of the kernel an annotation names; an alias is what it stands for."""
     names = imported(module)
-    for node in ast.walk(ast.parse(annotation, mode="eval")):
+    tree = ast.parse(annotation, mode="eval")
+    # The words of a Literal name nothing.
+    words = [
+        word
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal"
+        for word in ast.walk(node.slice)
+    ]
+    for node in ast.walk(tree):
+        if node in words:
+            continue
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from named(node.value, module) if node.value.isidentifier() else ()
         if not isinstance(node, ast.Name):

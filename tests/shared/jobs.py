@@ -4,6 +4,8 @@ import asyncio
 import threading
 import time
 
+from chancy import Snooze
+
 ran: list[object] = []
 gate = threading.Event()
 
@@ -122,3 +124,15 @@ class Calls:
 
 called = Calls()
 not_a_function = 5
+
+
+_snoozed: list[int] = []
+
+
+def snooze_once() -> None:
+    """Waits until it may go on, and snoozes; the next time it succeeds."""
+    gate.wait(60)
+    if not _snoozed:
+        _snoozed.append(1)
+        raise Snooze(0.05)
+    _snoozed.clear()

@@ -54,6 +54,7 @@ VALUES: dict[str, tuple[Range, Callable[[Any], Any]]] = {
 OPTIONS = {
     (worker, "concurrency"): ranges.CONCURRENCY,
     (worker, "grace_s"): ranges.GRACE_S,
+    (worker, "processes"): ranges.PROCESSES,
     (push, "priority"): ranges.PRIORITY,
     (push, "max_attempts"): ranges.MAX_ATTEMPTS,
     (push, "timeout"): ranges.WAIT_S,

@@ -7,7 +7,6 @@ pushes that run at the same time are written together. So these are written twic
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -23,8 +22,10 @@ from chancy_core.app.reference import Reference, References
 from chancy_core.errors import ChancyError, DatabaseUnavailable
 from chancy_core.store.connect import where
 from chancy_core.store.jobrows import JobRow
+from chancy_core.store.keys import Holder
 from chancy_core.store.pushes import holders, insert_again, insert_jobs
 from chancy_core.store.weather import Fault, fault_of, text_of
+from chancy_core.values.fields import OnConflict
 from chancy_core.values.notices import Notice
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ async def push(
     job: Pushable | None = None,
     *,
     connection: Any = OWN,
+    on_conflict: OnConflict | None = None,
 ) -> Reference:
     """Store a job: `push("default", job)`, or `push(job)` to the job's own queue.
 
@@ -55,27 +57,30 @@ async def push(
         job: a `Job`, or a function decorated with `@job`.
         connection: a connection of your own: of psycopg (or a cursor), SQLAlchemy (or a session) or Django. The job
             is written in its transaction, and exists if and only if that commits. Not None: leave it out.
+        on_conflict: what becomes of it if its unique key is taken, instead of what the job says itself: "existing",
+            "raise" or "replace"; see `Job`.
 
     Returns:
         The handle of the job. Its `created` is False if the job's unique key was taken; then it
-        is the handle of the job that holds the key.
+        is the handle of the job that holds the key, and `replaced` says whether that has been replaced.
 
     Raises:
         InvalidJob: it cannot be stored as it is; nothing was written.
         UnknownQueue: nobody declared the queue; nothing was written.
         InvalidConnection: `connection` cannot be written on; says what to give instead.
+        UniqueKeyTaken: the job's unique key is taken, and its `on_conflict` asks for that; nothing was written.
         DatabaseUnavailable: the database was out of reach for longer than it was tried; whether the job was
             stored is then not known.
         ChancyError: a transaction that has not ended holds the job's unique key, and has for long.
     """
     if connection is not OWN:
-        row = row_of(self, queue, job)
-        flow = insert_jobs(self.store, [row], notices_for(self, row))
+        row = row_of(self, queue, job, on_conflict)
+        flow = insert_jobs(self.store, [row], notices_for(self, row), hold=True)
         return reference_of(self, row, (await write_on(self, connection, flow)).get(row.id))
     side = self.connections.here
     if side.turns.used_up():
         await side.turns.mine()
-    row = row_of(self, queue, job)
+    row = row_of(self, queue, job, on_conflict)
     if row.kwargs is not None and len(row.kwargs) > LARGE:
         side.turns.encoded(row)
     return reference_of(self, row, await side.pusher.push(row))
@@ -87,18 +92,19 @@ def sync_push(
     job: Pushable | None = None,
     *,
     connection: Any = OWN,
+    on_conflict: OnConflict | None = None,
 ) -> Reference:
     """As `push`, for code without asyncio. `connection` must be a sync one."""
-    row = row_of(self, queue, job)
+    row = row_of(self, queue, job, on_conflict)
     tell = notices_for(self, row)
     if connection is OWN:
         taken = _pushed(self, row, tell)
     else:
-        taken = write_on_sync(self, connection, insert_jobs(self.store, [row], tell))
+        taken = write_on_sync(self, connection, insert_jobs(self.store, [row], tell, hold=True))
     return reference_of(self, row, taken.get(row.id))
 
 
-def _pushed(self: Chancy, row: JobRow, tell: list[Notice]) -> dict[str, uuid.UUID]:
+def _pushed(self: Chancy, row: JobRow, tell: list[Notice]) -> dict[str, Holder]:
     patience_ms = None if row.unique_key is None else PATIENCE_MS
     start = time.monotonic()
     try:
@@ -118,6 +124,7 @@ async def push_many(
     self: Chancy,
     *jobs: str | Pushable | Iterable[Pushable] | AsyncIterable[Pushable],
     connection: Any = OWN,
+    on_conflict: OnConflict | None = None,
 ) -> References:
     """Store many jobs, all or none: `push_many("default", a, b)`, `push_many("default", jobs)`.
 
@@ -127,6 +134,7 @@ async def push_many(
     Args:
         jobs: a queue's name, if all go to one; then jobs, or one iterable of jobs.
         connection: as for `push`.
+        on_conflict: as for `push`, for all of them.
 
     Returns:
         The handles, in the order of the jobs: a sequence.
@@ -134,26 +142,34 @@ async def push_many(
     Raises:
         InvalidJob: as `push`; the message says which of the jobs.
         UnknownQueue: as `push`.
+        UniqueKeyTaken: as `push`; none of the jobs was stored.
     """
-    bulk = Bulk(self, jobs, patience_ms=MANY_PATIENCE_MS if connection is OWN else None)
+    patience_ms = MANY_PATIENCE_MS if connection is OWN else None
+    bulk = Bulk(self, jobs, patience_ms=patience_ms, on_conflict=on_conflict)
     async with _transaction(self, connection) as own:
         async with OneAtATime() as writing:
             async for chunks in groups(bulk.jobs):
                 # While the server takes these jobs, the next ones are read.
                 await writing.next(run_on(own, bulk.insert(chunks)))
-        await run_on(own, bulk.notify())
+        await run_on(own, bulk.end())
     return bulk.references()
 
 
-def sync_push_many(self: Chancy, *jobs: str | Pushable | Iterable[Pushable], connection: Any = OWN) -> References:
+def sync_push_many(
+    self: Chancy,
+    *jobs: str | Pushable | Iterable[Pushable],
+    connection: Any = OWN,
+    on_conflict: OnConflict | None = None,
+) -> References:
     """As `push_many`, for code without asyncio. `connection` must be a sync one."""
-    bulk = Bulk(self, jobs, patience_ms=MANY_PATIENCE_MS if connection is OWN else None)
+    patience_ms = MANY_PATIENCE_MS if connection is OWN else None
+    bulk = Bulk(self, jobs, patience_ms=patience_ms, on_conflict=on_conflict)
     if isinstance(bulk.jobs, AsyncIterable):
         raise TypeError("sync_push_many cannot read an async iterable: give a plain one, or use push_many.")
     with _transaction_sync(self, connection) as own:
         for chunks in groups_sync(bulk.jobs):
             run_on_sync(own, bulk.insert(chunks))
-        run_on_sync(own, bulk.notify())
+        run_on_sync(own, bulk.end())
     return bulk.references()
 
 

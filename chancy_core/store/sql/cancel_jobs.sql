@@ -28,7 +28,7 @@ kept AS (
         unique_key, kwargs, meta, limits, options, expires_at, progress, state, errors, note
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-           unique_key, kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors, %(note)s
+           coalesce(unique_key, waiting_key), kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors, %(note)s
     FROM gone
 ),
 deaf AS (
@@ -37,7 +37,7 @@ deaf AS (
 ),
 unheard AS (
     INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
-    SELECT plugin, id, claims, queue, func, 'cancelled', 'cancel', attempts, unique_key, %(note)s, meta
+    SELECT plugin, id, claims, queue, func, 'cancelled', 'cancel', attempts, coalesce(unique_key, waiting_key), %(note)s, meta
     FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), gone
     -- Asked once, before anything is read: without a listener this costs nothing.
     WHERE (SELECT plugins IS NOT NULL FROM deaf)
@@ -50,7 +50,8 @@ told AS (
     RETURNING jobs.id, jobs.worker
 )
 SELECT id, 'cancelled' AS what, NULL AS worker,
-       claims, queue, func, 'cancelled' AS state, 'cancel' AS how, attempts, unique_key, %(note)s::text AS note,
+       claims, queue, func, 'cancelled' AS state, 'cancel' AS how, attempts,
+       coalesce(unique_key, waiting_key) AS unique_key, %(note)s::text AS note,
        CASE WHEN %(here)s::text[] <> '{}' THEN meta::text END AS meta, now() AS at,
        (SELECT plugins IS NOT NULL FROM deaf) AS unheard
 FROM gone

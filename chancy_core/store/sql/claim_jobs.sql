@@ -67,8 +67,8 @@ claimed AS (
         started_at = now(),
         note = NULL
     WHERE ctid = ANY (ARRAY(SELECT place FROM ready))
-    RETURNING func, queue, kwargs::text, priority, max_attempts, scheduled_at, limits::text, unique_key, meta::text,
-       options::text,
+    RETURNING func, queue, kwargs::text, priority, max_attempts, scheduled_at, limits::text,
+       coalesce(unique_key, waiting_key) AS unique_key, meta::text, options::text,
               id, state, attempts, claims, created_at, started_at, errors::text, worker, note,
               expires_at
 )

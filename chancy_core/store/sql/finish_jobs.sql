@@ -36,7 +36,8 @@ gone AS (
     USING outcome
     WHERE jobs.id = ANY (ARRAY[outcome.id]) AND jobs.claims = outcome.claims AND jobs.worker IS NOT NULL
     RETURNING jobs.id, jobs.queue, jobs.func, jobs.priority, jobs.max_attempts, jobs.attempts, jobs.claims,
-              jobs.created_at, jobs.scheduled_at, jobs.started_at, jobs.worker, jobs.unique_key,
+              jobs.created_at, jobs.scheduled_at, jobs.started_at, jobs.worker,
+              coalesce(jobs.unique_key, jobs.waiting_key) AS unique_key,
               jobs.kwargs, jobs.meta, jobs.limits, jobs.options, jobs.expires_at, jobs.progress, jobs.cancel_note,
               outcome.state AS outcome, outcome.result, outcome.errors AS all_errors, outcome.note AS outcome_note,
               outcome.run_s, outcome.peak, outcome.meta AS outcome_meta

@@ -4,8 +4,8 @@
 --
 -- Of a finished job, moments that Python cannot read are left out: no constraint has looked at what was there before.
 -- Those of live ones are kept in range by jobs_moments.
-SELECT func, queue, kwargs::text, priority, max_attempts, scheduled_at, limits::text, unique_key, meta::text,
-       options::text,
+SELECT func, queue, kwargs::text, priority, max_attempts, scheduled_at, limits::text,
+       coalesce(unique_key, waiting_key) AS unique_key, meta::text, options::text,
        id, state, attempts, claims, created_at, started_at, errors::text, worker, note,
        expires_at, NULL::timestamptz AS finished_at, NULL AS result, progress::text, NULL::real AS run_s,
        NULL::bigint AS peak_bytes, cancel_note IS NOT NULL AS cancel_requested

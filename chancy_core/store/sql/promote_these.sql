@@ -28,7 +28,7 @@ kept AS (
         unique_key, kwargs, meta, limits, options, expires_at, progress, state, errors, note
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-           unique_key, kwargs, meta, limits, options, expires_at, progress, 'failed', errors,
+           coalesce(unique_key, waiting_key), kwargs, meta, limits, options, expires_at, progress, 'failed', errors,
            'It was due although its attempts were used up (attempts = max_attempts), so nothing could start it.'
     FROM gone
 ),
@@ -37,7 +37,7 @@ deaf AS (
 ),
 unheard AS (
     INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
-    SELECT plugin, id, claims, queue, func, 'failed', 'used_up', attempts, unique_key, 
+    SELECT plugin, id, claims, queue, func, 'failed', 'used_up', attempts, coalesce(unique_key, waiting_key), 
            'It was due although its attempts were used up (attempts = max_attempts), so nothing could start it.', meta
     FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), gone
     -- Asked once, before anything is read: without a listener this costs nothing.

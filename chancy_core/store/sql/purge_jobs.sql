@@ -24,7 +24,7 @@ kept AS (
         unique_key, kwargs, meta, limits, options, expires_at, progress, state, errors, note
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-           unique_key, kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors, %(note)s
+           coalesce(unique_key, waiting_key), kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors, %(note)s
     FROM gone
 ),
 deaf AS (
@@ -33,12 +33,13 @@ deaf AS (
 ),
 unheard AS (
     INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
-    SELECT plugin, id, claims, queue, func, 'cancelled', 'purge', attempts, unique_key, %(note)s, meta
+    SELECT plugin, id, claims, queue, func, 'cancelled', 'purge', attempts, coalesce(unique_key, waiting_key), %(note)s, meta
     FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), gone
     -- Asked once, before anything is read: without a listener this costs nothing.
     WHERE (SELECT plugins IS NOT NULL FROM deaf)
 )
-SELECT id, claims, queue, func, 'cancelled' AS state, 'purge' AS how, attempts, unique_key, %(note)s::text AS note,
+SELECT id, claims, queue, func, 'cancelled' AS state, 'purge' AS how, attempts,
+       coalesce(unique_key, waiting_key) AS unique_key, %(note)s::text AS note,
        CASE WHEN %(here)s::text[] <> '{}' THEN meta::text END AS meta, now() AS at,
        (SELECT plugins IS NOT NULL FROM deaf) AS unheard
 FROM gone

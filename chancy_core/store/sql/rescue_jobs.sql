@@ -50,7 +50,7 @@ kept AS (
         unique_key, kwargs, meta, limits, options, expires_at, progress, state, errors, note
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-           unique_key, kwargs, meta, limits, options, expires_at, progress, 'failed', all_errors, %(note)s
+           coalesce(unique_key, waiting_key), kwargs, meta, limits, options, expires_at, progress, 'failed', all_errors, %(note)s
     FROM gone
 ),
 deaf AS (
@@ -58,7 +58,7 @@ deaf AS (
 ),
 unheard AS (
     INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
-    SELECT plugin, id, claims, queue, func, 'failed', 'rescue', attempts, unique_key, %(note)s, meta
+    SELECT plugin, id, claims, queue, func, 'failed', 'rescue', attempts, coalesce(unique_key, waiting_key), %(note)s, meta
     FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), gone
     -- Asked once, before anything is read: without a listener this costs nothing.
     WHERE (SELECT plugins IS NOT NULL FROM deaf)

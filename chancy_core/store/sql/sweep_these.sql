@@ -26,7 +26,7 @@ kept AS (
         unique_key, kwargs, meta, limits, options, expires_at, progress, state, errors, note
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-           unique_key, kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors, ended_note
+           coalesce(unique_key, waiting_key), kwargs, meta, limits, options, expires_at, progress, 'cancelled', errors, ended_note
     FROM gone
 ),
 deaf AS (
@@ -34,7 +34,7 @@ deaf AS (
 ),
 unheard AS (
     INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
-    SELECT plugin, id, claims, queue, func, 'cancelled', CASE WHEN cancel_note IS NULL THEN 'expiry' ELSE 'cancel' END, attempts, unique_key, ended_note, meta
+    SELECT plugin, id, claims, queue, func, 'cancelled', CASE WHEN cancel_note IS NULL THEN 'expiry' ELSE 'cancel' END, attempts, coalesce(unique_key, waiting_key), ended_note, meta
     FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), gone
     -- Asked once, before anything is read: without a listener this costs nothing.
     WHERE (SELECT plugins IS NOT NULL FROM deaf)

@@ -122,9 +122,11 @@ async def _fire(fires: FireStore, connection: Connection, push: Push, row: Row, 
     job_id, pushed = None, 0
     for fire_at in fresh:
         reference = await push(job_for(schedule, fire_at), connection=connection)
-        pushed += reference.created
-        job_id = str(reference) if reference.created else None
-        if not reference.created:
+        # One that waited and was replaced runs for this time now.
+        fired = reference.created or reference.replaced
+        pushed += fired
+        job_id = str(reference) if fired else None
+        if not fired:
             log.info("fire_skipped", schedule=schedule.name, fire_at=fire_at.isoformat(), unfinished_job=str(reference))
     return Advanced(schedule.name, next_at, next_at, fresh[-1] if fresh else None, job_id), pushed
 

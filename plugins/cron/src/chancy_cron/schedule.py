@@ -77,6 +77,11 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "missed", Missed(self.missed))
         if not isinstance(self.overlap, bool):
             raise InvalidSchedule(f"overlap is {self.overlap!r}: give true or false.")
+        if not self.overlap and self.job.unique_while != "live":
+            raise InvalidSchedule(
+                f"overlap is False, and job.unique_while {self.job.unique_while!r}: one of them says that a job may "
+                "wait while the one before runs, the other that it may not. Leave one of them out."
+            )
         if self.queue is not None:
             # A queue's name is checked by the job.
             msgspec.structs.force_setattr(self, "job", self.job.with_queue(self.queue))
