@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from chancy_core.app.reading import Pushable
@@ -22,6 +21,7 @@ from chancy_core.values.fields import on_conflict as check_on_conflict
 from chancy_core.values.job import Job
 from chancy_core.values.known import check_kwargs, completed_here
 from chancy_core.values.notices import Notice
+from chancy_core.values.typed import Json, plain_of
 
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
@@ -39,9 +39,10 @@ def row_of(
     if name is not None:
         job = job.with_queue(name)
     if on_conflict is not None:
-        job = job.with_on_conflict(on_conflict)
+        on_conflict = check_on_conflict(on_conflict)
+    job = _with_words(job, on_conflict, chancy.settings.json)
     if chancy.plugins.has("on_push"):
-        (job,) = chancy.plugins.on_push([job])
+        (job,) = chancy.plugins.on_push([_for_hooks(job)])
     if not _filled_later(chancy):
         check_kwargs(job)
     return job_row(job, job.queue, new_id(), chancy.settings.payload_limit_bytes)
@@ -126,20 +127,29 @@ def _lines(chancy: Chancy, queue: str | None, on_conflict: OnConflict | None) ->
     limit = chancy.settings.payload_limit_bytes
     word = None if on_conflict is None else check_on_conflict(on_conflict)
     checks = not _filled_later(chancy)
-    if not chancy.plugins.has("on_push"):
-        return Lines(queue, limit, None if word is None else partial(_with_word, word), checks=checks)
+    hooks = chancy.plugins.has("on_push")
+    if not hooks and word is None and chancy.settings.json == "plain":
+        return Lines(queue, limit, checks=checks)
 
     def prepare(jobs: list[Job]) -> list[Job]:
-        if word is not None:
-            jobs = _with_word(word, jobs)
-        return chancy.plugins.on_push([job.with_queue(queue) for job in jobs] if queue else jobs)
+        jobs = [_with_words(job, word, chancy.settings.json) for job in jobs]
+        if not hooks:
+            return jobs
+        return chancy.plugins.on_push([_for_hooks(job.with_queue(queue) if queue else job) for job in jobs])
 
-    return Lines(None, limit, prepare, checks=checks)
+    return Lines(None if hooks else queue, limit, prepare, checks=checks)
 
 
-def _with_word(on_conflict: OnConflict, jobs: list[Job]) -> list[Job]:
-    """The jobs, with this to become of them if their unique key is taken; for those without one it means nothing."""
-    return [job if job.unique_key is None else job.with_on_conflict(on_conflict) for job in jobs]
+def _with_words(job: Job, on_conflict: OnConflict | None, json: Json) -> Job:
+    """The job with what its push and the settings say: of a job without a key `on_conflict` means nothing."""
+    if on_conflict is not None and job.unique_key is not None:
+        job = job.with_on_conflict(on_conflict)
+    return job.with_json(json) if json != "plain" and job.json == "plain" else job
+
+
+def _for_hooks(job: Job) -> Job:
+    """The job as plugins see it: its arguments are what JSON has. Raises InvalidJob."""
+    return job if job.json == "plain" or not job.kwargs else job.with_kwargs(plain_of(job.kwargs, "kwargs"))
 
 
 def _spread(

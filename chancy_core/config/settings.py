@@ -101,6 +101,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             the embedded database.
         pool_max_size: how many connections the pool opens at most.
         discover: whether to look for installed plugins.
+        json: what the arguments of pushed jobs may be, unless a job says it itself: `plain`, what JSON has, or `typed`,
+            dates, UUIDs, dataclasses and the like too.
         plugin_order: names of plugins whose hooks run first, in this order.
         log_format: how the `chancy` command writes events to standard error: `json`, `console`, or `auto`: JSON
             unless it is a terminal.
@@ -131,6 +133,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auto_migrate: Annotated[bool | None, Meta(description="true or false")] = None
     pool_max_size: Annotated[int, _in(POOL_SIZE)] = 10
     discover: Flag = True
+    json: Annotated[Literal["plain", "typed"], Meta(description='"plain" or "typed"')] = "plain"
     plugin_order: Annotated[list[Text], Meta(description='a list of names of plugins, such as ["cron"]')] = field(
         default_factory=list
     )

@@ -12,6 +12,7 @@ from chancy_core.values.declared import Declared
 from chancy_core.values.jsonvalue import encode_checked
 from chancy_core.values.raised import Raised
 from chancy_core.values.storable import noted
+from chancy_core.values.typed import Json, encode_typed
 
 # As large as a result may be, unless that is set otherwise.
 RESULT_LIMIT_BYTES: Final = 262_144
@@ -47,7 +48,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     declared: Declared | None = None
 
     @staticmethod
-    def returned(value: Any, *, run_s: float = 0.0, keep: bool = True, limit_bytes: int = RESULT_LIMIT_BYTES) -> Report:
+    def returned(
+        value: Any,
+        *,
+        run_s: float = 0.0,
+        keep: bool = True,
+        limit_bytes: int = RESULT_LIMIT_BYTES,
+        json: Json = "plain",
+    ) -> Report:
         """The function returned `value`. A value that is no JSON, or too large, is left out, and the note says so.
 
         Args:
@@ -55,11 +63,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             run_s: how long it ran, in seconds.
             keep: the job's `keep_result`.
             limit_bytes: the largest result that is kept; an executor's `settings` have it.
+            json: the job's `json`: "typed" takes values of more types than JSON has.
         """
         if value is None or not keep:
             return Report(run_s=run_s)
         try:
-            result = encode_checked(value, "the result")
+            result = (encode_checked if json == "plain" else encode_typed)(value, "the result")
         except InvalidJob as error:
             return Report(run_s=run_s, note=noted(f"The result was not kept: {error}"))
         except Exception as error:  # noqa: BLE001 -- a job that is done must not fail for its result's repr

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from chancy_core.errors import InvalidJob, TimeLimitExceeded
+from chancy_core.errors import CannotRun, InvalidJob, TimeLimitExceeded
+from chancy_core.executors.arguments import arguments_of
 from chancy_core.executors.context import context_of
 from chancy_core.executors.control import Control
 from chancy_core.executors.functions import Function
@@ -45,7 +46,10 @@ class Runner(NamedTuple):
             control: the run's line.
         """
         control.begin()
-        run = _OneRun(self, job, function, control)
+        try:
+            run = _OneRun(self, job, function, control)
+        except CannotRun as error:
+            return Report.not_begun(error)
         try:
             with self.around.entered(run.job):
                 value = settled_here(job.func, function.call(**run.kwargs))
@@ -56,7 +60,10 @@ class Runner(NamedTuple):
     async def run_async(self, job: QueuedJob, function: Function, control: Control) -> Report:
         """Run a coroutine function, in the task that awaits this. Never raises; see `run_sync`."""
         control.begin()
-        run = _OneRun(self, job, function, control)
+        try:
+            run = _OneRun(self, job, function, control)
+        except CannotRun as error:
+            return Report.not_begun(error)
         try:
             with self.around.entered(run.job):
                 call = awaited(job.func, function.call(**run.kwargs))
@@ -76,11 +83,11 @@ class _OneRun:
         self._control = control
         self._meta: bytes | None = None
         self._claimed = self.job = job
-        self.kwargs: dict[str, Any] = job.kwargs
+        self.kwargs: dict[str, Any] = job.kwargs if job.json == "plain" else arguments_of(job, function.call)
         if function.context:
             self.job = context = context_of(job, control)
             self._meta = _meta(context)
-            self.kwargs = {**job.kwargs, **dict.fromkeys(function.context, context)}
+            self.kwargs = {**self.kwargs, **dict.fromkeys(function.context, context)}
 
     async def within(self, limit_s: float, call: Coroutine[Any, Any, Any]) -> Any:
         """Await `call` for at most `limit_s` seconds.
@@ -102,7 +109,8 @@ class _OneRun:
             return self._kept(Report.raised(over_time(self._claimed, run_s, limit_s), run_s=run_s))
         limit_bytes = self._runner.result_limit_bytes
         keep = self._claimed.keep_result
-        return self._kept(Report.returned(value, run_s=run_s, keep=keep, limit_bytes=limit_bytes))
+        json = self._claimed.json
+        return self._kept(Report.returned(value, run_s=run_s, keep=keep, limit_bytes=limit_bytes, json=json))
 
     def raised(self, error: BaseException) -> Report:
         """The report of a run that raised `error`."""

@@ -14,6 +14,7 @@ from chancy_core.values.fields import OnConflict, UniqueWhile
 from chancy_core.values.job import Job
 from chancy_core.values.jsonvalue import encode_checked
 from chancy_core.values.known import is_exact
+from chancy_core.values.typed import encode_typed
 
 _encode: Final = msgspec.json.Encoder().encode
 _NOT_UNIQUE: Final[tuple[UniqueWhile, OnConflict]] = ("live", "existing")
@@ -49,7 +50,8 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
     Raises:
         InvalidJob: `kwargs` or `meta` are not JSON, or larger than `payload_limit_bytes` together.
     """
-    kwargs = encode_checked(job.kwargs, "kwargs") if job.kwargs else b""
+    typed = job.json != "plain"
+    kwargs = (encode_typed if typed else encode_checked)(job.kwargs, "kwargs") if job.kwargs else b""
     meta = encode_checked(job.meta, "meta") if job.meta else b""
     check_size(job.func, len(kwargs) + len(meta), payload_limit_bytes)
     limits = _encode(job.limits).decode() if job.limits else None
@@ -57,8 +59,10 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
     unique = _NOT_UNIQUE if job.unique_key is None else (job.unique_while, job.on_conflict)
     options = None
     exact, odd = is_exact(job), unique != _NOT_UNIQUE
-    if exact or odd or job.backoff is not None or not job.keep_result or job.retry_on or job.give_up_on:
-        options = _encode(Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on, *unique, exact)).decode()
+    if exact or odd or typed or job.backoff is not None or not job.keep_result or job.retry_on or job.give_up_on:
+        options = _encode(
+            Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on, *unique, job.json, exact)
+        ).decode()
     return JobRow(
         id_,
         queue,

@@ -233,6 +233,7 @@ def _fits_copy(job: Job) -> bool:
         and job.unique_key is None
         and job.expires_at is None
         and job.backoff is None
+        and job.json == "plain"
         and job.keep_result
         and not job.meta
         and not job.limits

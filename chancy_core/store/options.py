@@ -10,6 +10,7 @@ import msgspec
 from chancy_core.values.backoff import Backoff
 from chancy_core.values.fields import OnConflict, UniqueWhile
 from chancy_core.values.queuedjob import QueuedJob
+from chancy_core.values.typed import Json
 
 
 class Options(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -22,6 +23,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True):
     # retry_jobs reads this one in its text.
     unique_while: UniqueWhile = "live"
     on_conflict: OnConflict = "existing"
+    json: Json = "plain"
     # What `@job` says of the function beyond this is not to be added: see `chancy_core.values.known`.
     exact: bool = False
     # With a zone: whoever reads it compares it with moments of the database.
@@ -43,6 +45,7 @@ def encode_options(job: QueuedJob, unrunnable_since: datetime | None) -> str:
         job.give_up_on,
         job.unique_while,
         job.on_conflict,
+        job.json,
         job.exact,
         unrunnable_since,
     )

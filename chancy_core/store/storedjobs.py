@@ -59,6 +59,7 @@ def claimed_job(row: Sequence[Any]) -> QueuedJob:
         more.give_up_on,
         more.unique_while,
         more.on_conflict,
+        more.json,
         id=id_,
         state=_STATES[row[_STATE_PLACE]],
         attempts=attempts,

@@ -34,6 +34,7 @@ from chancy_core.values.naming import name_of
 from chancy_core.values.plainly import as_dict, as_json
 from chancy_core.values.raised import Raised, kinds_of
 from chancy_core.values.ranges import LIMIT_VALUE, MAX_ATTEMPTS, PRIORITY
+from chancy_core.values.typed import Json, json_word
 
 _LIMIT_KEYS: Final = ("type", "value", "type_")
 
@@ -99,6 +100,8 @@ class Job(msgspec.Struct, frozen=True):
         on_conflict: what becomes of a push whose unique key is taken. "existing": nothing is stored, and its reference
             is that of the job that is there. "raise": `UniqueKeyTaken`. "replace": the job that is there gets the
             arguments and everything else of this one, if it waits; if it runs, `UniqueKeyTaken`.
+        json: what `kwargs` and the result may be. "plain": what JSON has. "typed": dates, UUIDs, decimal numbers,
+            dataclasses and the like too, written as JSON, and made again as the function annotates them.
 
     Raises:
         InvalidJob: a value out of its range, with the field and what would be right. The contents
@@ -121,6 +124,7 @@ class Job(msgspec.Struct, frozen=True):
     give_up_on: tuple[str, ...] = ()
     unique_while: UniqueWhile = "live"
     on_conflict: OnConflict = "existing"
+    json: Json = "plain"
 
     def __post_init__(self) -> None:
         if not (type(self.func) is type(self.queue) is str and type(self.priority) is type(self.max_attempts) is int):
@@ -142,9 +146,10 @@ class Job(msgspec.Struct, frozen=True):
         if self.unique_key is not None:
             force_setattr(self, "unique_key", as_builtin(self.unique_key))
             check_text("unique_key", self.unique_key)
-        if self.unique_while != "live" or self.on_conflict != "existing":
+        if self.unique_while != "live" or self.on_conflict != "existing" or self.json != "plain":
             force_setattr(self, "unique_while", unique_while(self.unique_while))
             force_setattr(self, "on_conflict", on_conflict(self.on_conflict))
+            force_setattr(self, "json", json_word(self.json))
         # The containers are copied, so that changing the caller's own later changes no job.
         force_setattr(self, "kwargs", copied_dict("kwargs", self.kwargs))
         force_setattr(self, "meta", copied_dict("meta", self.meta))
@@ -248,6 +253,10 @@ class Job(msgspec.Struct, frozen=True):
         what `@job` declares for each field that was left at its default.
         """
         return ExactJob(**asdict(self)) if type(self) is Job else self
+
+    def with_json(self, json: Json) -> Self:
+        """This job, its arguments and its result written so: "plain" or "typed"."""
+        return replace(self, json=json)
 
     def to_dict(self) -> dict[str, Any]:
         """Every field by its name, as what JSON has: for a web endpoint, `json.dumps`, or a log.

@@ -17,7 +17,7 @@ UNREADABLE: Final = (ValueError, RecursionError)
 MAX_INT_BITS: Final = 14_000
 
 
-def _as_base(value: Any) -> Any:
+def as_base(value: Any) -> Any:
     """The built-in string, number or container in an instance of a subclass, such as Django's SafeString."""
     for base, builtin in _BASES:
         if isinstance(value, base):
@@ -34,13 +34,15 @@ _BASES: Final[tuple[tuple[type, Any], ...]] = (
     (list, list),
     (tuple, tuple),
 )
-_encode: Final = msgspec.json.Encoder(enc_hook=_as_base).encode
+_encode: Final = msgspec.json.Encoder(enc_hook=as_base).encode
 decode: Final = msgspec.json.Decoder().decode
 
 # The types whose values are written as they are. A float may be none of JSON's numbers.
 _BUILTIN: Final = frozenset({str, int, bool, type(None)})
 # No integer in so few bytes has too many bits.
 _FEW_BYTES: Final = 4000
+# The end of an error about what is JSON by choice only.
+_TYPED: Final = ", or let json='typed' do it: as the job's field, or of all jobs, as in Chancy(json='typed')."
 _BACKSLASH: Final = ord("\\")
 _NUL: Final = b"\\u0000"
 
@@ -123,7 +125,7 @@ def _check(value: Any, path: str, depth: int) -> None:  # noqa: C901, PLR0912 --
             _check(item, f"{path}[{index}]", depth + 1)
     elif isinstance(value, str | int | float | dict | list | tuple):
         # A subclass, such as an IntEnum or an OrderedDict, would come back as its base: check it as that.
-        _check(_as_base(value), path, depth)
+        _check(as_base(value), path, depth)
     else:
         raise InvalidJob(f"{path} is a {kind.__name__} ({value!r:.60}), which is not JSON.{_advice(value)}")
 
@@ -141,12 +143,20 @@ def _check_dict(value: dict[Any, Any], path: str, depth: int) -> None:
 
 def _advice(value: Any) -> str:
     if isinstance(value, set | frozenset):
-        return " Use a list."
+        return f" Use a list{_TYPED}"
     if hasattr(value, "isoformat"):
-        return " Pass value.isoformat(), with its time zone, and parse it in the function."
+        return f" Pass value.isoformat(), with its time zone, and parse it in the function{_TYPED}"
     if isinstance(value, bytes | bytearray):
-        return " Decode it, or use base64."
-    return " Pass what identifies it (an id, a path) or a dict of plain values."
+        return f" Decode it, or use base64{_TYPED}"
+    try:
+        msgspec.to_builtins(value, str_keys=True, enc_hook=_dumped)
+    except Exception:  # noqa: BLE001 -- whatever is wrong with it, the other way does not take it either
+        return " Pass what identifies it (an id, a path) or a dict of plain values."
+    return f" Pass what identifies it (an id, a path) or a dict of plain values{_TYPED}"
+
+
+def _dumped(value: Any) -> Any:
+    return {} if hasattr(type(value), "model_dump") else as_base(value)
 
 
 def _find_surrogate(value: Any, path: str) -> str:

@@ -7,9 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from chancy_core.values.jsonvalue import decode, encode_checked
+from chancy_core.values.typed import encode_typed
 
 # Somebody else's values, which are checked as they are when a job is pushed.
-_CHECKED: Final = frozenset({"kwargs", "meta"})
+_CHECKED: Final = frozenset({"meta"})
 
 
 def as_dict(value: msgspec.Struct) -> dict[str, Any]:
@@ -18,7 +19,13 @@ def as_dict(value: msgspec.Struct) -> dict[str, Any]:
     Raises:
         InvalidJob: `kwargs` or `meta` are not JSON.
     """
-    return {name: _plain(name, getattr(value, name)) for name in value.__struct_fields__}
+    found = {name: _plain(name, getattr(value, name)) for name in value.__struct_fields__ if name != "kwargs"}
+    if "kwargs" not in value.__struct_fields__:
+        return found
+    write = encode_typed if getattr(value, "json", None) == "typed" else encode_checked
+    found["kwargs"] = decode(write(value.kwargs, "kwargs"))  # type: ignore[attr-defined]  # a job
+    # In the order of the fields.
+    return {name: found[name] for name in value.__struct_fields__}
 
 
 def as_json(value: msgspec.Struct) -> str:

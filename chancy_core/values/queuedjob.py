@@ -11,9 +11,12 @@ from typing import Any, ClassVar, Final, TypeAlias
 import msgspec
 from msgspec.structs import asdict
 
+from chancy_core.errors import InvalidJob
 from chancy_core.values.declared import Declared
+from chancy_core.values.fields import shown
 from chancy_core.values.job import Job
 from chancy_core.values.plainly import as_dict
+from chancy_core.values.typed import made_of
 
 
 class State(StrEnum):
@@ -171,6 +174,18 @@ class QueuedJob(Job, frozen=True, kw_only=True, gc=False):
 
     def __post_init__(self) -> None:
         """Nothing: the database's constraints have checked what comes from it."""
+
+    def result_as(self, type_: Any) -> Any:
+        """The result as an instance of a type, such as `Order` or `list[Decimal]`, made of its JSON as msgspec does.
+
+        Raises:
+            InvalidJob: the result is none of that type: where it is not, or why nothing can be made one.
+        """
+        try:
+            return made_of(self.result, type_)
+        except (ValueError, TypeError, NotImplementedError) as error:
+            named = getattr(type_, "__qualname__", type_)
+            raise InvalidJob(f"The result of job {self.id} is {shown(self.result)}, no {named}: {error}") from error
 
     def __hash__(self) -> int:
         return hash((self.id, self.claims, self.state))

@@ -55,6 +55,7 @@ OPTIONS = {
     (worker, "concurrency"): ranges.CONCURRENCY,
     (worker, "grace_s"): ranges.GRACE_S,
     (worker, "processes"): ranges.PROCESSES,
+    (worker, "due_within"): ranges.DUE_WITHIN_S,
     (push, "priority"): ranges.PRIORITY,
     (push, "max_attempts"): ranges.MAX_ATTEMPTS,
     (push, "timeout"): ranges.WAIT_S,
