@@ -65,6 +65,9 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _check_job(self.job)
+        if self.job.json == "typed":
+            # A schedule is stored, and shown, as what it will push.
+            msgspec.structs.force_setattr(self, "job", self.job.with_kwargs(self.job.to_dict()["kwargs"]))
         if self.name is None:
             msgspec.structs.force_setattr(self, "name", default_name(self.job))
         check_text("name", self.name, most=NAME_LENGTH_MAX, error=InvalidSchedule)
@@ -146,5 +149,5 @@ def _check_job(job: Any) -> None:
     if job.scheduled_at is not None:
         raise InvalidSchedule(f"job.scheduled_at is {job.scheduled_at}: it is the schedule that says when.")
     # Now rather than at the first fire.
-    for field in ("kwargs", "meta"):
+    for field in ("meta",) if job.json == "typed" else ("kwargs", "meta"):
         check_json(f"job.{field}", getattr(job, field), error=InvalidSchedule)
