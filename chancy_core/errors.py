@@ -93,7 +93,7 @@ class SchemaError(ChancyError, RuntimeError):
 
 
 class NotOpen(ChancyError, RuntimeError):  # noqa: N818
-    """A `Chancy` was used outside its `with` or `async with` block."""
+    """A `Chancy` was used after it was closed: how to open it, or let it open itself."""
 
 
 class PluginError(ChancyError, RuntimeError):

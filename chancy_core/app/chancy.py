@@ -14,11 +14,11 @@ import msgspec
 from chancy_core import config
 from chancy_core.app.connections import Connections
 from chancy_core.app.ending import hearing
+from chancy_core.app.opening import Opening
 from chancy_core.app.operation import faces
 from chancy_core.app.operations import finding, jobs, pushes, queues, waits
 from chancy_core.app.reference import Reference
 from chancy_core.app.schema import Schema
-from chancy_core.app.telling import Telling
 from chancy_core.config import Settings
 from chancy_core.config.variables import OF_PLUGIN
 from chancy_core.plugins import Loaded, Plugin, PluginHost, check_configured, load_plugins
@@ -34,12 +34,15 @@ class Chancy:
     """A job queue in one schema of one PostgreSQL database.
 
     ```python
-    async with Chancy("postgresql://localhost/app") as chancy:
-        reference = await chancy.push(Job.from_func(greet, kwargs={"name": "Alice"}))
+    chancy = Chancy("postgresql://localhost/app")
+
+    reference = await chancy.push(Job.from_func(greet, kwargs={"name": "Alice"}))
     ```
 
-    Use it with `async with`, or with plain `with` in code without asyncio: there the methods whose
-    names begin with `sync_` work. One object serves many tasks; open it once a process.
+    Make one for the whole application, where its modules find it. It opens itself at its first use, in every event
+    loop, in every thread (where the methods whose names begin with `sync_` work), and in processes that were forked
+    off; it is closed at the end of the process. With `async with`, or plain `with` in code without asyncio, it is
+    opened at the beginning of the block, and closed at its end.
 
     Args:
         dsn: where the database is: a connection string, or a dict of Django's settings, `DATABASES["default"]`. Without
@@ -54,6 +57,7 @@ class Chancy:
         plugins: those that are loaded.
         store: the names of its schema.
         connections: all of its connections; `pool` and `sync_pool` are the ones to use.
+        opening: when these are open.
 
     Raises:
         ConfigError: a setting that is unknown or out of range.
@@ -77,7 +81,7 @@ class Chancy:
         self.connections: Final = Connections(self.settings, self.store, self._schema)
         if self.plugins.has("on_end"):
             self.connections.hearer = partial(hearing, self.store, self.plugins)
-        self._telling: Final = Telling(self)
+        self.opening: Final = Opening(self, self.connections, self._schema)
 
     def _load_plugins(self, added: Sequence[Plugin]) -> list[Loaded]:
         """The plugins in force, which enforce whatever limits the settings name."""
@@ -94,27 +98,26 @@ class Chancy:
     # -- its life --------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Connect, starting the embedded PostgreSQL if no database is named.
+        """Connect now, starting the embedded PostgreSQL if no database is named, and make the schema if it is missing.
+
+        It need not be called: whatever is asked first opens it. It is for those who want to hear at their start what
+        would keep them from pushing later, and it stays open until it is closed.
 
         Raises:
+            NotOpen: it was opened before, and has not been closed.
             DatabaseUnavailable: nothing answers there.
             SchemaError: the schema is missing and may not be created.
             PluginError: a plugin's `on_open` failed.
         """
-        if self.connections.leave_dead_loop() and not self.connections.is_open_sync:
-            self._telling.closing()
-        await self.connections.open()
-        try:
-            await self._telling.opened()
-        except BaseException:
-            await self.close()
-            raise
+        await self.opening.open()
 
     async def close(self) -> None:
-        """Write what is still waiting to be written, and disconnect; the latter also if this is cancelled."""
-        if self.connections.is_open and not self.connections.is_open_sync:
-            self._telling.closing()
-        await self.connections.close()
+        """Write what is still waiting to be written, and disconnect; the latter also if this is cancelled.
+
+        It does not open itself again. What was opened in another event loop, or for threads, is closed with it, unless
+        that was opened by an `open` of its own.
+        """
+        await self.opening.close()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -125,18 +128,11 @@ class Chancy:
 
     def sync_open(self) -> None:
         """As `open`, for code without asyncio."""
-        self.connections.open_sync()
-        try:
-            self._telling.opened_sync()
-        except BaseException:
-            self.sync_close()
-            raise
+        self.opening.open_sync()
 
     def sync_close(self) -> None:
-        """Disconnect."""
-        if self.connections.is_open_sync and not self.connections.is_open:
-            self._telling.closing()
-        self.connections.close_sync()
+        """As `close`, for code without asyncio."""
+        self.opening.close_sync()
 
     def __enter__(self) -> Self:
         self.sync_open()
@@ -154,13 +150,13 @@ class Chancy:
 
     @property
     def pool(self) -> Pool:
-        """The application's connections. Raises NotOpen, also in another event loop than the one it was opened in."""
-        return self.connections.pool
+        """The application's connections in this event loop. Raises NotOpen if it was closed, or no loop runs."""
+        return self.opening.pool
 
     @property
     def sync_pool(self) -> SyncPool:
-        """The application's connections without asyncio. Raises NotOpen."""
-        return self.connections.sync_pool
+        """The application's connections without asyncio. Raises as `sync_open`."""
+        return self.opening.ready_sync(fits=False).pool
 
     @asynccontextmanager
     async def connect(self, *, application_name: str) -> AsyncIterator[AsyncConnection]:
@@ -173,9 +169,11 @@ class Chancy:
             application_name: what it is called in `pg_stat_activity`.
 
         Raises:
-            NotOpen: no DSN was given, and the embedded PostgreSQL has not been started.
+            NotOpen: no DSN was given, and it has been closed.
             DatabaseUnavailable: nothing answers there.
         """
+        if self.connections.database.must_start:
+            await self.opening.ready(fits=False)
         async with self.connections.connect(application_name=application_name) as connection:
             yield connection
 
@@ -213,16 +211,17 @@ class Chancy:
         Raises:
             SchemaError: it was made by newer code, may not be created, or is locked by somebody.
         """
-        async with self.pool.connection() as connection:
+        side = await self.opening.ready(fits=False)
+        async with side.pool.connection() as connection:
             done = await run(connection, self._schema.migrate())
-        await self._telling.opened()
+        await self.opening.telling.opened()
         return done
 
     def sync_migrate(self) -> list[Migration]:
         """As `migrate`, for code without asyncio."""
         with self.sync_pool.connection() as connection:
             done = run_sync(connection, self._schema.migrate())
-        self._telling.opened_sync()
+        self.opening.telling.opened_sync()
         return done
 
     # -- what it is asked: each operation is written once, and has two faces ----------------

@@ -1,14 +1,15 @@
-"""An application's connections: those of its event loop, and those of its threads.
+"""An application's connections: a side for each of its event loops, and one for its threads.
 
-Both sides may be open at once. Each is opened once; a process that was forked off gets connections of its own.
+All sides may be open at once; `opening` decides when. A process that was forked off gets connections of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import threading
+from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent import futures
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
 
@@ -16,9 +17,8 @@ import psycopg
 
 from chancy_core.app.database import Database
 from chancy_core.app.schema import Schema
-from chancy_core.app.side import Side, new_side, not_here, running_loop
+from chancy_core.app.side import Side, SyncSide, closed, new_side, running_loop
 from chancy_core.config import Settings
-from chancy_core.errors import NotOpen
 from chancy_core.store import Flow, Pool, Store, SyncPool, run, run_sync
 from chancy_core.store.connect import connect, connect_sync, unavailable
 from chancy_core.store.flow import AsyncConnection
@@ -31,7 +31,8 @@ T = TypeVar("T")
 APPLICATION_NAME: Final = "chancy"
 # In a child: what belongs to its parent, which nothing here may close, not even the collector.
 _PARENTS: Final[list[Any]] = []
-_forked: Final = threading.RLock()
+# How long whoever closes the last side waits for other event loops to write what is waiting there.
+CLOSE_WITHIN_S: Final = 10.0
 
 
 class Connections:
@@ -40,6 +41,8 @@ class Connections:
     Attributes:
         database: where it is.
         hearer: asked, at each step by which jobs end with asyncio, who hears of that; None: nobody wants to.
+        sides: what is open in event loops.
+        sync_side: what is open for threads.
     """
 
     def __init__(self, settings: Settings, store: Store, schema: Schema) -> None:
@@ -49,83 +52,36 @@ class Connections:
         self._options: Final[dict[str, Any]] = {"application_name": APPLICATION_NAME, "pooler": settings.pooler}
         self.database: Final = Database(settings.dsn)
         self.hearer: Hearer | None = None
-        self._side: Side | None = None
-        self._sync_pool: SyncPool | None = None
+        self.sides: dict[AbstractEventLoop, Side] = {}
+        self.sync_side: SyncSide | None = None
+        # The end of a side that nobody could wait for; the loop keeps no hold of it.
+        self._closing: asyncio.Future[None] | None = None
         # Whose connections these are: not a child's that is forked off later.
         self._pid = os.getpid()
-        self._opening, self._sync_opening = threading.Lock(), threading.Lock()
-
-    # -- opening and closing ---------------------------------------------------------------
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the side of an event loop is open."""
-        return self._side is not None
-
-    @property
-    def is_open_sync(self) -> bool:
-        """Whether the side of threads is open."""
-        return self._sync_pool is not None
 
     def refuse_missing_schema(self) -> None:
         """From now on opening raises SchemaError if the schema is missing, whatever the settings allow."""
         self._schema.may_be_missing = False
 
-    async def open(self) -> None:
-        """Open the side of this event loop. Raises as `Chancy.open`."""
-        self.leave_dead_loop()
-        if self._side is not None:
-            raise NotOpen("This Chancy is open already.")
-        with _alone(self._opening), self._releasing():
+    # -- looking ---------------------------------------------------------------------------
+
+    async def look(self, *, makes: bool) -> None:
+        """Connect, and see whether the schema fits; `makes` it if it is missing, and that is allowed."""
+        with self._releasing():
             if self.database.must_start:
                 await asyncio.to_thread(self.database.start)
             dsn = self.database.dsn
             async with await connect(dsn, **self._options, deadline_s=DEADLINE_S) as connection:
                 with _unavailable(dsn):
-                    await run(connection, self._schema.prepare(connection))
-            self.open_side()
+                    await run(connection, self._schema.prepare(connection, makes=makes))
 
-    def open_side(self) -> None:
-        """Open the side of this event loop, whose database and schema have been looked at."""
-        self._side = new_side(self._store, Pool(self.database.dsn, max_size=self._max_size, **self._options))
-
-    async def close(self) -> None:
-        """Write what is still waiting to be written, and disconnect; the latter also if this is cancelled."""
-        self._in_this_process()
-        side, self._side = self._side, None
-        if side is not None:
-            with self._releasing(always=True):
-                await side.close()
-
-    def open_sync(self) -> None:
-        """As `open`, for code without asyncio."""
-        self._in_this_process()
-        if self._sync_pool is not None:
-            raise NotOpen("This Chancy is open already.")
-        with _alone(self._sync_opening), self._releasing():
+    def look_sync(self, *, makes: bool) -> None:
+        """As `look`, for code without asyncio."""
+        with self._releasing():
             self.database.start()
             dsn = self.database.dsn
             with connect_sync(dsn, **self._options, deadline_s=DEADLINE_S) as connection, _unavailable(dsn):
-                run_sync(connection, self._schema.prepare(connection))
-            self._sync_pool = self._new_sync_pool()
-
-    def close_sync(self) -> None:
-        """Disconnect."""
-        self._in_this_process()
-        pool, self._sync_pool = self._sync_pool, None
-        if pool is not None:
-            with self._releasing(always=True):
-                pool.close()
-
-    def leave_dead_loop(self) -> bool:
-        """Forget what was opened in an event loop that has ended without closing this; whether there was any."""
-        self._in_this_process()
-        side = self._side
-        if side is None or not side.loop.is_closed():
-            return False
-        side.pool.close_now()
-        self._side = None
-        return True
+                run_sync(connection, self._schema.prepare(connection, makes=makes))
 
     @asynccontextmanager
     async def connect(self, *, application_name: str) -> AsyncIterator[AsyncConnection]:
@@ -137,90 +93,176 @@ class Connections:
     # -- what is open ----------------------------------------------------------------------
 
     @property
+    def is_open(self) -> bool:
+        """Whether the side of an event loop is open."""
+        return bool(self.sides)
+
+    @property
+    def is_open_sync(self) -> bool:
+        """Whether the side of threads is open."""
+        return self.sync_side is not None
+
+    @property
+    def side(self) -> Side | None:
+        """That of this event loop; where none runs, the only one there is."""
+        loop = running_loop()
+        if loop is not None:
+            return self.sides.get(loop)
+        return next(iter(self.sides.values())) if len(self.sides) == 1 else None
+
+    @property
     def here(self) -> Side:
-        """What was opened in this event loop. Raises NotOpen."""
-        side = self._side
-        if side is not None and side.loop is asyncio.get_running_loop():
-            return side
-        raise self._not_here()
+        """What is open in this event loop. Raises NotOpen."""
+        side = self.sides.get(asyncio.get_running_loop())
+        if side is None:
+            raise closed(with_asyncio=True, ever=False)
+        return side
 
-    @property
-    def pool(self) -> Pool:
-        """The connections of the event loop. Raises NotOpen, also in another loop than the one it was opened in."""
-        side = self._side
-        if side is None or running_loop() not in (None, side.loop) or self._pid != os.getpid():
-            raise self._not_here()
-        return side.pool
+    def is_open_beside(self, side: Side | SyncSide | None) -> bool:
+        """Whether any other side is open."""
+        return any(other is not side for other in self._all())
 
-    @property
-    def sync_pool(self) -> SyncPool:
-        """The connections of threads. Raises NotOpen."""
-        if self._pid != os.getpid():
-            with _forked:
-                self._in_this_process()
-        if self._sync_pool is None:
-            raise NotOpen("This Chancy is not open: use it inside `with Chancy(…) as chancy:`.")
-        return self._sync_pool
+    def is_lasting_beside(self, side: Side | SyncSide | None) -> bool:
+        """Whether any other side stays open until it is closed."""
+        return any(other is not side and other.lasting for other in self._all())
+
+    def _all(self) -> list[Side | SyncSide]:
+        return [*self.sides.values(), *([self.sync_side] if self.sync_side is not None else [])]
+
+    # -- opening and closing ---------------------------------------------------------------
+
+    def open_side(self) -> Side:
+        """Open the side of this event loop, unless it is open. Nothing is connected yet."""
+        loop = asyncio.get_running_loop()
+        side = self.sides.get(loop)
+        if side is None:
+            pool = Pool(self.database.dsn, max_size=self._max_size, **self._options)
+            side = self.sides[loop] = new_side(self._store, pool)
+        return side
+
+    def open_sync_side(self) -> SyncSide:
+        """Open the side of threads, unless it is open. Nothing is connected yet."""
+        if self.sync_side is None:
+            self.sync_side = self._new_sync_side()
+        return self.sync_side
+
+    async def close_side(self) -> None:
+        """Close that of this event loop: write what still waits, and disconnect. Cancelled, it disconnects at once."""
+        side = self.sides.pop(asyncio.get_running_loop(), None)
+        if side is not None:
+            with self._releasing(always=True):
+                await side.close()
+
+    def close_sync_side(self) -> None:
+        """Close that of threads."""
+        side, self.sync_side = self.sync_side, None
+        if side is not None:
+            with self._releasing(always=True):
+                side.pool.close()
+
+    async def close_others(self) -> None:
+        """Close all sides; those of other event loops write in these what is waiting to be written."""
+        closing = self._closing_elsewhere()
+        if closing:
+            await asyncio.wait([asyncio.wrap_future(one) for one in closing], timeout=CLOSE_WITHIN_S)
+        self.drop()
+
+    def close_others_sync(self) -> None:
+        """As `close_others`, for code without asyncio."""
+        futures.wait(self._closing_elsewhere(), timeout=CLOSE_WITHIN_S)
+        side = self.sides.pop(here, None) if (here := running_loop()) is not None else None
+        if side is not None:
+            # This thread runs its loop, so that nobody can wait for it here.
+            self._closing = asyncio.ensure_future(side.close())
+        self.drop()
+
+    def _closing_elsewhere(self) -> list[futures.Future[None]]:
+        here, closing = running_loop(), []
+        for loop in list(self.sides):
+            if loop is here or not loop.is_running():
+                continue
+            side = self.sides.pop(loop, None)
+            if side is not None:
+                closing.append(asyncio.run_coroutine_threadsafe(side.close(), loop))
+        return closing
+
+    def drop(self) -> None:
+        """Close whatever is open at once."""
+        sides = [self.sides.pop(loop, None) for loop in list(self.sides)]
+        for side in sides:
+            if side is not None:
+                side.pool.close_now()
+        with self._releasing(always=True):
+            self.close_sync_side()
+
+    def leave_dead_loops(self) -> bool:
+        """Forget what was opened in event loops that have ended without closing it; whether there was any."""
+        dead = [loop for loop in list(self.sides) if loop.is_closed()]
+        for loop in dead:
+            side = self.sides.pop(loop, None)
+            if side is not None:
+                side.pool.close_now()
+        return bool(dead)
 
     # -- running flows ---------------------------------------------------------------------
 
-    async def run(self, begin: Callable[[], Flow[T]], *, repeatable: bool) -> T:
+    async def run(self, side: Side, begin: Callable[[], Flow[T]], *, repeatable: bool) -> T:
         """Run a flow, with asyncio.
 
         Args:
+            side: that of this event loop.
             begin: begins the flow.
             repeatable: whether it may be run again from its start, after an answer was lost. If not, each of its steps
                 is done once, in a transaction of its own, in which `hearer` hears of the jobs that end by it.
 
         Raises:
-            NotOpen: this is not open in this event loop.
-            SchemaError: the schema does not fit this code.
             DatabaseUnavailable: as `Pool.run` and `Pool.write`.
         """
-        self._schema.check()
-        return await (self.pool.run(begin) if repeatable else self.pool.write(begin(), self.hearer))
+        return await (side.pool.run(begin) if repeatable else side.pool.write(begin(), self.hearer))
 
-    def run_sync(self, begin: Callable[[], Flow[T]], *, repeatable: bool) -> T:
+    def run_sync(self, side: SyncSide, begin: Callable[[], Flow[T]], *, repeatable: bool) -> T:
         """As `run`, without asyncio. No hook hears of what ends by it, because hooks are coroutines."""
-        self._schema.check()
-        return self.sync_pool.run(begin) if repeatable else self.sync_pool.write(begin())
+        return side.pool.run(begin) if repeatable else side.pool.write(begin())
 
     # -- forks -----------------------------------------------------------------------------
 
-    def _in_this_process(self) -> None:
-        """In a child that was forked off: leave to its parent what is its parent's.
+    @property
+    def is_inherited(self) -> bool:
+        """Whether they are those of the process off which this one was forked."""
+        return self._pid != os.getpid()
 
-        The sockets lead nowhere here by now. What was open without asyncio is open here too, with connections of its
-        own.
+    def take_over(self) -> bool:
+        """In a child that was forked off: leave to its parent what is its parent's; whether there was anything to do.
+
+        The sockets lead nowhere here by now. What `sync_open` has opened is open here too, with connections of its own;
+        the rest opens itself again.
         """
-        if self._pid == os.getpid():
-            return
-        inherited = self._sync_pool
+        if not self.is_inherited:
+            return False
+        inherited = self.sync_side
+        _PARENTS.append((self.sides, inherited, self.database.leave_to_parent()))
+        self.sides, self.sync_side = {}, None
+        if inherited is not None and inherited.lasting:
+            self.sync_side = self._new_sync_side()
+            self.sync_side.lasting = self.sync_side.ready = True
         self._pid = os.getpid()
-        self._opening, self._sync_opening = threading.Lock(), threading.Lock()
-        _PARENTS.append((self._side, self._sync_pool, self.database.leave_to_parent()))
-        self._side = self._sync_pool = None
-        if inherited is not None:
-            self._sync_pool = self._new_sync_pool()
+        return True
 
-    def _not_here(self) -> NotOpen:
-        return not_here(self._side, forked_from=None if self._pid == os.getpid() else self._pid)
-
-    def _new_sync_pool(self) -> SyncPool:
+    def _new_sync_side(self) -> SyncSide:
         pool = SyncPool(self.database.dsn, max_size=self._max_size, **self._options)
         pool.open()
-        return pool
+        return SyncSide(pool)
 
     @contextmanager
     def _releasing(self, *, always: bool = False) -> Iterator[None]:
-        """Let the embedded server go at the end, if that failed or `always`, unless the other side needs it."""
+        """Let the embedded server go at the end, if that failed or `always`, unless another side needs it."""
         try:
             yield
         except BaseException:
             always = True
             raise
         finally:
-            if always and self._side is None and self._sync_pool is None:
+            if always and not self._all():
                 self.database.release()
 
 
@@ -233,15 +275,3 @@ def _unavailable(dsn: str) -> Iterator[None]:
         if fault_of(error) is Fault.GONE:
             raise unavailable(dsn, error) from error
         raise
-
-
-@contextmanager
-def _alone(opening: threading.Lock) -> Iterator[None]:
-    if not opening.acquire(blocking=False):
-        raise NotOpen(
-            "This Chancy is being opened already, by another task or thread: open it once, before they start."
-        )
-    try:
-        yield
-    finally:
-        opening.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from chancy_core.errors import NotOpen
@@ -20,6 +21,7 @@ class Database:
     def __init__(self, dsn: str | None) -> None:
         self._dsn = dsn
         self._server: EmbeddedServer | None = None
+        self._starting = threading.Lock()
 
     @property
     def dsn(self) -> str:
@@ -37,10 +39,11 @@ class Database:
 
     def start(self) -> None:
         """Start the embedded PostgreSQL, or share the one that runs, if no DSN was given. Blocks."""
-        if self.must_start:
-            from chancy_core import embedded  # noqa: PLC0415 -- ten modules, for those who name no database
+        with self._starting:
+            if self.must_start:
+                from chancy_core import embedded  # noqa: PLC0415 -- ten modules, for those who name no database
 
-            self._server = embedded.acquire()
+                self._server = embedded.acquire()
 
     def release(self) -> None:
         """Let the embedded PostgreSQL go."""
@@ -50,7 +53,7 @@ class Database:
 
     def leave_to_parent(self) -> object:
         """In a forked child: use the server by its DSN. Returns what belongs to the parent, which nobody may close."""
-        server, self._server = self._server, None
+        server, self._server, self._starting = self._server, None, threading.Lock()
         if server is not None:
             self._dsn = server.dsn
         return server

@@ -33,12 +33,16 @@ class Operation(Generic[P, T]):
         name: what it is called.
         repeatable: whether the flow may be run again from its start when an answer was lost, so that nobody knows how
             far it came. If not, each of its steps is done once, and the database is asked what became of it.
+        makes: whether it makes the schema, if that is missing, as a push does.
     """
 
-    def __init__(self, begin: Callable[Concatenate[Chancy, P], Begin[T]], *, repeatable: bool) -> None:
+    def __init__(
+        self, begin: Callable[Concatenate[Chancy, P], Begin[T]], *, repeatable: bool, makes: bool = False
+    ) -> None:
         self.begin: Final = begin
         self.name: Final = begin.__name__
         self.repeatable: Final = repeatable
+        self.makes: Final = makes
         self.__doc__ = begin.__doc__
 
 
@@ -56,22 +60,29 @@ def once(begin: Callable[Concatenate[Chancy, P], Begin[T]]) -> Operation[P, T]:
     return Operation(begin, repeatable=False)
 
 
+def first(begin: Callable[Concatenate[Chancy, P], Begin[T]]) -> Operation[P, T]:
+    """As `once`, for an operation that a new application may begin with: it makes the schema if that is missing."""
+    return Operation(begin, repeatable=False, makes=True)
+
+
 def faces(operation: Operation[P, T]) -> tuple[WithAsyncio[P, T], WithoutAsyncio[P, T]]:
     """The two methods of an operation, with its parameters and its docstring: with asyncio, and without."""
 
     @wraps(operation.begin)
     async def method(self: Chancy, /, *args: P.args, **kwargs: P.kwargs) -> T:
         begin, given = operation.begin(self, *args, **kwargs), kwargs.get("connection", OWN)
+        side = self.opening.here or await self.opening.ready(makes=operation.makes)
         if given is not OWN:
             return await write_on(self, given, begin())
-        return await self.connections.run(begin, repeatable=operation.repeatable)
+        return await self.connections.run(side, begin, repeatable=operation.repeatable)
 
     @wraps(operation.begin)
     def sync_method(self: Chancy, /, *args: P.args, **kwargs: P.kwargs) -> T:
         begin, given = operation.begin(self, *args, **kwargs), kwargs.get("connection", OWN)
+        side = self.opening.ready_sync(makes=operation.makes)
         if given is not OWN:
             return write_on_sync(self, given, begin())
-        return self.connections.run_sync(begin, repeatable=operation.repeatable)
+        return self.connections.run_sync(side, begin, repeatable=operation.repeatable)
 
     documentation = inspect.cleandoc(operation.__doc__ or "")
     _dress(method, operation, operation.name, documentation)

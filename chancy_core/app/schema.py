@@ -24,6 +24,8 @@ class Schema:
     """The schema of the settings, as this code needs it; with the queues that these name.
 
     Attributes:
+        problem: what keeps this code from using it; None: nothing, as far as anybody has looked.
+        looked: whether anybody has.
         migrated: what was applied last.
         left_behind: whose tables were found that nobody here brings: plugins that were uninstalled or turned off.
         may_be_missing: whether opening goes on if it is missing: it is made then, or told at the first use. Commands
@@ -34,7 +36,8 @@ class Schema:
         self._settings = settings
         self._store = store
         self._plugins = plugins
-        self._problem: SchemaError | None = None
+        self.problem: SchemaError | None = None
+        self.looked = False
         self.migrated: list[Migration] = []
         self.left_behind: list[str] = []
         self.may_be_missing = True
@@ -42,24 +45,25 @@ class Schema:
     @property
     def fits(self) -> bool:
         """Whether it fitted this code when it was looked at last."""
-        return self._problem is None
+        return self.problem is None
 
     def check(self) -> None:
         """Raise SchemaError unless it fits."""
-        if self._problem is not None:
-            raise self._problem
+        if self.problem is not None:
+            raise self.problem
 
     def migrations(self) -> list[Migration]:
         """What it needs, in the order in which it is applied."""
         return [*kernel_migrations(), *self._plugins.migrations()]
 
-    def prepare(self, connection: BoundedAsyncConnection | BoundedConnection) -> Flow[None]:
+    def prepare(self, connection: BoundedAsyncConnection | BoundedConnection, *, makes: bool) -> Flow[None]:
         """Look whether it fits, and bring it up to date if it does not and that is allowed.
 
         Args:
             connection: on which the flow runs: a migration may take longer than its deadline, and others wait for it.
+            makes: whether one that is missing may be made: nobody makes one by looking at it.
         """
-        if (yield from self._look()):
+        if (yield from self._look(makes=makes)):
             connection.deadline_s = None
             yield from self._migrate()
         if self.fits and self.may_be_missing:
@@ -75,27 +79,28 @@ class Schema:
         wanted = self.migrations()
         done = yield from migrate(self._settings.schema, wanted, pooler=self._settings.pooler)
         found = yield from applied(self._settings.schema)
-        self._problem = None
+        self.problem, self.looked = None, True
         self.migrated = done
         self.left_behind = sorted({*(found or {})} - {migration.owner for migration in wanted})
         for migration in done:
             log.info("migration_applied", owner=migration.owner, version=migration.version)
         return done
 
-    def _look(self) -> Flow[bool]:
+    def _look(self, *, makes: bool) -> Flow[bool]:
         """Whether it does not fit this code, and may be changed so that it does."""
         wanted = self.migrations()
         found = yield from applied(self._settings.schema)
         for migration in edited(found or {}, wanted):
             log.warning("migration_edited", owner=migration.owner, version=migration.version, hint=EDITED)
-        self._problem = problem(self._settings.schema, found, wanted)
-        if self._problem is None:
+        self.problem, self.looked = problem(self._settings.schema, found, wanted), True
+        if self.problem is None:
             return False
         allowed = self._settings.auto_migrate
-        if found is None and (allowed is False or not self.may_be_missing):
-            self._problem = yield from missing(self._settings)
+        if found is None and (allowed is False or not makes or not self.may_be_missing):
+            self.problem = yield from missing(self._settings)
             if not self.may_be_missing:
-                raise self._problem
+                raise self.problem
+            return False
         # A schema that is not there can hurt nobody by being made; one that holds jobs is changed when asked.
         return found is None or self._settings.dsn is None if allowed is None else allowed
 

@@ -1,18 +1,28 @@
-"""What is open in one event loop, and where it may be used."""
+"""What is open in one event loop, or for threads."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from chancy_core.app.pushing import Pusher
 from chancy_core.app.turns import Turns
 from chancy_core.app.waiting import Waiter
 from chancy_core.errors import NotOpen
-from chancy_core.store import Pool, Store
+from chancy_core.store import Pool, Store, SyncPool
 
 
-class Side(NamedTuple):
+@dataclass(slots=True, eq=False)
+class SyncSide:
+    """What is open for threads. As `Side`."""
+
+    pool: SyncPool
+    ready: bool = False
+    lasting: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Side:
     """What is open in an event loop.
 
     Attributes:
@@ -21,6 +31,8 @@ class Side(NamedTuple):
         waiter: watches the jobs that it waits for.
         loop: the event loop.
         turns: who may encode a large job.
+        ready: whether the schema has been looked at, and plugins have been told.
+        lasting: whether `open` has opened it, so that it stays open until `close`.
     """
 
     pool: Pool
@@ -28,6 +40,8 @@ class Side(NamedTuple):
     waiter: Waiter
     loop: asyncio.AbstractEventLoop
     turns: Turns
+    ready: bool = False
+    lasting: bool = False
 
     @property
     def is_here(self) -> bool:
@@ -67,22 +81,23 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def not_here(side: Side | None, *, forked_from: int | None) -> NotOpen:
-    """The error for whoever uses what is not open here, with what to do instead.
+def closed(*, with_asyncio: bool, ever: bool) -> NotOpen:
+    """The error for whoever uses what is not open, with what to do instead.
 
     Args:
-        side: what is open somewhere else, if anything is.
-        forked_from: the process that opened it, if this is a child of it.
+        with_asyncio: whether he uses it in an event loop.
+        ever: whether it was closed, so that it does not open itself again.
     """
-    if forked_from is not None:
+    if with_asyncio:
+        block, call = "async with Chancy(…) as chancy:", "await chancy.open()"
+    else:
+        block, call = "with Chancy(…) as chancy:", "chancy.sync_open()"
+    if not ever:
         return NotOpen(
-            f"This Chancy was opened by process {forked_from}, and this one was forked off it: use it inside "
-            "`async with Chancy(…) as chancy:` of its own. (The methods that begin with sync_ work after a fork.)"
+            "This Chancy is not open in this event loop. What is awaited, such as push, opens it at its first use; for "
+            f"anything else use it inside `{block}`, or `{call}` first."
         )
-    if side is None:
-        return NotOpen("This Chancy is not open: use it inside `async with Chancy(…) as chancy:`.")
     return NotOpen(
-        "This Chancy was opened in another event loop, which its connections belong to: open one in each loop "
-        "(each asyncio.run makes a loop of its own), hand work to the other loop with "
-        "asyncio.run_coroutine_threadsafe, or use the methods that begin with sync_."
+        f"This Chancy has been closed. Use it inside `{block}`, or open it again with `{call}`. One that nobody closes "
+        "opens itself at its first use, and is closed at the end of the process."
     )

@@ -7,16 +7,20 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
 
+# Whose plugins are being told, by whatever calls this.
+_TELLING: ContextVar[Telling | None] = ContextVar("chancy_telling", default=None)
+
 
 class Telling:
     """What the plugins of one Chancy have been told.
 
-    The side of an event loop and that of threads may be open at once, and are one opening.
+    The sides of event loops and that of threads may be open at once, and are one opening.
     """
 
     def __init__(self, chancy: Chancy) -> None:
@@ -24,10 +28,15 @@ class Telling:
         # The process that was told: a child that is forked off has opened nothing itself.
         self._told_in: int | None = None
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether this code is called by a plugin's `on_open` for this Chancy."""
+        return _TELLING.get() is self
+
     async def opened(self) -> None:
         """Tell that it is open, unless they know. Raises PluginError, naming the plugin that failed."""
         if self._is_news():
-            await self._chancy.plugins.on_open(self._chancy)
+            await self._tell()
 
     def opened_sync(self) -> None:
         """As `opened`, for code without asyncio."""
@@ -46,13 +55,20 @@ class Telling:
         self._told_in = os.getpid()
         return True
 
+    async def _tell(self) -> None:
+        before = _TELLING.set(self)
+        try:
+            await self._chancy.plugins.on_open(self._chancy)
+        finally:
+            _TELLING.reset(before)
+
     async def _in_a_loop(self) -> None:
         connections = self._chancy.connections
         connections.open_side()
         try:
-            await self._chancy.plugins.on_open(self._chancy)
+            await self._tell()
         finally:
-            await connections.close()
+            await connections.close_side()
 
 
 def _run_apart(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

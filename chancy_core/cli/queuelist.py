@@ -34,7 +34,7 @@ USUAL: Final = {
 def queues(new_chancy: Callable[..., Chancy], as_json: bool) -> None:
     """Every declared queue, what waits and runs in it, and how many workers serve it."""
     with new_chancy(looking=True) as chancy:
-        live = chancy.connections.run_sync(lambda: look_at_live(chancy.store), repeatable=True)
+        live = chancy.sync_pool.run(lambda: look_at_live(chancy.store))
         found = chancy.sync_get_all_queues()
         unreadable = chancy.sync_get_unreadable_queues()
         workers = [worker for worker in chancy.sync_get_workers() if worker.alive]

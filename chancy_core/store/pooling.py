@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -76,6 +77,8 @@ class BasePool(ABC, Generic[C]):
         self.is_open = False
         self._idle: Final[Idle[C]] = Idle()
         self._cleaning: Timer | None = None
+        # One that nobody closed takes its connections with it, at the end of the process too.
+        weakref.finalize(self, self._idle.drop)
 
     def open_now(self) -> None:
         """Let it be used. Nothing is connected yet."""
@@ -136,10 +139,21 @@ class BasePool(ABC, Generic[C]):
             close(connection)
         self._slots.release()
 
+    def cleaner(self) -> Callable[[], None]:
+        """Calls `_clean`, if somebody has this pool by then: a timer is no reason to keep it."""
+        pool = weakref.ref(self)
+
+        def clean() -> None:
+            there = pool()
+            if there is not None:
+                there._clean()  # noqa: SLF001 -- its own
+
+        return clean
+
     def _clean(self) -> None:
         left_s = self._idle.drop_unused()
         self._cleaning = None if left_s is None or not self.is_open else self._later(left_s)
 
     @abstractmethod
     def _later(self, left_s: float) -> Timer:
-        """Have `_clean` called in so many seconds."""
+        """Have `_clean` called in so many seconds, as `cleaner` does."""

@@ -178,4 +178,4 @@ class Pool(pooling.BasePool[BoundedAsyncConnection]):
         return False
 
     def _later(self, left_s: float) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(left_s, self._clean)
+        return asyncio.get_running_loop().call_later(left_s, self.cleaner())

@@ -142,7 +142,7 @@ class SyncPool(pooling.BasePool[BoundedConnection]):
         return False
 
     def _later(self, left_s: float) -> threading.Timer:
-        timer = threading.Timer(left_s, self._clean)
+        timer = threading.Timer(left_s, self.cleaner())
         timer.daemon = True
         timer.name = "chancy.idle"
         timer.start()

@@ -53,7 +53,7 @@ class Worker:
     to `grace_s`, and hands the rest back without spending an attempt.
 
     Args:
-        chancy: an open `Chancy`.
+        chancy: a `Chancy`, which it opens if it is not open.
         name: a readable name; each run adds a suffix of its own. By default host and process id.
         tags: a list of words that the tags of queues are matched with, such as `["gpu"]`. By default every queue with
             the usual `.*`. Besides, every worker has the tags `*`, `hostname=…`, `worker=…`, `python=…`, `os=…` and
@@ -85,7 +85,7 @@ class Worker:
         grace_s: float | None = None,
     ) -> None:
         if not isinstance(chancy, Chancy):
-            raise ConfigError(f"Worker(chancy) is of type {type(chancy).__name__}: give it a Chancy, which is open.")
+            raise ConfigError(f"Worker(chancy) is of type {type(chancy).__name__}: give it a Chancy.")
         settings = worker_settings(
             chancy.settings.worker,
             name=name,
@@ -122,16 +122,15 @@ class Worker:
         """Register, and begin to claim.
 
         Raises:
-            NotOpen: its `Chancy` is not open, or the worker runs already.
+            NotOpen: its `Chancy` has been closed, or the worker runs already.
             SchemaError: the schema does not fit this code; says what to run.
             DatabaseUnavailable: nothing answers there.
         """
         if self._open:
             raise NotOpen("This worker runs already; make another Worker for another run.")
-        self._chancy.pool  # noqa: B018 -- raises NotOpen
-        self._chancy.check_schema()
+        side = await self._chancy.opening.ready(makes=True)
         if configured := self._chancy.settings.queues:
-            await _in_time(lambda: self._chancy.pool.run(lambda: apply_settings(self._chancy.store, configured)))
+            await _in_time(lambda: side.pool.run(lambda: apply_settings(self._chancy.store, configured)))
         SPARE.keep()
         read_statements(self._chancy.settings.schema)
         parts = self._parts = Parts(

@@ -225,9 +225,10 @@ def test_a_schema_that_cannot_be_one(dsn, schema_name):
         Chancy(dsn, schema=schema_name, discover=False)
 
 
-async def test_a_chancy_that_is_not_open(new_chancy):
-    """Outside its block a Chancy says how to open it, in the form that fits the method."""
+async def test_a_chancy_that_was_closed(new_chancy):
+    """Once it has been closed, a Chancy says how to open it, in the form that fits the method."""
     closed = new_chancy()
+    await closed.close()
     with pytest.raises(NotOpen, match="async with Chancy"):
         await closed.push(Job("m.f"))
     with pytest.raises(NotOpen, match="async with Chancy"):

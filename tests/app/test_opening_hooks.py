@@ -65,7 +65,7 @@ def test_on_open_is_told_without_asyncio(new_chancy, diary):
     """The same hook works in code without asyncio: what it awaits is open to it, and only to it."""
     with new_chancy(plugins=[diary.plugin(opens=look)]) as chancy:
         assert diary.words == ["open"]
-        with pytest.raises(NotOpen):
+        with pytest.raises(NotOpen, match="not open in this event loop"):
             chancy.pool  # noqa: B018 -- raises
         chancy.sync_push(ECHO)
     assert diary.words == ["open", "close"]
@@ -119,13 +119,15 @@ async def test_on_open_that_raises_closes_what_was_opened(new_chancy, diary, que
         await chancy.open()
     assert diary.told == [("open", "a"), ("open", "b"), ("close", "c"), ("close", "b"), ("close", "a")]
     assert chancy.plugins.failures == {("b", "on_open"): 1}
-    with pytest.raises(NotOpen):
+    with pytest.raises(PluginError, match="'b' did not open: RuntimeError: no room"):
         await chancy.push(ECHO)
     with pytest.raises(PluginError, match="'b' did not open: RuntimeError: no room"):
         chancy.sync_open()
-    with pytest.raises(NotOpen):
+    with pytest.raises(PluginError, match="'b' did not open: RuntimeError: no room"):
         chancy.sync_push(ECHO)
-    assert diary.words == ["open", "open", "close", "close", "close"] * 2
+    assert diary.words == ["open", "open", "close", "close", "close"] * 4
+    assert not chancy.connections.is_open
+    assert not chancy.connections.is_open_sync
 
 
 async def never(chancy: Chancy) -> None:

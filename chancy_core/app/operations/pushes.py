@@ -20,6 +20,7 @@ from chancy_core.app.preparing import Bulk, notices_for, reference_of, row_of
 from chancy_core.app.reading import OneAtATime, Pushable, groups, groups_sync
 from chancy_core.app.reference import Reference, References
 from chancy_core.errors import ChancyError, DatabaseUnavailable
+from chancy_core.store import Pool, SyncPool
 from chancy_core.store.connect import where
 from chancy_core.store.jobrows import JobRow
 from chancy_core.store.keys import Holder
@@ -73,11 +74,11 @@ async def push(
             stored is then not known.
         ChancyError: a transaction that has not ended holds the job's unique key, and has for long.
     """
+    side = self.opening.here or await self.opening.ready(makes=True)
     if connection is not OWN:
         row = row_of(self, queue, job, on_conflict)
         flow = insert_jobs(self.store, [row], notices_for(self, row), hold=True)
         return reference_of(self, row, (await write_on(self, connection, flow)).get(row.id))
-    side = self.connections.here
     if side.turns.used_up():
         await side.turns.mine()
     row = row_of(self, queue, job, on_conflict)
@@ -95,20 +96,21 @@ def sync_push(
     on_conflict: OnConflict | None = None,
 ) -> Reference:
     """As `push`, for code without asyncio. `connection` must be a sync one."""
+    pool = self.opening.ready_sync(makes=True).pool
     row = row_of(self, queue, job, on_conflict)
     tell = notices_for(self, row)
     if connection is OWN:
-        taken = _pushed(self, row, tell)
+        taken = _pushed(self, pool, row, tell)
     else:
         taken = write_on_sync(self, connection, insert_jobs(self.store, [row], tell, hold=True))
     return reference_of(self, row, taken.get(row.id))
 
 
-def _pushed(self: Chancy, row: JobRow, tell: list[Notice]) -> dict[str, Holder]:
+def _pushed(self: Chancy, pool: SyncPool, row: JobRow, tell: list[Notice]) -> dict[str, Holder]:
     patience_ms = None if row.unique_key is None else PATIENCE_MS
     start = time.monotonic()
     try:
-        return self.sync_pool.push(
+        return pool.push(
             insert_jobs(self.store, [row], tell, patience_ms=patience_ms),
             lambda: insert_again(self.store, [row], tell, patience_ms=patience_ms),
         )
@@ -116,7 +118,7 @@ def _pushed(self: Chancy, row: JobRow, tell: list[Notice]) -> dict[str, Holder]:
         if row.unique_key is None or not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
             raise
         waited_s = time.monotonic() - start
-        by = self.sync_pool.run(lambda: holders(self.store, waited_s / 2))
+        by = pool.run(lambda: holders(self.store, waited_s / 2))
         raise key_is_held(row.unique_key, waited_s, by) from error
 
 
@@ -144,9 +146,10 @@ async def push_many(
         UnknownQueue: as `push`.
         UniqueKeyTaken: as `push`; none of the jobs was stored.
     """
+    side = self.opening.here or await self.opening.ready(makes=True)
     patience_ms = MANY_PATIENCE_MS if connection is OWN else None
     bulk = Bulk(self, jobs, patience_ms=patience_ms, on_conflict=on_conflict)
-    async with _transaction(self, connection) as own:
+    async with _transaction(self, side.pool, connection) as own:
         async with OneAtATime() as writing:
             async for chunks in groups(bulk.jobs):
                 # While the server takes these jobs, the next ones are read.
@@ -162,11 +165,12 @@ def sync_push_many(
     on_conflict: OnConflict | None = None,
 ) -> References:
     """As `push_many`, for code without asyncio. `connection` must be a sync one."""
+    pool = self.opening.ready_sync(makes=True).pool
     patience_ms = MANY_PATIENCE_MS if connection is OWN else None
     bulk = Bulk(self, jobs, patience_ms=patience_ms, on_conflict=on_conflict)
     if isinstance(bulk.jobs, AsyncIterable):
         raise TypeError("sync_push_many cannot read an async iterable: give a plain one, or use push_many.")
-    with _transaction_sync(self, connection) as own:
+    with _transaction_sync(self, pool, connection) as own:
         for chunks in groups_sync(bulk.jobs):
             run_on_sync(own, bulk.insert(chunks))
         run_on_sync(own, bulk.end())
@@ -174,13 +178,12 @@ def sync_push_many(
 
 
 @asynccontextmanager
-async def _transaction(self: Chancy, connection: Any) -> AsyncIterator[Any]:
+async def _transaction(self: Chancy, pool: Pool, connection: Any) -> AsyncIterator[Any]:
     """The transaction of a bulk push: one of its own, or a savepoint in the caller's."""
     if connection is not OWN:
         async with savepoint(self, connection) as theirs:
             yield theirs
         return
-    pool = self.pool
     try:
         async with pool.transaction(deadline_s=MANY_DEADLINE_S) as own:
             yield own
@@ -191,12 +194,11 @@ async def _transaction(self: Chancy, connection: Any) -> AsyncIterator[Any]:
 
 
 @contextmanager
-def _transaction_sync(self: Chancy, connection: Any) -> Iterator[Any]:
+def _transaction_sync(self: Chancy, pool: SyncPool, connection: Any) -> Iterator[Any]:
     if connection is not OWN:
         with savepoint_sync(self, connection) as theirs:
             yield theirs
         return
-    pool = self.sync_pool
     try:
         with pool.transaction(deadline_s=MANY_DEADLINE_S) as own:
             yield own

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chancy_core.app.given import check_executor, check_flag, check_queue_name
 from chancy_core.app.handed import OWN
-from chancy_core.app.operation import Begin, once, repeatable
+from chancy_core.app.operation import Begin, first, once, repeatable
 from chancy_core.errors import InvalidQueue
 from chancy_core.log import log
 from chancy_core.plugins import check_limits
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TAGS_SHOWN: Final = 8
 
 
-@once
+@first
 def declare(chancy: Chancy, queue: Queue, *, upsert: bool = False, connection: Any = OWN) -> Begin[Queue]:
     """Declare a queue, so that it can be pushed to.
 

@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 async def wait_for_job(self: Chancy, ref: Ref, *, timeout: float | None = None) -> QueuedJob:
     """The finished job. As `Reference.wait`."""
     check_timeout(timeout)
-    self.check_schema()
-    return await self.connections.here.waiter.wait(identifier_of(ref), timeout)
+    side = self.opening.here or await self.opening.ready()
+    return await side.waiter.wait(identifier_of(ref), timeout)
 
 
 def sync_wait_for_job(self: Chancy, ref: Ref, *, timeout: float | None = None) -> QueuedJob:
     """As `wait_for_job`, for code without asyncio."""
     check_timeout(timeout)
-    self.check_schema()
-    return wait_sync(self.store, self.sync_pool, identifier_of(ref), timeout)
+    return wait_sync(self.store, self.opening.ready_sync().pool, identifier_of(ref), timeout)
 
 
 async def wait_for_jobs(self: Chancy, refs: Iterable[Ref], *, timeout: float | None = None) -> list[QueuedJob]:
