@@ -6,11 +6,13 @@ from typing import Final
 
 import psycopg
 
+from chancy_core.app.served import warn_of_tags
 from chancy_core.config import Settings
 from chancy_core.log import log
 from chancy_core.store import Flow, Store
 from chancy_core.store.queues import declare_missing
 from chancy_core.store.weather import Fault, fault_of, text_of
+from chancy_core.values.queue import Queue
 
 NOT_DECLARED: Final = "Until somebody who may write declares them, pushes to those that are not there are refused."
 
@@ -30,3 +32,5 @@ def declare_configured(store: Store, settings: Settings) -> Flow[None]:
     else:
         for name in declared:
             log.info("queue_declared", queue=name, source="settings")
+            # Not by which workers live: the one that is about to start may serve it.
+            warn_of_tags(Queue(name, **settings.queues[name]))

@@ -12,6 +12,7 @@ from chancy_core.app.reference import Reference
 from chancy_core.errors import UnknownQueue, WaitTimeout
 from chancy_core.values.queue import Queue, QueueState
 from chancy_core.values.queuedjob import QueuedJob, State
+from chancy_core.values.tags import EVERYTHING
 
 # A job that takes longer deserves a word; what has not changed since is not said again.
 SAYS_AFTER_S: Final = 5.0
@@ -72,8 +73,9 @@ def _why_pending(chancy: Chancy, queue: Queue) -> str:
         return f"its queue {queue.name!r} is paused. To go on: chancy queue resume {queue.name}"
     serving = [worker for worker in chancy.sync_get_workers() if worker.alive and worker.serves(queue)]
     if not serving:
+        tagged = "" if EVERYTHING in queue.tags else f", with a tag that matches {' or '.join(map(repr, queue.tags))}"
         return (
-            f"no worker that lives serves its queue {queue.name!r}. Start one, chancy worker, or look "
+            f"no worker that lives serves its queue {queue.name!r}. Start one, chancy worker{tagged}, or look "
             "into the log of the one that should, for why it has ended or does not start."
         )
     names = ", ".join(worker.name for worker in serving[:NAMED_MAX]) + (", …" if len(serving) > NAMED_MAX else "")

@@ -90,6 +90,17 @@ async def test_a_deleted_queue_is_back_with_the_next_opening(new_chancy):
         await chancy.push("mail", NOOP)
 
 
+async def test_tags_of_the_settings_that_match_no_worker_are_told(new_chancy):
+    """Once, when the queue is declared."""
+    with captured_events() as events:
+        for _ in range(2):
+            async with new_chancy(queues={**QUEUES, "old": {"tags": ["python=3.11"]}}):
+                pass
+    (told,) = [event for event in events if event["event"] == "queue_served_by_nobody"]
+    assert told["queue"] == "old"
+    assert r"write r'python=3\.11\..*'" in told["hint"]
+
+
 @pytest.fixture
 def reader(dsn, query):
     """The DSN of a role that may read, and write nothing."""

@@ -208,9 +208,13 @@ async def test_a_declaration_that_nobody_serves_is_told(chancy):
         async with Worker(chancy, queues=["default"]):
             await chancy.declare(Queue("gpu", tags=["gpu"]), upsert=True)
             await chancy.declare(Queue("all"), upsert=True)
-            async with Worker(chancy, tags=["gpu"]):
+            async with Worker(chancy, tags=["gpu", "big"]):
+                await chancy.declare(Queue("other", tags=["small"]))
                 await chancy.declare(Queue("gpu", tags=["gpu"]), upsert=True)
     told = [(event["queue"], event["hint"]) for event in events if event["event"] == "queue_served_by_nobody"]
-    assert [queue for queue, _ in told] == ["old", "gpu", "all"]
+    assert [queue for queue, _ in told] == ["old", "gpu", "all", "other"]
     assert "write r'python=3\\.11\\..*'" in told[0][1]
-    assert "None of the 1 workers that live has a tag that matches, and may serve it" in told[1][1]
+    assert "besides those that all have, theirs are: none." in told[1][1]
+    assert "Workers with such tags live, 1 in number, and were told to serve other queues only" in told[2][1]
+    assert "chancy worker --queue all" in told[2][1]
+    assert "theirs are: big, gpu. Start one that has: chancy worker --tag TAG" in told[3][1]

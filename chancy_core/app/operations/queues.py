@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from chancy_core.app.given import check_executor, check_flag, check_queue_name
 from chancy_core.app.handed import OWN
 from chancy_core.app.operation import Begin, first, once, repeatable
+from chancy_core.app.served import warn_if_nobody_serves
 from chancy_core.errors import InvalidQueue
-from chancy_core.log import log
 from chancy_core.plugins import check_limits
 from chancy_core.store import Flow, queues, workers
 from chancy_core.values.fields import shown
-from chancy_core.values.owntags import tag_doubt
 from chancy_core.values.queue import Queue, UnreadableQueue, check_declarable, check_pause, check_resume_at
 from chancy_core.values.workerinfo import WorkerInfo
 
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
-
-# So many of the tags that there are.
-TAGS_SHOWN: Final = 8
 
 
 @first
@@ -52,33 +48,10 @@ def declare(chancy: Chancy, queue: Queue, *, upsert: bool = False, connection: A
 
     def begin() -> Flow[Queue]:
         declared = yield from queues.declare_queue(chancy.store, queue, upsert=upsert, settings=settings)
-        doubt = yield from _doubt(chancy, declared)
-        if doubt is not None:
-            log.warning("queue_served_by_nobody", queue=declared.name, tags=declared.tags, hint=doubt)
+        yield from warn_if_nobody_serves(chancy.store, declared)
         return declared
 
     return begin
-
-
-def _doubt(chancy: Chancy, queue: Queue) -> Flow[str | None]:
-    """Why nobody serves a queue, if that is so, or will be."""
-    doubts = [tag_doubt(tag) for tag in queue.tags]
-    living = [worker for worker in (yield from workers.get_workers(chancy.store)) if worker.alive]
-    try:
-        if any(queue.serves(worker.tags, worker.queues) for worker in living):
-            return None
-    except InvalidQueue as error:
-        return str(error)
-    if all(doubts):
-        return " ".join(map(str, doubts))
-    if not living:
-        # There will be some, nobody knows with which tags.
-        return None
-    seen = sorted({tag for worker in living for tag in worker.tags})[:TAGS_SHOWN]
-    return (
-        f"None of the {len(living)} workers that live has a tag that matches, and may serve it. Their tags are such "
-        f"as {', '.join(seen)}. Start another one, chancy worker --tag TAG, or declare the queue with other tags."
-    )
 
 
 @repeatable
