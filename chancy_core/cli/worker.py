@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final, NamedTuple
@@ -58,7 +58,8 @@ CODES: Final = {
     "--queue",
     "queues",
     multiple=True,
-    help="A queue to serve, where * stands for any characters; may be repeated. Default: all that its tags match.",
+    metavar="NAME",
+    help="A queue to serve, or several with commas; * stands for any characters. Default: all that its tags match.",
 )
 @click.option("--concurrency", type=Ranged(CONCURRENCY), help="Jobs at a time, for queues that do not say.")
 @click.option("--grace", "grace_s", type=Ranged(GRACE_S), help="Seconds that running jobs may take to end at shutdown.")
@@ -119,7 +120,12 @@ def worker(
     async def work() -> int:
         chancy = new_chancy() if log_format is None else new_chancy(log_format=log_format)
         running = Worker(
-            chancy, name=name, tags=tags or None, queues=queues or None, concurrency=concurrency, grace_s=grace_s
+            chancy,
+            name=name,
+            tags=tags or None,
+            queues=_names(queues) or None,
+            concurrency=concurrency,
+            grace_s=grace_s,
         )
         ends = Ends(running, due_within or 0.0) if until_idle else None
         with _heeded(running) as told:
@@ -148,6 +154,11 @@ class Beginning(NamedTuple):
     setups: tuple[str, ...]
     supervisor: Supervisor | None
     ends: Ends | None
+
+
+def _names(given: Sequence[str]) -> list[str]:
+    """The names in `--queue a,b --queue c`; none of a queue has a comma."""
+    return [name.strip() for text in given for name in text.split(",")]
 
 
 async def _serve(chancy: Chancy, running: Worker, told: asyncio.Event, beginning: Beginning) -> Stopped:

@@ -153,6 +153,8 @@ class Check:
             return True
         spelled = self._layer.spell(*where)
         wanted = f"make it a table, [{spelled}]" if self._layer.file else "give a dict of names to values"
+        if where[0] == "queues" and not self._layer.file:
+            wanted += """, as in queues={"mail": {"concurrency": 2}}"""
         self._say(where, f" is {_kind(value)}: {wanted}.")
         return False
 

@@ -9,7 +9,7 @@ from chancy_core.errors import InvalidQueue, nearest
 from chancy_core.log import log
 from chancy_core.store.workers import Registration
 from chancy_core.values.queue import Queue
-from chancy_core.values.serving import is_named, unmet
+from chancy_core.values.serving import unmet
 from chancy_core.values.workerinfo import UnservedStatus
 
 # So many tags are shown.
@@ -76,7 +76,8 @@ class Unserved:
             called = "no queue has a name like it" if "*" in name else "nobody has declared it"
             yield name, (f"This worker is to serve it, and {called}: it waits for that.", nearest(name, known))
         for queue in queues:
-            if queue.name not in self._refused and is_named(queue.name, names) and not queue.serves(tags):
+            # By its own name: a pattern is not meant for each that it fits.
+            if queue.name in names and queue.name not in self._refused and not queue.serves(tags):
                 why = f"This worker is to serve it, and has no tag that matches one of {_shown(queue.tags)}."
                 yield queue.name, (why, " Give it one, chancy worker --tag TAG, or declare the queue with other tags.")
 

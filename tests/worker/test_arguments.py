@@ -212,7 +212,7 @@ async def test_what_is_declared_is_a_queue(chancy, queue):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"queues": [Queue("a")]}, "argument queues is a list: give a dict of names to values"),
+        ({"queues": [Queue("a")]}, "argument queues is a list: give a dict of names to values, as in queues={"),
         ({"queues": {"a": Queue("a")}}, "argument queues.a is of type Queue: give a dict of names to values"),
         ({"queues": {1: {}}}, "argument queues.1: Queue name 1"),
         ({"queues": {LONG: {}}}, "argument queues"),

@@ -118,6 +118,8 @@ async def test_a_name_and_a_tag_both_have_to_match(chancy):
         assert told.queue == "video"
         assert "has no tag that matches one of 'gpu'" in told.problem
         assert await chancy.get_serving("video") == []
+        async with Worker(chancy, queues=["v*"]) as any_of_them:
+            assert any_of_them.unserved == []
         async with Worker(chancy, queues=["video"], tags=["gpu"]) as other:
             assert other.unserved == []
             assert await served(chancy, reference)
