@@ -15,6 +15,7 @@ from chancy_core.config.redacting import HIDDEN, is_secret
 from chancy_core.config.settings import TABLES, TYPES
 from chancy_core.errors import InvalidJob, InvalidQueue, nearest
 from chancy_core.values.jsonvalue import encode_checked
+from chancy_core.values.listing import listed
 from chancy_core.values.queue import (
     EXECUTOR_GROUP,
     RANGES,
@@ -23,6 +24,7 @@ from chancy_core.values.queue import (
     executor_words,
     known_executor,
 )
+from chancy_core.values.ranges import TAGS_MAX
 
 Values: TypeAlias = dict[tuple[str, ...], Any]
 
@@ -118,7 +120,9 @@ class Check:
             self._say(where, " cannot be set here: pause and resume a queue while it runs.")
         elif key not in _QUEUE_TYPES:
             self._unknown(where, _QUEUE_TYPES)
-        elif self._convert(raw, _QUEUE_TYPES[key], _QUEUE_EXPECTED.get(key), where=where):
+        elif self._convert(
+            listed(raw, TAGS_MAX) if key == "tags" else raw, _QUEUE_TYPES[key], _QUEUE_EXPECTED.get(key), where=where
+        ):
             try:
                 self.values[where] = _checked_field(name, key, self.values[where])
             except (InvalidQueue, InvalidJob) as error:

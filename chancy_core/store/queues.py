@@ -147,6 +147,18 @@ def pause_queue(store: Store, name: str, *, until: datetime | None = None, for_s
     yield from _set_state(store, name, QueueState.PAUSED, until, for_s)
 
 
+def check_to_come(store: Store, name: str, until: datetime | None) -> Flow[None]:
+    """Raise InvalidQueue if a pause until then would be over already, by the database's clock."""
+    if until is None:
+        return
+    ((now,),) = yield store.query("now")
+    if until <= now:
+        raise InvalidQueue(
+            f"Queue {name!r}: resume_at is {until}, which is over: the database's clock says {now}. Give a moment "
+            "to come, or a timedelta. Nothing was changed."
+        )
+
+
 def resume_queue(store: Store, name: str) -> Flow[None]:
     """Resume a queue, and tell the workers. Raises UnknownQueue."""
     yield from _set_state(store, name, QueueState.ACTIVE, None, None)
@@ -156,11 +168,7 @@ def _set_state(store: Store, name: str, state: QueueState, until: datetime | Non
     rows = yield store.query("set_queue_state", name=name, state=state.value, resume_at=until, resume_in_s=for_s)
     if not rows:
         yield from check_queues(store, [name])
-        ((now,),) = yield store.query("now")
-        raise InvalidQueue(
-            f"Queue {name!r}: resume_at is {until}, which is over: the database's clock says {now}. Give a moment to "
-            "come, or a timedelta. The queue is as it was."
-        )
+        yield from check_to_come(store, name, until)
     yield from store.notify([Notice.queues(name)])
 
 

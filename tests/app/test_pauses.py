@@ -73,6 +73,18 @@ async def test_a_pause_that_is_over_was_none(chancy, resume_at, told):
     assert (await chancy.get_queue("default")).state == "active"
 
 
+async def test_a_queue_that_is_declared_paused_until_a_moment_that_is_over_is_refused(chancy):
+    """It would be active; until one to come it is paused."""
+    over, to_come = (datetime.now(UTC) + timedelta(hours=hours) for hours in (-1, 1))
+    with pytest.raises(InvalidQueue, match="which is over"):
+        await chancy.declare(Queue("mail", state=Queue.State.PAUSED, resume_at=over))
+    with pytest.raises(InvalidQueue, match="and the queue is not paused"):
+        await chancy.declare(Queue("mail", resume_at=to_come))
+    assert [queue.name for queue in await chancy.get_all_queues()] == ["default"]
+    await chancy.declare(Queue("mail", state="paused", resume_at=to_come))
+    assert (await chancy.get_queue("mail")).resume_at == to_come
+
+
 def test_a_length_is_no_moment_of_a_job_or_a_queue():
     """It would count from the moment at which the value was made, which is not that of the push."""
     for field in ("scheduled_at", "expires_at"):

@@ -36,7 +36,7 @@ def declare(chancy: Chancy, queue: Queue, *, upsert: bool = False, connection: A
 
     Raises:
         InvalidQueue: it has a limit that no plugin here enforces, and what to install; an executor that is not there
-            yet; or no tag at all.
+            yet; no tag at all; or a pause that is over.
     """
     if not isinstance(queue, Queue):
         raise InvalidQueue(f"declare({shown(queue)}): give a Queue, as in declare(Queue('mail')).")
@@ -47,6 +47,7 @@ def declare(chancy: Chancy, queue: Queue, *, upsert: bool = False, connection: A
     settings = chancy.settings.queues.get(queue.name)
 
     def begin() -> Flow[Queue]:
+        yield from queues.check_to_come(chancy.store, queue.name, queue.resume_at)
         declared = yield from queues.declare_queue(chancy.store, queue, upsert=upsert, settings=settings)
         yield from warn_if_nobody_serves(chancy.store, declared)
         return declared
