@@ -41,9 +41,14 @@ class PluginType(msgspec.StructMeta):
             raise PluginError(f"{where} cannot be made: {error}") from None
 
     def __call__(cls, *args: Any, **settings: Any) -> Any:
-        """Make a plugin. Raises ConfigError for a setting that it does not have."""
+        """Make a plugin. Raises ConfigError for a setting that it does not have, or that is given without its name."""
+        if args:
+            first = next(iter(getattr(cls, "__struct_fields__", ())), "interval")
+            raise ConfigError(
+                f"{cls.__name__}({args[0]!r:.60}): settings are given by name, as in {cls.__name__}({first}=…)."
+            )
         try:
-            return super().__call__(*args, **settings)
+            return super().__call__(**settings)
         except TypeError:
             fields = getattr(cls, "__struct_fields__", ())
             for name in settings:

@@ -10,19 +10,21 @@ from typing import Final, TypeVar
 import msgspec
 
 from chancy import Chancy, Reference
-from chancy.plugin import log, with_connection
+from chancy.plugin import check_text, check_whole, log, with_connection
 from chancy_cron.declare import next_time
-from chancy_cron.errors import ScheduleNotFound
+from chancy_cron.errors import InvalidSchedule, ScheduleNotFound
 from chancy_cron.expression import parse
 from chancy_cron.fire import job_for
 from chancy_cron.loaded import check
-from chancy_cron.schedule import StoredSchedule
+from chancy_cron.schedule import NAME_LENGTH_MAX, StoredSchedule
 from chancy_cron.store import Connection, CronStore
 from chancy_cron.times import fire_times, zone
 
 T = TypeVar("T")
 
 REMOVED_BEFORE: Final = "code"
+# A page of times for people.
+COUNT_MAX: Final = 1_000
 
 
 async def read_all(chancy: Chancy) -> tuple[list[StoredSchedule], dict[str, str]]:
@@ -40,6 +42,7 @@ async def get_all(chancy: Chancy) -> list[StoredSchedule]:
 
 async def remove(chancy: Chancy, name: str) -> str:
     """Remove a schedule. Returns who had declared it: `toml` or `code`. Raises ScheduleNotFound."""
+    _check_name(name)
     tries = 0
 
     async def once(store: CronStore) -> str:
@@ -58,6 +61,7 @@ async def remove(chancy: Chancy, name: str) -> str:
 
 async def pause(chancy: Chancy, name: str) -> None:
     """Stop firing a schedule. Raises ScheduleNotFound."""
+    _check_name(name)
 
     async def once(store: CronStore) -> None:
         row = await store.lock_row(name)
@@ -68,6 +72,7 @@ async def pause(chancy: Chancy, name: str) -> None:
 
 async def resume(chancy: Chancy, name: str) -> datetime | None:
     """Fire a schedule again. Returns its next time. Raises ScheduleNotFound."""
+    _check_name(name)
 
     async def once(store: CronStore) -> datetime | None:
         schedule, now = await store.lock(name)
@@ -88,13 +93,20 @@ async def run_now(chancy: Chancy, name: str) -> Reference:
 
 async def next_times(chancy: Chancy, name: str, count: int) -> list[datetime]:
     """The next times of a schedule, in its zone. Raises ScheduleNotFound."""
+    check_whole("count", count, 1, COUNT_MAX, error=InvalidSchedule)
     schedule, now = await _with_now(chancy, name)
     where = zone(schedule.timezone)
     times = fire_times(parse(schedule.cron), where, now)
     return [time.astimezone(where) for time in islice(times, count)]
 
 
+def _check_name(name: object) -> None:
+    check_text("name", name, most=NAME_LENGTH_MAX, error=InvalidSchedule)
+
+
 async def _with_now(chancy: Chancy, name: str) -> tuple[StoredSchedule, datetime]:
+    _check_name(name)
+
     async def once(store: CronStore) -> tuple[StoredSchedule, datetime]:
         return await store.get(name), await store.now()
 

@@ -7,6 +7,7 @@ whenever the clock on the wall matches.
 
 from __future__ import annotations
 
+import difflib
 import heapq
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,7 +15,6 @@ from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from chancy.plugin import nearest
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.expression import Expression, local_times
 
@@ -31,9 +31,12 @@ def zone(given: str | tzinfo) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, TypeError):
-        known = nearest(str(name), available_timezones()) if available_timezones() else ""
+        # Of six hundred names, the first ten say nothing.
+        meant = difflib.get_close_matches(str(name), available_timezones(), n=1)
+        hint = f" Did you mean {meant[0]!r}?" if meant else ""
         raise InvalidSchedule(
-            f"timezone is {name!r}, which is not in the time zone database.{known} Give a name such as 'Europe/Berlin'."
+            f"timezone is {name!r:.80}, which is not in the time zone database.{hint} Give a name such as "
+            "'Europe/Berlin'."
         ) from None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import psycopg
 
 from chancy import Chancy, Worker
+from chancy.errors import ConfigError
 from chancy.plugin import Migration, Plugin, check_seconds, hookimpl, read_migrations
 from chancy_leadership import clock
 from chancy_leadership.candidate import Candidate
@@ -46,7 +47,7 @@ class Leadership(Plugin):
         if self.interval is None:
             self.interval = self.lease_s / RENEWALS_PER_LEASE
         if not 0 < self.interval <= self.lease_s / 2:
-            raise ValueError(
+            raise ConfigError(
                 f"interval is {self.interval!r}: give seconds above 0, at most half of lease_s, which is "
                 f"{self.lease_s:g}; or leave it out, for a third."
             )
@@ -66,7 +67,7 @@ class Leadership(Plugin):
     async def on_start(self, worker: Worker) -> None:
         """Stand for election with the first worker of this process."""
         if self._workers and worker.chancy is not self._chancy:
-            raise ValueError("one Leadership object serves two Chancy objects: give each its own.")
+            raise ConfigError("one Leadership object serves two Chancy objects: give each its own.")
         self._chancy = worker.chancy
         self._workers.append(worker)
         if self._elector is None:

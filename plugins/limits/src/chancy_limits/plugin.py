@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 import psycopg
 
 from chancy import Queue, Worker
+from chancy.errors import ConfigError
 from chancy.plugin import Budget, Migration, Plugin, Statements, Tick, check_seconds, hookimpl, log, read_migrations
 from chancy_limits.allowance import Allowance
 
@@ -45,7 +46,7 @@ class Limits(Plugin):
         """Learn the schema."""
         schema = worker.chancy.settings.schema
         if self._schema not in ("", schema):
-            raise ValueError("one Limits object serves two Chancy objects: give each its own.")
+            raise ConfigError("one Limits object serves two Chancy objects: give each its own.")
         self._schema = schema
 
     @hookimpl

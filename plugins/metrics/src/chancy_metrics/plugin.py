@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 
 from chancy import Chancy, Job, Outcome, QueuedJob, Worker
+from chancy.errors import ConfigError
 from chancy.plugin import Plugin, Tick, check_seconds, check_whole, hookimpl, is_outage, log, text_of
 from chancy_metrics.database import Reader
 from chancy_metrics.gauges import Totals, counter, database_gauges, hook_failures, worker_gauges
@@ -66,7 +67,7 @@ class Metrics(Plugin):
     buckets_s: tuple[float, ...] = BUCKETS_S
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a setting out of its range."""
+        """Raise ConfigError for a setting out of its range."""
         if self.port is not None:
             check_whole("port", self.port, 0, PORT_MAX)
         if self.interval is not None:
@@ -74,12 +75,12 @@ class Metrics(Plugin):
         check_whole("max_queues", self.max_queues, 1, 1000)
         check_whole("count_limit", self.count_limit, 100, 1_000_000)
         if not self.host.strip():
-            raise ValueError(
+            raise ConfigError(
                 'host is empty: give an address, such as "127.0.0.1", or "0.0.0.0" for all of this machine.'
             )
         ends = list(self.buckets_s)
         if not ends or ends != sorted(set(ends)) or ends[0] <= 0 or ends[-1] == float("inf"):
-            raise ValueError(f"buckets_s is {ends}: give seconds above 0, each larger than the one before it.")
+            raise ConfigError(f"buckets_s is {ends}: give seconds above 0, each larger than the one before it.")
         self._labels = QueueLabels(self.max_queues)
         self._recorder = Recorder(self._labels, ends)
         self._totals = Totals()
