@@ -55,6 +55,29 @@ class Log:
 log: Final = Log()
 
 
+def below(logger: logging.Logger | None) -> logging.Logger:
+    """Write events below a logger of the application's: to its handlers, and from its level on.
+
+    There is one logger of events in a process, so the last that was given holds.
+
+    Args:
+        logger: that one; None: leave everything as it is, which is below the root logger.
+
+    Returns:
+        The logger to set levels and handlers on: the one that was given, or `chancy`.
+    """
+    if logger is None or logger is _logger:
+        return _logger
+    above: logging.Logger | None = logger
+    while above is not None and above is not _logger:
+        above = above.parent
+    if above is None:
+        _logger.parent = logger
+        # Loggers remember which levels they let pass, until a level is set.
+        _logger.setLevel(_logger.level)
+    return logger
+
+
 class _Kept(NamedTuple):
     """A handler that gets events, whatever becomes of the logger; and from which level on."""
 

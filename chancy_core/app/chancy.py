@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,8 @@ from chancy_core.app.reference import Reference
 from chancy_core.app.schema import Schema
 from chancy_core.config import Settings
 from chancy_core.config.variables import OF_PLUGIN
+from chancy_core.errors import ConfigError
+from chancy_core.log import below
 from chancy_core.plugins import Loaded, Plugin, PluginHost, check_configured, load_plugins
 from chancy_core.plugins.enforced import enforced_by
 from chancy_core.store import Migration, Pool, Store, SyncPool, run, run_sync
@@ -50,11 +53,14 @@ class Chancy:
             development.
         config: the configuration file; by default `chancy.toml` or `pyproject.toml` is looked for.
         plugins: plugins to add to those that are installed.
+        log: a logger of your application's, to whose handlers Chancy's events go; one for the whole process. By default
+            they go to the logger `chancy`, and from there to the root logger.
         settings: any other setting of `[chancy]`, by its name, such as `schema="billing"`.
 
     Attributes:
         settings: what is configured.
         plugins: those that are loaded.
+        log: the logger to set a level or handlers on: the one that was given, or `chancy`.
         store: the names of its schema.
         connections: all of its connections; `pool` and `sync_pool` are the ones to use.
         opening: when these are open.
@@ -72,9 +78,13 @@ class Chancy:
         *,
         config: str | Path | None = None,
         plugins: Sequence[Plugin] = (),
+        log: logging.Logger | None = None,
         **settings: Any,
     ) -> None:
+        if log is not None and not isinstance(log, logging.Logger):
+            raise ConfigError(f"argument log is {log!r:.60}: give a logger, such as logging.getLogger('app').")
         self.settings: Final = _load(config, dsn=dsn, **settings)
+        self.log: Final = below(log)
         self.store: Final = Store(self.settings.schema, notifications=self.settings.notifications)
         self.plugins: Final = PluginHost(self._load_plugins(plugins))
         self._schema: Final = Schema(self.settings, self.plugins, self.store)
