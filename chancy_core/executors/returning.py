@@ -13,7 +13,9 @@ from chancy_core.errors import CannotRun
 from chancy_core.executors.ownloop import run_in_own_loop
 
 # What nearly every function returns, and what is done when it is returned. Looked up for each job: the rest costs more.
-DONE: Final = frozenset({type(None), bool, int, float, str, bytes, list, dict, tuple, set, frozenset})
+DONE: Final = frozenset({type(None), bool, int, float, str, bytes})
+# What may hold something that is not done. One look is enough: whoever called a coroutine function for each has many.
+HOLDERS: Final = frozenset({list, tuple, set, frozenset, dict})
 
 
 async def awaited(func: str, call: Awaitable[Any]) -> Any:
@@ -66,6 +68,9 @@ def refuse_unfinished(func: str, value: Any) -> None:
     kind = type(value)
     if kind in DONE:
         return
+    if kind in HOLDERS:
+        _refuse_unfinished_in(func, value)
+        return
     problem = _problem(kind)
     if problem is None:
         return
@@ -74,6 +79,24 @@ def refuse_unfinished(func: str, value: Any) -> None:
         with suppress(Exception):
             value.close()
     raise CannotRun(f"{func} returned an object of type {kind.__qualname__}, which {problem}")
+
+
+def _refuse_unfinished_in(func: str, value: Any) -> None:
+    """As `refuse_unfinished`, for what is in a list, say: `[send(to) for to in everybody]`, where `send` is `async`."""
+    if not value:
+        return
+    first = next(iter(value.values() if type(value) is dict else value))
+    problem = None if type(first) in DONE or type(first) in HOLDERS else _problem(type(first))
+    if problem is not None:
+        # Those were called, and will never run: not a word of Python's own for each of them as well.
+        for item in list(value.values() if type(value) is dict else value):
+            if isinstance(item, Coroutine | Generator):
+                with suppress(Exception):
+                    item.close()
+        raise CannotRun(
+            f"{func} returned an object of type {type(value).__qualname__} with one of type "
+            f"{type(first).__qualname__} in it, which {problem}"
+        )
 
 
 def _problem(kind: type) -> str | None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import MethodType
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from types import FunctionType, MethodType
+from typing import Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from weakref import WeakSet
 
 from msgspec.structs import replace
 
 from chancy_core.errors import InvalidJob
 from chancy_core.values.fields import shown
 from chancy_core.values.job import ExactJob, Job, job_with
-from chancy_core.values.naming import importable_name, name_of
+from chancy_core.values.naming import check_leads_back, importable_name, name_of
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -59,6 +60,20 @@ def job(func: Callable[..., Any] | None = None, /, **fields: Any) -> Any:
     return decorate if func is None else decorate(func)
 
 
+# Functions whose names have been looked at: once each, because any of them may be pushed a million times.
+_led_back: Final[WeakSet[FunctionType]] = WeakSet()
+
+
+def _check_leads_back(func: FunctionType) -> None:
+    """Raise InvalidJob if a worker would find another object under the name of a decorated function.
+
+    When it was decorated, it had not got its name yet, which another one may have taken since.
+    """
+    if func not in _led_back:
+        check_leads_back(func)
+        _led_back.add(func)
+
+
 def as_job(value: Any) -> Job:
     """The `Job` in `value`: a Job itself, or a function decorated with `@job`.
 
@@ -69,6 +84,8 @@ def as_job(value: Any) -> Job:
         return value
     found = getattr(value, "job", None)
     if isinstance(found, Job):
+        if isinstance(value, FunctionType) and found.func == f"{value.__module__}.{value.__qualname__}":
+            _check_leads_back(value)
         # A class method has the job of its function, which knows nothing of the class that it is called on.
         return found if not isinstance(value, MethodType) else replace(found, func=name_of(value))
     hint = (

@@ -26,18 +26,25 @@ def name_of(func: Callable[..., Any]) -> str:
         InvalidJob: as `importable_name`; or what stands under its name is another object.
     """
     path = importable_name(func, stacklevel=4)
+    check_leads_back(func)
+    return path
+
+
+def check_leads_back(func: Callable[..., Any]) -> None:
+    """Raise InvalidJob unless the name of `func` leads a worker to `func` itself."""
     module_name, name = _place(func)
+    path = f"{module_name}.{name}"
     module = sys.modules.get(module_name)
     found: Any = _MISSING if module is None else module
     for part in name.split("."):
         found = getattr(found, part, _MISSING)
     if found is _MISSING:
         if module is not None and _goes_on(module):
-            return path
+            return
         raise InvalidJob(f"{func!r} is called {path}, and there is no such thing: put it there, {_AS_TEXT}")
     # A class method is made anew whenever it is looked up.
     if found is func or (isinstance(found, MethodType) and found == func):
-        return path
+        return
     raise InvalidJob(
         f"{func!r} is called {path}, but there a worker finds another object, {found!r}, and would call that: give "
         f"that one if it is meant, give the function a name of its own, {_AS_TEXT}"

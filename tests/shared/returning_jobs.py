@@ -98,3 +98,38 @@ def awaitable(*, path: str) -> Any:
 
 def open_file(*, path: str) -> Any:
     return Path(path).open("w")
+
+
+def many_coroutines(*, path: str) -> Any:
+    return [_touch(path), _touch(path)]
+
+
+async def many_coroutines_async(*, path: str) -> Any:
+    return tuple(_touch(path) for _ in range(2))
+
+
+def coroutines_by_name(*, path: str) -> Any:
+    return {"one": _touch(path)}
+
+
+async def tasks_async(*, path: str) -> Any:
+    return [asyncio.create_task(asyncio.sleep(0, path))]
+
+
+def many_generators(*, path: str) -> Any:
+    return [generator(path=path)]
+
+
+def lazy_maps(*, path: str) -> Any:
+    return [map(Path.touch, [Path(path)])]
+
+
+# What they return, and what is in it.
+MANY = {
+    "many_coroutines": ("list", "coroutine"),
+    "many_coroutines_async": ("tuple", "coroutine"),
+    "coroutines_by_name": ("dict", "coroutine"),
+    "tasks_async": ("list", "Task"),
+    "many_generators": ("list", "generator"),
+    "lazy_maps": ("list", "map"),
+}
