@@ -26,7 +26,7 @@ ELSEWHERE: Final = {
     "reprioritize": "give urgent work a queue of its own, or a lower priority when it is pushed",
 }
 # There was one in Chancy 0.
-NOT_YET: Final = ("api", "dashboard", "workflow", "trigger", "django")
+NOT_YET: Final = ("api", "dashboard", "web", "workflow", "trigger", "django")
 _PAGE: Final = "docs/how-to/coming-from-chancy-0.md"
 
 
