@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chancy_core.store import Migration, read_migrations, statement
     from chancy_core.store.pools import Pool
     from chancy_core.store.syncpools import SyncPool
+    from chancy_core.values.acted import Acted
     from chancy_core.values.backoff import Backoff
     from chancy_core.values.decorating import JobFunction, job
     from chancy_core.values.ended import Ended, Ending
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from chancy_core.worker import Stopped, Worker
 
 __all__ = [
+    "Acted",
     "Backoff",
     "Budget",
     "Cancel",
@@ -81,6 +83,7 @@ __all__ = [
 # The same as above, for Python; a test holds them together.
 _HOMES: Final = {
     "chancy_core.app": ("Chancy",),
+    "chancy_core.values.acted": ("Acted",),
     "chancy_core.values.backoff": ("Backoff",),
     "chancy_core.values.decorating": ("JobFunction", "job"),
     "chancy_core.errors": ("ChancyError", "JobStopped"),

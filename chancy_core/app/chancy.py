@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import msgspec
 
@@ -17,7 +17,7 @@ from chancy_core.app.connections import Connections
 from chancy_core.app.ending import hearing
 from chancy_core.app.opening import Opening
 from chancy_core.app.operation import faces
-from chancy_core.app.operations import finding, jobs, pushes, queues, waits
+from chancy_core.app.operations import acting, finding, jobs, pushes, queues, waits
 from chancy_core.app.reference import Reference
 from chancy_core.app.schema import Schema
 from chancy_core.config import Settings
@@ -28,12 +28,15 @@ from chancy_core.plugins import Loaded, Plugin, PluginHost, check_configured, lo
 from chancy_core.plugins.enforced import enforced_by
 from chancy_core.store import Migration, Pool, Store, SyncPool, run, run_sync
 from chancy_core.store.flow import AsyncConnection
-from chancy_core.values.found import Count
-from chancy_core.values.jobfilter import JobFilter
 from chancy_core.values.queue import Executor
 
+if TYPE_CHECKING:
+    from chancy_core.app.overloaded import Overloaded
+else:
+    Overloaded = object
 
-class Chancy:
+
+class Chancy(Overloaded):
     """A job queue in one schema of one PostgreSQL database.
 
     ```python
@@ -247,26 +250,12 @@ class Chancy:
     get_jobs, sync_get_jobs = faces(jobs.get_jobs)
     find_jobs, sync_find_jobs = faces(finding.find_jobs)
     cancel_job, sync_cancel_job = faces(jobs.cancel_job)
-    cancel_jobs, sync_cancel_jobs = faces(jobs.cancel_jobs)
-    retry_jobs, sync_retry_jobs = faces(jobs.retry_jobs)
-
-    if TYPE_CHECKING:  # what is returned depends on what is given, which one signature cannot say
-
-        @overload
-        async def count_jobs(self, *, within_s: float = 2.0) -> dict[str, dict[str, int]]: ...
-        @overload
-        async def count_jobs(self, filter: JobFilter | str, *, within_s: float = 2.0) -> Count: ...
-        async def count_jobs(self, filter: JobFilter | str | None = None, *, within_s: float = 2.0) -> Any:  # noqa: A002
-            """See finding.count_jobs."""
-
-        @overload
-        def sync_count_jobs(self, *, within_s: float = 2.0) -> dict[str, dict[str, int]]: ...
-        @overload
-        def sync_count_jobs(self, filter: JobFilter | str, *, within_s: float = 2.0) -> Count: ...
-        def sync_count_jobs(self, filter: JobFilter | str | None = None, *, within_s: float = 2.0) -> Any:  # noqa: A002
-            """See finding.count_jobs."""
-    else:
+    delete_jobs, sync_delete_jobs = faces(acting.delete_jobs)
+    update_jobs, sync_update_jobs = faces(acting.update_jobs)
+    if not TYPE_CHECKING:  # `Overloaded` has their types
         count_jobs, sync_count_jobs = faces(finding.count_jobs)
+        cancel_jobs, sync_cancel_jobs = faces(acting.cancel_jobs)
+        retry_jobs, sync_retry_jobs = faces(acting.retry_jobs)
 
     wait_for_job, sync_wait_for_job = waits.wait_for_job, waits.sync_wait_for_job
     wait_for_jobs, sync_wait_for_jobs = waits.wait_for_jobs, waits.sync_wait_for_jobs

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeAlias, TypeVar
 
 from chancy_core.app.callers import write_on, write_on_sync
+from chancy_core.app.course import Course, follow, follow_sync
 from chancy_core.app.handed import OWN
 from chancy_core.store import Flow
 
@@ -19,17 +20,19 @@ T = TypeVar("T")
 
 # What an operation returns: it begins the flow, from its start each time. The arguments were checked before, and read.
 Begin: TypeAlias = Callable[[], Flow[T]]
+# The same, or a course of several flows.
+Steps: TypeAlias = Begin[T] | Course[T]
 WithAsyncio: TypeAlias = "Callable[Concatenate[Chancy, P], Coroutine[Any, Any, T]]"
 WithoutAsyncio: TypeAlias = "Callable[Concatenate[Chancy, P], T]"
 
-_RETURNS: Final = "Begin["
+_RETURNS: Final = ("Begin[", "Steps[")
 
 
 class Operation(Generic[P, T]):
     """Something that can be asked of a database, whoever asks it.
 
     Attributes:
-        begin: checks the arguments, and returns what begins the flow.
+        begin: checks the arguments, and returns what begins the flow, or a course of several flows.
         name: what it is called.
         repeatable: whether the flow may be run again from its start when an answer was lost, so that nobody knows how
             far it came. If not, each of its steps is done once, and the database is asked what became of it.
@@ -37,7 +40,7 @@ class Operation(Generic[P, T]):
     """
 
     def __init__(
-        self, begin: Callable[Concatenate[Chancy, P], Begin[T]], *, repeatable: bool, makes: bool = False
+        self, begin: Callable[Concatenate[Chancy, P], Steps[T]], *, repeatable: bool, makes: bool = False
     ) -> None:
         self.begin: Final = begin
         self.name: Final = begin.__name__
@@ -65,6 +68,14 @@ def first(begin: Callable[Concatenate[Chancy, P], Begin[T]]) -> Operation[P, T]:
     return Operation(begin, repeatable=False, makes=True)
 
 
+def in_steps(begin: Callable[Concatenate[Chancy, P], Steps[T]]) -> Operation[P, T]:
+    """Declare an operation that changes something in several transactions; or in one, as `once`.
+
+    It returns a course, or what begins a flow. Given a `connection`, it returns the latter.
+    """
+    return Operation(begin, repeatable=False)
+
+
 def faces(operation: Operation[P, T]) -> tuple[WithAsyncio[P, T], WithoutAsyncio[P, T]]:
     """The two methods of an operation, with its parameters and its docstring: with asyncio, and without."""
 
@@ -72,6 +83,8 @@ def faces(operation: Operation[P, T]) -> tuple[WithAsyncio[P, T], WithoutAsyncio
     async def method(self: Chancy, /, *args: P.args, **kwargs: P.kwargs) -> T:
         begin, given = operation.begin(self, *args, **kwargs), kwargs.get("connection", OWN)
         side = self.opening.here or await self.opening.ready(makes=operation.makes)
+        if isinstance(begin, Generator):
+            return await follow(self, side, begin)
         if given is not OWN:
             return await write_on(self, given, begin())
         return await self.connections.run(side, begin, repeatable=operation.repeatable)
@@ -80,6 +93,8 @@ def faces(operation: Operation[P, T]) -> tuple[WithAsyncio[P, T], WithoutAsyncio
     def sync_method(self: Chancy, /, *args: P.args, **kwargs: P.kwargs) -> T:
         begin, given = operation.begin(self, *args, **kwargs), kwargs.get("connection", OWN)
         side = self.opening.ready_sync(makes=operation.makes)
+        if isinstance(begin, Generator):
+            return follow_sync(self, side, begin)
         if given is not OWN:
             return write_on_sync(self, given, begin())
         return self.connections.run_sync(side, begin, repeatable=operation.repeatable)
@@ -100,9 +115,9 @@ def _dress(method: Any, operation: Operation[P, T], name: str, documentation: st
     signature = inspect.signature(operation.begin)
     returned = signature.return_annotation
     if not (isinstance(returned, str) and returned.startswith(_RETURNS)):
-        raise TypeError(f"The operation {operation.name} returns {returned!r}: annotate it with Begin[…].")
+        raise TypeError(f"The operation {operation.name} returns {returned!r}: annotate it with Begin[…] or Steps[…].")
     us, *others = signature.parameters.values()
-    shown = returned.removeprefix(_RETURNS)[:-1]
+    shown = returned[returned.index("[") + 1 : -1]
     method.__signature__ = signature.replace(
         parameters=[us.replace(name="self", annotation=us.empty), *others], return_annotation=shown
     )

@@ -36,7 +36,7 @@ def cancel_jobs(store: Store, ids: Sequence[uuid.UUID], note: str) -> Flow[dict[
         if not left:
             break
         try:
-            rows = yield store.ending("cancel_jobs", ids=left, note=note)
+            rows = yield store.ending("cancel_jobs", ids=left, note=note, states=None, claims=None)
         except psycopg.DataError as error:
             raise InvalidJob(f"reason is {note!r:.60}, which the database cannot store: {text_of(error)}.") from error
         found |= {row[0]: Cancellation(row[1]) for row in rows}
@@ -47,7 +47,7 @@ def cancel_jobs(store: Store, ids: Sequence[uuid.UUID], note: str) -> Flow[dict[
 
 def retry_jobs(store: Store, ids: Sequence[uuid.UUID]) -> Flow[list[uuid.UUID]]:
     """Bring finished jobs back; the ids of those that came back."""
-    rows = yield store.ending("retry_jobs", ids=list(ids))
+    rows = yield store.ending("retry_jobs", ids=list(ids), states=None, claims=None)
     tell = {Notice.due(queue) if state == State.SCHEDULED else Notice.back(queue) for _, _, queue, _, state, *_ in rows}
     yield from store.notify([*unheard(rows), *sorted(tell)])
     return [row[0] for row in rows]

@@ -118,6 +118,26 @@ def count_jobs(store: Store, wanted: JobFilter, *, exact_up_to: int, within_s: f
     return Count(value=max(hits, round(hits / max(search.seen, 1) * total)), exact=False)
 
 
+def find_hits(
+    store: Store, wanted: JobFilter, *, limit: int, after: uuid.UUID | None, within_s: float
+) -> Flow[tuple[list[Hit], uuid.UUID | None]]:
+    """The ids of jobs, the newest first, as far as they were found in that many seconds; and after which to go on."""
+    search = Search(store, wanted, after)
+    hits: list[Hit] = []
+    until = time.monotonic() + within_s
+    try:
+        yield from begin(within_s)
+        while len(hits) < limit and not search.over and (not search.begun or time.monotonic() < until):
+            hits += yield from search.next(limit - len(hits))
+        yield Query(b"COMMIT")
+    except BaseException as error:
+        with suppress(psycopg.Error):
+            yield Query(b"ROLLBACK")
+        _explain(error)
+        raise
+    return hits, None if search.over else search.last
+
+
 def _estimate(store: Store, wanted: JobFilter) -> Flow[int]:
     """How many jobs there are in the states that are wanted, as the statistics have it."""
     each = states(wanted)

@@ -10,7 +10,7 @@ import pytest
 
 from chancy_core.app import Chancy
 from chancy_core.app.operation import Operation, faces, once
-from chancy_core.app.operations import finding, jobs, queues
+from chancy_core.app.operations import acting, finding, jobs, queues
 from chancy_core.errors import WaitTimeout
 from chancy_core.values.job import Job
 
@@ -91,7 +91,7 @@ def test_what_only_looks_may_be_repeated_and_nothing_else():
     """Reading asks again after a lost answer; a change asks what became of it."""
     declared = {
         operation.name: operation.repeatable
-        for module in (finding, jobs, queues)
+        for module in (acting, finding, jobs, queues)
         for operation in vars(module).values()
         if isinstance(operation, Operation)
     }

@@ -63,7 +63,7 @@ STATEMENTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "find_due": ({"limit": 100, "tried": IDS}, {"jobs_due"}),
     "find_over": ({"limit": 100, "tried": IDS}, {"jobs_expiring", "jobs_cancelled"}),
     "find_cancelled": ({"worker": "w"}, {"jobs_cancelled"}),
-    "cancel_jobs": ({"ids": IDS, "note": "n", "here": []}, {"jobs_pkey"}),
+    "cancel_jobs": ({"ids": IDS, "states": None, "claims": None, "note": "n", "here": []}, {"jobs_pkey"}),
     "report_progress": ({"id": IDS, "claims": [1] * 100, "progress": ["{}"] * 100}, {"jobs_pkey"}),
 }
 # What the table holds, and what was last said about it.

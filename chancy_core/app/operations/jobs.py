@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chancy_core.app.given import Ref, identifier_of, identifiers_of
 from chancy_core.app.handed import OWN
 from chancy_core.app.operation import Begin, once, repeatable
-from chancy_core.app.reference import Reference, missing
+from chancy_core.app.reference import missing
 from chancy_core.errors import InvalidJob
 from chancy_core.store import Flow, jobs
 from chancy_core.values.fields import check_text
@@ -62,7 +62,7 @@ def cancel_job(chancy: Chancy, ref: Ref, *, reason: str | None = None, connectio
     Raises:
         JobNotFound: there is no such job.
     """
-    identifier, note = identifier_of(ref), _note(reason)
+    identifier, note = identifier_of(ref), note_of(reason)
 
     def ask() -> Flow[Cancellation]:
         found = yield from jobs.cancel_jobs(chancy.store, [identifier], note)
@@ -73,45 +73,8 @@ def cancel_job(chancy: Chancy, ref: Ref, *, reason: str | None = None, connectio
     return ask
 
 
-@once
-def cancel_jobs(
-    chancy: Chancy, refs: Iterable[Ref], *, reason: str | None = None, connection: Any = OWN
-) -> Begin[list[Cancellation | None]]:
-    """As `cancel_job`, for many: what came of each, in their order; None for one that does not exist."""
-    ids, note = identifiers_of(refs), _note(reason)
-
-    def ask() -> Flow[list[Cancellation | None]]:
-        found = yield from jobs.cancel_jobs(chancy.store, ids, note)
-        return [found.get(id_) for id_ in ids]
-
-    return ask
-
-
-@once
-def retry_jobs(chancy: Chancy, refs: Iterable[Ref], *, connection: Any = OWN) -> Begin[list[Reference]]:
-    """Bring finished jobs back, whatever their outcome was: they run again, and keep their errors so far.
-
-    Their attempts count from the beginning again, and their expiry is forgotten. One that was cancelled before it
-    was ever started still waits for its `scheduled_at`. One whose queue was deleted waits for that to be declared.
-
-    Args:
-        refs: the jobs.
-        connection: as for `push`: it is done in your transaction.
-
-    Returns:
-        Those that came back. The others do not exist, have not finished, or have a unique key that another job
-        holds by now.
-    """
-    ids = identifiers_of(refs)
-
-    def ask() -> Flow[list[Reference]]:
-        back = yield from jobs.retry_jobs(chancy.store, ids)
-        return [chancy.reference(id_) for id_ in back]
-
-    return ask
-
-
-def _note(reason: str | None) -> str:
+def note_of(reason: str | None) -> str:
+    """The note of a job that is cancelled for this reason. Raises InvalidJob."""
     if reason is None:
         return "Cancelled on request."
     if not isinstance(reason, str):

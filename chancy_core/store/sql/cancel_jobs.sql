@@ -1,8 +1,10 @@
 -- Cancel jobs: those that do not run are cancelled at once, those that run are marked for their workers.
 --
--- ids    uuid[]
--- note   text     why
--- here   text[]   the plugins that will be told of it in this transaction; other listeners get a row in ended
+-- ids      uuid[]
+-- states   text[]      only jobs that are in this state, one for each id …
+-- claims   integer[]   … and have been claimed so often; NULL, both: however they are
+-- note     text        why
+-- here     text[]      the plugins that will be told of it in this transaction; other listeners get a row in ended
 --
 -- Returns (id, what, worker, claims, queue, func, state, how, attempts, unique_key, note, meta, at, unheard), what being
 -- cancelled, stopping or finished. From claims to at it is what a plugin is told, NULL for a job that was not cancelled at
@@ -13,6 +15,9 @@ WITH asked AS (
     SELECT id, state
     FROM {schema}.jobs
     WHERE id = ANY (%(ids)s)
+      AND (%(states)s::text[] IS NULL OR (id, state, claims) IN (
+          SELECT * FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(claims)s::integer[])
+      ))
     ORDER BY id
     FOR UPDATE
 ),

@@ -1,8 +1,10 @@
 -- Bring finished jobs back, to run again: attempts from the beginning, errors as they were. Like a
 -- claim this raises the number claims, so that no two ends of a job have the same.
 --
--- ids    uuid[]
--- here   text[]   the plugins that will be told of it in this transaction; other listeners get a row in ended
+-- ids      uuid[]
+-- states   text[]      only jobs that are in this state, one for each id …
+-- claims   integer[]   … and have been claimed so often; NULL, both: however they are
+-- here     text[]      the plugins that will be told of it in this transaction; other listeners get a row in ended
 --
 -- A job whose unique_key is taken by another stays where it is, and so does one of whose key one job may wait, and waits
 -- (unique_while); one that was never started waits for its scheduled_at.
@@ -14,6 +16,9 @@ WITH old AS (
     SELECT *, coalesce(options::text ~ '"unique_while": ?"waiting"', false) AS waits
     FROM {schema}.finished_jobs
     WHERE id = ANY (%(ids)s)
+      AND (%(states)s::text[] IS NULL OR (id, state, claims) IN (
+          SELECT * FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(claims)s::integer[])
+      ))
     FOR UPDATE
 ),
 -- No constraint refuses these, because a claimed job holds no waiting_key: of those given here one of each comes back.
