@@ -30,7 +30,7 @@ QUICK = (
     "single_push",
     "start",
 )
-SCENARIOS = (*QUICK, "executors", "cost", "footprint", "idle", "prune", "sustained")
+SCENARIOS = (*QUICK, "find", "act", "executors", "cost", "footprint", "idle", "prune", "sustained")
 # Enough for a glance, and little to wait for.
 QUICK_PEERS = ("pgqueuer",)
 

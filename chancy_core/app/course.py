@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -25,20 +27,30 @@ class Ask(NamedTuple):
     repeatable: bool
 
 
-Course: TypeAlias = Generator[Ask, Any, T]
+class Rest(NamedTuple):
+    """Nothing, for so many seconds, in which others have the database; the course is sent nothing."""
+
+    seconds: float
+
+
+Course: TypeAlias = Generator[Ask | Rest, Any, T]
 
 
 async def follow(chancy: Chancy, side: Side, course: Course[T]) -> T:
     """Run a course, with asyncio. Cancelled, it ends between two of its transactions, or before one commits."""
     try:
-        ask = next(course)
+        step = next(course)
         while True:
             try:
-                answer = await chancy.connections.run(side, ask.begin, repeatable=ask.repeatable)
+                answer: Any = None
+                if isinstance(step, Rest):
+                    await asyncio.sleep(step.seconds)
+                else:
+                    answer = await chancy.connections.run(side, step.begin, repeatable=step.repeatable)
             except BaseException as error:  # noqa: BLE001 -- the course decides what it means
-                ask = course.throw(error)
+                step = course.throw(error)
             else:
-                ask = course.send(answer)
+                step = course.send(answer)
     except StopIteration as end:
         result: T = end.value
         return result
@@ -47,14 +59,18 @@ async def follow(chancy: Chancy, side: Side, course: Course[T]) -> T:
 def follow_sync(chancy: Chancy, side: SyncSide, course: Course[T]) -> T:
     """As `follow`, without asyncio."""
     try:
-        ask = next(course)
+        step = next(course)
         while True:
             try:
-                answer = chancy.connections.run_sync(side, ask.begin, repeatable=ask.repeatable)
+                answer: Any = None
+                if isinstance(step, Rest):
+                    time.sleep(step.seconds)
+                else:
+                    answer = chancy.connections.run_sync(side, step.begin, repeatable=step.repeatable)
             except BaseException as error:  # noqa: BLE001
-                ask = course.throw(error)
+                step = course.throw(error)
             else:
-                ask = course.send(answer)
+                step = course.send(answer)
     except StopIteration as end:
         result: T = end.value
         return result

@@ -192,7 +192,8 @@ class Search:
 
     def next(self, limit: int, within_s: float = _SLICE_S) -> Flow[list[Hit]]:
         """Look at the next slice, and find so many jobs at most."""
-        if self._few is not None:
+        if self._few is not None and self.begun:
+            # The first slice was not enough, so there are few of them among the others: or few at all?
             few, self._few = self._few, None
             found = yield from self._find_few(few, limit)
             if found is not None:
