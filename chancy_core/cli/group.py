@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "config": "settings",
     "db": "db",
     "job": "onejob",
+    "jobs": "joblist",
     "migrate": "migrate",
     "plugins": "plugins",
     "push": "jobs",

@@ -248,12 +248,17 @@ def tell(error: BaseException) -> None:
     """Tell why the command ends: to a person, or to whatever collects a worker's events."""
     text = "\n".join([str(error).strip(), *getattr(error, "__notes__", ())])
     if log.is_kept() and is_json():
-        log.log.error("command_failed", type=type(error).__name__, error=text)
+        log.log.error("command_failed", type=_name_of(error), error=text)
     else:
         from rich.console import Console  # noqa: PLC0415 -- as long to import as a question to the database takes
         from rich.markup import escape  # noqa: PLC0415
 
-        Console(stderr=True, soft_wrap=True).print(f"[red]{type(error).__name__}:[/red] {escape(text)}")
+        Console(stderr=True, soft_wrap=True).print(f"[red]{_name_of(error)}:[/red] {escape(text)}")
+
+
+def _name_of(error: BaseException) -> str:
+    """The name under which an error is known."""
+    return next(cls.__name__ for cls in type(error).__mro__ if not cls.__name__.startswith("_"))
 
 
 def _is_terminal(stream: TextIO) -> bool:

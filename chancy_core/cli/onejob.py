@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 import click
@@ -83,8 +82,7 @@ def _show(chancy: Chancy, id_: str, *, as_json: bool) -> None:
 def show_job(chancy: Chancy, found: QueuedJob) -> None:
     """A job for people: its facts, its timeline, and why it has not finished."""
     show_facts([("job", str(found.id)), *facts(found)])
-    zone = datetime.now().astimezone().tzname()
-    click.echo(f"\nWhat has happened (times in {zone}):")
+    click.echo("\nWhat has happened (times in UTC):")
     show_facts(shown_timeline(timeline(found)))
     if not found.state.finished:
         click.echo(f"\n{why(chancy, found)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from io import StringIO
@@ -33,7 +35,11 @@ def show_json(document: Any) -> None:
 
 
 def show_rows(
-    headings: Sequence[str], rows: Sequence[Sequence[str]], *, usual: Mapping[str, Collection[str]] | None = None
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    usual: Mapping[str, Collection[str]] | None = None,
+    whole: Collection[str] = (),
 ) -> None:
     """Print rows of text under headings.
 
@@ -42,6 +48,7 @@ def show_rows(
         rows: the cells, as they are: nothing in them is markup.
         usual: what is no news in a column. A terminal has room for few columns: there, one without any news, or without
             anything in it, is left out.
+        whole: the headings of columns whose cells are never broken into lines.
     """
     from rich.table import Table  # noqa: PLC0415 -- as long to import as a question to the database takes
     from rich.text import Text  # noqa: PLC0415
@@ -53,10 +60,21 @@ def show_rows(
     ]
     table = Table(box=None, pad_edge=True)
     for number in shown:
-        table.add_column(headings[number], overflow="fold")
+        table.add_column(headings[number], overflow="fold", no_wrap=headings[number] in whole)
     for row in rows:
         table.add_row(*(Text(row[number]) for number in shown))
     show_table(table)
+
+
+def show_blocks(blocks: Sequence[tuple[str, str]]) -> None:
+    """Print pairs of lines on a terminal: the first broken where it has to be, the second, if there is one, cut."""
+    width = shutil.get_terminal_size().columns
+    for first, second in blocks:
+        click.echo(first)
+        if second:
+            line = f"  {second}"
+            line = line if len(line) <= width else f"{line[: width - 1]}…"
+            click.echo(line if os.environ.get("NO_COLOR") else click.style(line, dim=True))
 
 
 def show_facts(rows: Sequence[Sequence[str]]) -> None:

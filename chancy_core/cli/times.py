@@ -43,8 +43,8 @@ def exact_span(seconds: float) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    """A moment in the time zone of this machine, to the second; nothing if there is none."""
-    return "" if at is None else f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+    """A moment in UTC, as logs and the database have it, to the second; nothing if there is none."""
+    return "" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def size(count: float) -> str:

@@ -66,6 +66,8 @@ JITTER: Final = Range(0, 1)
 LIMIT_VALUE: Final = Range(0, 2**53, above=True)
 # How long the command waits for a job. Longer is a slip of the unit.
 WAIT_S: Final = Range(0, _A_YEAR, "seconds", note="a year")
+# How many jobs the command lists. More are for a program, or for SQL.
+LIST_LIMIT: Final = Range(1, 1_000_000, _WHOLE, whole=True)
 # How many processes one command keeps running. More than that is a slip of the finger.
 PROCESSES: Final = Range(1, 1000, _WHOLE, whole=True)
 # How far ahead a worker looks that ends when there is nothing left to do.
