@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "push": "jobs",
     "queue": "queues",
     "queues": "queuelist",
+    "status": "status",
     "worker": "worker",
     "workers": "workerlist",
 }

@@ -45,13 +45,13 @@ def queues(new_chancy: Callable[..., Chancy], as_json: bool) -> None:
             {
                 "schema": chancy.settings.schema,
                 "counts_exact": live.exact,
-                "queues": [_document(queue, live.queues.get(queue.name), workers) for queue in found],
+                "queues": [queue_document(queue, live.queues.get(queue.name), workers) for queue in found],
                 "unreadable": [{"name": bad.name, "problem": bad.problem} for bad in unreadable],
                 "undeclared": [{"name": name, "jobs": live.queues[name].counts} for name in undeclared],
             }
         )
         return
-    rows = [_row(queue, live.queues.get(queue.name), workers) for queue in found]
+    rows = [queue_row(queue, live.queues.get(queue.name), workers) for queue in found]
     rows += [_bare(bad.name, "cannot be read", live.queues.get(bad.name)) for bad in unreadable]
     rows += [_bare(name, "not declared", live.queues.get(name)) for name in undeclared]
     if rows:
@@ -92,7 +92,8 @@ def _explain(unreadable: Sequence[UnreadableQueue], undeclared: Sequence[str], *
         click.echo("\nThere are more live jobs than were counted.")
 
 
-def _row(queue: Queue, waiting: Waiting | None, workers: Sequence[WorkerInfo]) -> tuple[str, ...]:
+def queue_row(queue: Queue, waiting: Waiting | None, workers: Sequence[WorkerInfo]) -> tuple[str, ...]:
+    """A queue in the list."""
     return (
         queue.name,
         f"{queue.state} until {queue.resume_at:%Y-%m-%d %H:%M %Z}" if queue.resume_at else str(queue.state),
@@ -117,7 +118,8 @@ def jobs_text(waiting: Waiting | None) -> str:
     return ", ".join(f"{count:,} {state}" for state, count in sorted(waiting.counts.items()))
 
 
-def _document(queue: Queue, waiting: Waiting | None, workers: Sequence[WorkerInfo]) -> dict[str, Any]:
+def queue_document(queue: Queue, waiting: Waiting | None, workers: Sequence[WorkerInfo]) -> dict[str, Any]:
+    """A queue for programs."""
     return {
         **queue.to_dict(),
         "jobs": {} if waiting is None else waiting.counts,

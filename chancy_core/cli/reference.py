@@ -17,8 +17,9 @@ This page is made from the commands: `python -m chancy_core.cli.reference > docs
 same text is in `chancy COMMAND --help`. Plugins bring commands of their own, which `chancy --help` lists as well.
 
 ```console
-$ chancy queues
-$ chancy workers --json
+$ chancy status
+$ chancy jobs state:failed since:2h
+$ chancy worker --processes 4
 ```
 
 The options of `chancy` itself stand before the command: `chancy --schema billing queues`. Where the database is, is

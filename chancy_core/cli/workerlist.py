@@ -31,12 +31,13 @@ def workers(new_chancy: Callable[..., Chancy], as_json: bool) -> None:
     if not found:
         click.echo(f"No worker runs in {looked_at(chancy)}. To start one: chancy worker")
         return
-    show_rows(HEADINGS, [_row(worker) for worker in found], usual=USUAL)
+    show_rows(HEADINGS, [worker_row(worker) for worker in found], usual=USUAL)
     if any(worker.status is not None and (worker.status.unable or worker.status.unserved) for worker in found):
         click.echo("\nWhy they cannot run it, or do not serve it: chancy plugins")
 
 
-def _row(worker: WorkerInfo) -> tuple[str, ...]:
+def worker_row(worker: WorkerInfo) -> tuple[str, ...]:
+    """A worker in the list."""
     return (
         worker.name,
         "yes" if worker.alive else "lost",
