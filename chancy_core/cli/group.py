@@ -15,6 +15,7 @@ from chancy_core.cli import logs
 from chancy_core.cli.exits import exits, with_exits
 from chancy_core.cli.interrupts import INTERRUPTED, ending_at_once, heed
 from chancy_core.cli.looking import Looking
+from chancy_core.cli.suggesting import is_completing
 from chancy_core.errors import ChancyError
 from chancy_core.store.cures import cure, with_cure
 
@@ -23,15 +24,20 @@ MAKE_SCHEMAS: Final = frozenset({"worker", "migrate", "push"})
 LEVELS: Final = ("debug", "info", "warning", "error")
 # Where each command is. What is not asked for is not imported: it would take longer than a look at the database.
 COMMANDS: Final = {
+    "cancel": "acting",
+    "completion": "completion",
     "config": "settings",
     "db": "db",
+    "delete": "acting",
     "job": "onejob",
     "jobs": "joblist",
     "migrate": "migrate",
+    "move": "acting",
     "plugins": "plugins",
     "push": "jobs",
     "queue": "queues",
     "queues": "queuelist",
+    "retry": "acting",
     "status": "status",
     "worker": "worker",
     "workers": "workerlist",
@@ -47,7 +53,8 @@ class Group(click.Group):
             brought = self._brought(ctx)
         except ChancyError as error:
             # Whoever looks for help finds it, and what is wrong.
-            logs.tell(error)
+            if not is_completing():
+                logs.tell(error)
             brought = {}
         return sorted({*COMMANDS, *brought})
 
@@ -77,7 +84,7 @@ class Group(click.Group):
                 raise
             logs.tell(with_cure(error))
             ctx.exit(1)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):
             click.echo("Stopped.", err=True)
             ctx.exit(INTERRUPTED)
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from chancy_core.cli.suggesting import query_terms
 from chancy_core.values.jobfilter import JobFilter
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -18,7 +19,7 @@ WITH_TERMS: Final = {"ignore_unknown_options": True, "help_option_names": ["--he
 
 def query_argument(command: F) -> F:
     """The argument of a command that takes a query: terms, one or several in a word."""
-    return click.argument("query", nargs=-1, type=click.UNPROCESSED)(command)
+    return click.argument("query", nargs=-1, type=click.UNPROCESSED, shell_complete=query_terms)(command)
 
 
 def filter_of(query: Sequence[str]) -> JobFilter:
@@ -27,10 +28,16 @@ def filter_of(query: Sequence[str]) -> JobFilter:
     Raises:
         InvalidFilter: they mean none: where, why, and what to write.
     """
-    words = [word for word in query if word.strip()]
+    found = ids_or_filter(query)
+    return found if isinstance(found, JobFilter) else JobFilter(ids=tuple(found))
+
+
+def ids_or_filter(query: Sequence[str]) -> JobFilter | list[str]:
+    """The ids, if the words are nothing but ids; or else the filter that they mean. Raises InvalidFilter."""
+    words = [part for word in query for part in word.split()]
     if words and all(map(_is_id, words)):
-        return JobFilter(ids=tuple(words))
-    return JobFilter.parse(" ".join(words))
+        return words
+    return JobFilter.parse(" ".join(word for word in query if word.strip()))
 
 
 def _is_id(word: str) -> bool:

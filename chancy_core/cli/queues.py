@@ -12,6 +12,7 @@ import msgspec
 from chancy_core.app import Chancy
 from chancy_core.cli.queuelist import queues, source_of
 from chancy_core.cli.ranged import Ranged
+from chancy_core.cli.suggesting import queue_names
 from chancy_core.errors import InvalidQueue
 from chancy_core.values.durations import duration_s
 from chancy_core.values.queue import Queue
@@ -33,7 +34,7 @@ queue.add_command(queues, "list")
 
 
 @queue.command()
-@click.argument("name")
+@click.argument("name", shell_complete=queue_names)
 @click.option("--concurrency", type=Ranged(CONCURRENCY), help="Jobs at a time on each worker.")
 @click.option("--tag", "tags", multiple=True, help="A regular expression for workers' tags; may be repeated.")
 @click.option("--executor", help="A word such as threaded, a name that a package offers, or an import path.")
@@ -60,7 +61,7 @@ def declare(new_chancy: Callable[[], Chancy], /, name: str, upsert: bool, **opti
 
 
 @queue.command()
-@click.argument("name")
+@click.argument("name", shell_complete=queue_names)
 @click.option("--until", metavar="TIME", help="When it resumes by itself: an ISO 8601 time with its offset.")
 @click.option("--for", "length", metavar="LENGTH", help="How long until it resumes by itself: 90s, 15m, 2h, 3d, 1w.")
 @click.pass_obj
@@ -76,7 +77,7 @@ def pause(new_chancy: Callable[[], Chancy], name: str, until: str | None, length
 
 
 @queue.command()
-@click.argument("name")
+@click.argument("name", shell_complete=queue_names)
 @click.pass_obj
 def resume(new_chancy: Callable[[], Chancy], name: str) -> None:
     """Claim from NAME again."""
@@ -86,7 +87,7 @@ def resume(new_chancy: Callable[[], Chancy], name: str) -> None:
 
 
 @queue.command()
-@click.argument("name")
+@click.argument("name", shell_complete=queue_names)
 @click.option("--keep-jobs", is_flag=True, help="Leave its jobs stored, for when it is declared again.")
 @click.pass_obj
 def delete(new_chancy: Callable[[], Chancy], name: str, keep_jobs: bool) -> None:

@@ -24,6 +24,7 @@ from chancy_core.cli.exits import LEFT_UNABLE, exits
 from chancy_core.cli.garbage import keep_all
 from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.repeating import command_of
+from chancy_core.cli.suggesting import queue_names
 from chancy_core.cli.supervised import Place, PlaceOption, Supervisor
 from chancy_core.cli.supervising import check_watch, supervise
 from chancy_core.log import log
@@ -59,6 +60,7 @@ CODES: Final = {
     "queues",
     multiple=True,
     metavar="NAME",
+    shell_complete=queue_names,
     help="A queue to serve, or several with commas; * stands for any characters. Default: all that its tags match.",
 )
 @click.option("--concurrency", type=Ranged(CONCURRENCY), help="Jobs at a time, for queues that do not say.")

@@ -12,6 +12,10 @@ from chancy_core.store.store import Store
 # Counting a million rows takes a third of a second. Whoever has more wants to know that it is very many.
 COUNTED_MAX: Final = 1_000_000
 
+# Nobody reads a longer list of names, and nobody who presses a key waits for those of all jobs.
+SUGGESTED_MAX: Final = 50
+SUGGESTED_OF: Final = 5000
+
 
 class Waiting(msgspec.Struct, frozen=True):
     """The live jobs of one queue.
@@ -78,3 +82,15 @@ def look_at_database(store: Store) -> Flow[DatabaseLook]:
     """How the server and the database are."""
     (row,) = yield store.query("look_at_database")
     return DatabaseLook(*row)
+
+
+def suggest_names(store: Store, kind: str, prefix: str) -> Flow[list[str]]:
+    """Names that begin like this, for a shell to complete.
+
+    Args:
+        store: the names of the schema.
+        kind: `queue`, or `func`.
+        prefix: how they begin.
+    """
+    rows = yield store.query("suggest_names", kind=kind, prefix=prefix, most=SUGGESTED_MAX, looked=SUGGESTED_OF)
+    return [name for (name,) in rows]
