@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, Final, get_args
 
 import click
@@ -12,21 +13,36 @@ from chancy_core.app import Chancy
 from chancy_core.app.reference import Reference
 from chancy_core.cli import logs
 from chancy_core.cli.completing import completed
+from chancy_core.cli.exits import exits
 from chancy_core.cli.ranged import Ranged
+from chancy_core.cli.showing import json_option, show_json
+from chancy_core.cli.suggesting import func_names, queue_names
+from chancy_core.cli.times import Moment, Span, when
 from chancy_core.cli.waiting import EXIT_CODES, TIMED_OUT
 from chancy_core.cli.waiting import wait as wait_and_tell
 from chancy_core.errors import InvalidJob, WaitTimeout
 from chancy_core.values.fields import OnConflict, UniqueWhile, shown
 from chancy_core.values.job import Job, Limit
-from chancy_core.values.queuedjob import QueuedJob
+from chancy_core.values.queuedjob import QueuedJob, State
 from chancy_core.values.ranges import MAX_ATTEMPTS, PRIORITY, WAIT_S
 
 EXAMPLE: Final = '{"name": "Alice"}'
+EXAMPLE_META: Final = '{"tenant": "acme"}'
+CODES: Final = {
+    0: "it is pushed; with --wait: it succeeded",
+    EXIT_CODES[State.FAILED]: "with --wait: it failed",
+    EXIT_CODES[State.CANCELLED]: "with --wait: it was cancelled",
+    TIMED_OUT: "with --wait: it had not finished within --timeout, and goes on",
+}
 
 
-@click.command()
-@click.argument("func")
-@click.option("--queue", help="Where it waits. Default: what @job says of FUNC, or 'default'; so with the others.")
+@click.command(epilog=exits(CODES))
+@click.argument("func", shell_complete=func_names)
+@click.option(
+    "--queue",
+    shell_complete=queue_names,
+    help="Where it waits. Default: what @job says of FUNC, or 'default'; so with the others.",
+)
 @click.option("--kwargs", help="The arguments, as a JSON object.")
 @click.option("--priority", type=Ranged(PRIORITY), help="Lower runs first.")
 @click.option("--max-attempts", type=Ranged(MAX_ATTEMPTS), help="How often it is tried.")
@@ -46,6 +62,10 @@ EXAMPLE: Final = '{"name": "Alice"}'
 )
 @click.option("--wait", is_flag=True, help="Wait until it has finished, and show how; say what for, if that is long.")
 @click.option("--timeout", type=Ranged(WAIT_S), help="With --wait: seconds to wait at most. Default: no end.")
+@click.option("--at", type=Moment(), help="When it is to be run: 2030-01-31T08:00+01:00.")
+@click.option("--in", "within", type=Span(), help="The same, from now on: 90s, 15m, 2h.")
+@click.option("--meta", help="What else is kept with it, as a JSON object.")
+@json_option
 @click.pass_context
 def push(
     ctx: click.Context,
@@ -60,25 +80,30 @@ def push(
     limits: tuple[str, ...],
     wait: bool,
     timeout: float | None,
+    at: datetime | None,
+    within: timedelta | None,
+    meta: str | None,
+    as_json: bool,
 ) -> None:
     """Push one job that calls FUNC, an importable name such as app.jobs.report.
 
     FUNC is imported here, if it can be, to see what @job says of it and which arguments it takes.
 
-    With --wait, the exit code says how the job ended: 0 it succeeded, 7 it failed, 8 it was cancelled, 9 it had not
-    finished within --timeout, and goes on.
+    With --wait, the exit code says how the job ended.
     """
     if timeout is not None and not wait:
         raise click.UsageError("--timeout is given, but not --wait.")
     fields: dict[str, Any] = {
         "queue": queue,
-        "kwargs": None if kwargs is None else _json(kwargs),
+        "kwargs": None if kwargs is None else _json("--kwargs", kwargs, EXAMPLE),
         "priority": priority,
         "max_attempts": max_attempts,
         "unique_key": unique_key,
         "unique_while": unique_while,
         "on_conflict": on_conflict,
         "limits": [_limit(text) for text in limits] or None,
+        "scheduled_at": when(at, within),
+        "meta": None if meta is None else _json("--meta", meta, EXAMPLE_META),
     }
     given = {name: value for name, value in fields.items() if value is not None}
     job = Job(func=func, **given)
@@ -88,15 +113,23 @@ def push(
         if job.unique_key is None and (unique_while is not None or on_conflict is not None):
             raise click.UsageError("--unique-while or --on-conflict is given, but no unique key: give --unique-key.")
         reference = chancy.sync_push(job)
-        click.echo(f"{reference}{_became(reference)}")
+        if not as_json:
+            click.echo(f"{reference}{_became(reference)}")
         if not wait:
+            if as_json:
+                show_json(_document(reference))
             return
         try:
             found = wait_and_tell(chancy, reference, timeout_s=timeout)
         except WaitTimeout as error:
             logs.tell(error)
+            if as_json:
+                show_json(_document(reference))
             ctx.exit(TIMED_OUT)
-    _show(found)
+    if as_json:
+        show_json({**_document(reference), "job": found.to_dict()})
+    else:
+        _show(found)
     ctx.exit(EXIT_CODES.get(found.state, 0))
 
 
@@ -107,13 +140,17 @@ def _became(reference: Reference) -> str:
     return "" if reference.created else " (exists already: its unique key is taken)"
 
 
-def _json(kwargs: str) -> Any:
+def _json(option: str, text: str, example: str) -> Any:
     try:
-        return msgspec.json.decode(kwargs)
+        return msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         raise InvalidJob(
-            f"--kwargs is {shown(kwargs)}, which is not JSON ({error}). Write it as in '{EXAMPLE}'."
+            f"{option} is {shown(text)}, which is not JSON ({error}). Write it as in '{example}'."
         ) from None
+
+
+def _document(reference: Reference) -> dict[str, Any]:
+    return {"id": str(reference), "created": reference.created, "replaced": reference.replaced}
 
 
 def _limit(text: str) -> Limit:

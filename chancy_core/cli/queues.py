@@ -12,6 +12,7 @@ import msgspec
 from chancy_core.app import Chancy
 from chancy_core.cli.queuelist import queues, source_of
 from chancy_core.cli.ranged import Ranged
+from chancy_core.cli.showing import json_option, show_json
 from chancy_core.cli.suggesting import queue_names
 from chancy_core.errors import InvalidQueue
 from chancy_core.values.durations import duration_s
@@ -43,8 +44,9 @@ queue.add_command(queues, "list")
 @click.option("--rate-limit-window", type=Ranged(RATE_LIMIT_WINDOW_S), help="… within so many seconds. Default: 1.")
 @click.option("--global-concurrency", type=Ranged(GLOBAL_CONCURRENCY), help="Jobs at a time on all workers together.")
 @click.option("--upsert", is_flag=True, help="Change the queue if it exists.")
+@json_option
 @click.pass_obj
-def declare(new_chancy: Callable[[], Chancy], /, name: str, upsert: bool, **options: Any) -> None:
+def declare(new_chancy: Callable[[], Chancy], /, name: str, upsert: bool, as_json: bool, **options: Any) -> None:
     """Declare the queue NAME.
 
     What is not given is as the settings have it, in their table [queues.NAME], or else as usual.
@@ -55,8 +57,11 @@ def declare(new_chancy: Callable[[], Chancy], /, name: str, upsert: bool, **opti
     wanted = Queue(name, **{**configured, **given})
     with made as chancy:
         found = chancy.sync_declare(wanted, upsert=upsert)
-    source = f", as {source_of(made.settings, name)} says" if configured else ""
     as_wanted = msgspec.structs.replace(found, state=wanted.state, resume_at=None) == wanted
+    if as_json:
+        show_json({"queue": found.to_dict(), "as_wanted": as_wanted})
+        return
+    source = f", as {source_of(made.settings, name)} says" if configured else ""
     click.echo(f"queue {name} declared{source}" if as_wanted else f"queue {name} exists otherwise: --upsert changes it")
 
 
@@ -64,8 +69,9 @@ def declare(new_chancy: Callable[[], Chancy], /, name: str, upsert: bool, **opti
 @click.argument("name", shell_complete=queue_names)
 @click.option("--until", metavar="TIME", help="When it resumes by itself: an ISO 8601 time with its offset.")
 @click.option("--for", "length", metavar="LENGTH", help="How long until it resumes by itself: 90s, 15m, 2h, 3d, 1w.")
+@json_option
 @click.pass_obj
-def pause(new_chancy: Callable[[], Chancy], name: str, until: str | None, length: str | None) -> None:
+def pause(new_chancy: Callable[[], Chancy], name: str, until: str | None, length: str | None, as_json: bool) -> None:
     """Stop claiming from NAME, until somebody resumes it or its time has come."""
     if until is not None and length is not None:
         raise click.UsageError("--until and --for exclude each other.")
@@ -73,27 +79,39 @@ def pause(new_chancy: Callable[[], Chancy], name: str, until: str | None, length
     with new_chancy() as chancy:
         chancy.sync_pause_queue(name, resume_at=resume_at)
         found = chancy.sync_get_queue(name)
-    click.echo(f"queue {name} paused{_until(found)}")
+    if as_json:
+        show_json({"queue": found.to_dict()})
+    else:
+        click.echo(f"queue {name} paused{_until(found)}")
 
 
 @queue.command()
 @click.argument("name", shell_complete=queue_names)
+@json_option
 @click.pass_obj
-def resume(new_chancy: Callable[[], Chancy], name: str) -> None:
+def resume(new_chancy: Callable[[], Chancy], name: str, as_json: bool) -> None:
     """Claim from NAME again."""
     with new_chancy() as chancy:
         chancy.sync_resume_queue(name)
-    click.echo(f"queue {name} resumed")
+        found = chancy.sync_get_queue(name)
+    if as_json:
+        show_json({"queue": found.to_dict()})
+    else:
+        click.echo(f"queue {name} resumed")
 
 
 @queue.command()
 @click.argument("name", shell_complete=queue_names)
 @click.option("--keep-jobs", is_flag=True, help="Leave its jobs stored, for when it is declared again.")
+@json_option
 @click.pass_obj
-def delete(new_chancy: Callable[[], Chancy], name: str, keep_jobs: bool) -> None:
+def delete(new_chancy: Callable[[], Chancy], name: str, keep_jobs: bool, as_json: bool) -> None:
     """Forget NAME, and cancel those of its jobs that are not running."""
     with new_chancy() as chancy:
         count = chancy.sync_delete_queue(name, purge_jobs=not keep_jobs)
+    if as_json:
+        show_json({"name": name, "left_behind" if keep_jobs else "cancelled": count})
+        return
     click.echo(f"queue {name} deleted; {count:,} jobs {'left behind' if keep_jobs else 'cancelled'}")
 
 

@@ -85,4 +85,5 @@ async def test_the_codes_are_in_the_help(push):
     """Where whoever writes the script looks first."""
     done = await push("--help")
     words = " ".join(done.output.split())
-    assert "0 it succeeded, 7 it failed, 8 it was cancelled, 9 it had not finished within --timeout" in words
+    assert "0 it is pushed; with --wait: it succeeded; " in words
+    assert "7 with --wait: it failed; 8 with --wait: it was cancelled; 9 with --wait: it had not finished" in words
