@@ -52,8 +52,8 @@ def status(new_chancy: Callable[..., Chancy], as_json: bool) -> None:
     """What waits and runs, what failed lately, the workers, the queues, and the database: one screen, once."""
     with new_chancy(looking=True) as chancy:
         found = Status(
-            chancy.connections.run_sync(lambda: look_at_database(chancy.store), repeatable=True),
-            chancy.connections.run_sync(lambda: look_at_live(chancy.store), repeatable=True),
+            chancy.sync_pool.run(lambda: look_at_database(chancy.store)),
+            chancy.sync_pool.run(lambda: look_at_live(chancy.store)),
             chancy.sync_count_jobs(FAILED, within_s=LOOK_S),
             chancy.sync_get_all_queues(),
             chancy.sync_get_workers(),
