@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from itertools import takewhile
 
 import psycopg
 import pytest
@@ -11,6 +12,8 @@ from support import captured_events
 
 from chancy import Chancy, Job, Queue, Worker
 from chancy_core.errors import UnknownQueue
+from chancy_core.store import run_sync
+from chancy_core.store.migrate import kernel_migrations, migrate
 
 NOOP = Job(func="jobs.noop")
 QUEUES = {"mail": {"concurrency": 3}, "reports.weekly": {"tags": ["big"], "polling_interval": 2}}
@@ -32,12 +35,11 @@ def test_without_asyncio_too(new_chancy):
         assert [queue.name for queue in chancy.sync_get_all_queues()] == ["default", "mail", "reports.weekly"]
 
 
-async def test_after_migrating_too(new_chancy, query, chancy):
+async def test_after_migrating_too(new_chancy, dsn, schema, query):
     """Where the schema did not fit at the opening, they come with `migrate`."""
-    query("DELETE FROM {s}.migrations WHERE version = (SELECT max(version) FROM {s}.migrations)")
-    query("ALTER TABLE {s}.workers DROP COLUMN queues CASCADE")
-    query("ALTER TABLE {s}.queues DROP COLUMN configured")
-    query("DROP VIEW IF EXISTS {s}.workers_v1")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        before = list(takewhile(lambda step: "configured" not in step.sql, kernel_migrations()))
+        run_sync(connection, migrate(schema, before))
     async with new_chancy(queues=QUEUES) as late:
         assert query("SELECT name FROM {s}.queues") == [("default",)]
         await late.migrate()
