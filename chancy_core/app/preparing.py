@@ -19,7 +19,7 @@ from chancy_core.values.decorating import as_job
 from chancy_core.values.fields import OnConflict, shown
 from chancy_core.values.fields import on_conflict as check_on_conflict
 from chancy_core.values.job import Job
-from chancy_core.values.known import check_kwargs, completed_here
+from chancy_core.values.known import completed_here, is_exact
 from chancy_core.values.notices import Notice
 from chancy_core.values.typed import Json, plain_of
 
@@ -43,9 +43,8 @@ def row_of(
     job = _with_words(job, on_conflict, chancy.settings.json)
     if chancy.plugins.has("on_push"):
         (job,) = chancy.plugins.on_push([_for_hooks(job)])
-    if not _filled_later(chancy):
-        check_kwargs(job)
-    return job_row(job, job.queue, new_id(), chancy.settings.payload_limit_bytes)
+    exact = is_exact(job, check_kwargs=not _filled_later(chancy))
+    return job_row(job, job.queue, new_id(), chancy.settings.payload_limit_bytes, exact=exact)
 
 
 def _filled_later(chancy: Chancy) -> bool:

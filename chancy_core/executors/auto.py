@@ -58,7 +58,9 @@ class AutoExecutor(Executor):
         try:
             function = self.settings.functions.find_known(job) or await self.finder.find(job)
             self.check_not_stopped(job)
-            job, declared = filled(job, function)
+            declared = None
+            if function.declared is not None:
+                job, declared = filled(job, function)
         except BaseException as error:  # noqa: BLE001 -- an import may raise anything
             return Report.not_begun(error)
         if job.limits and (not function.is_async or _has_memory_limit(job)):

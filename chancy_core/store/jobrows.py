@@ -44,8 +44,15 @@ class JobRow(NamedTuple):
         return self.unique_while == "waiting" and self.unique_key is not None
 
 
-def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
+def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int, *, exact: bool | None = None) -> JobRow:
     """The row of a job to be pushed to `queue`.
+
+    Args:
+        job: the job.
+        queue: where it goes to.
+        id_: its id.
+        payload_limit_bytes: what its arguments and its meta may take together.
+        exact: whether the row is to say that it is meant as it is, if somebody has found that out.
 
     Raises:
         InvalidJob: `kwargs` or `meta` are not JSON, or larger than `payload_limit_bytes` together.
@@ -58,8 +65,10 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int) -> JobRow:
     # Without a key they say nothing.
     unique = _NOT_UNIQUE if job.unique_key is None else (job.unique_while, job.on_conflict)
     options = None
-    exact, odd = is_exact(job), unique != _NOT_UNIQUE
-    if exact or odd or typed or job.backoff is not None or not job.keep_result or job.retry_on or job.give_up_on:
+    odd = typed or unique != _NOT_UNIQUE
+    if exact is None:
+        exact = is_exact(job)
+    if exact or odd or job.backoff is not None or not job.keep_result or job.retry_on or job.give_up_on:
         options = _encode(
             Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on, *unique, job.json, exact)
         ).decode()

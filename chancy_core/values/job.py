@@ -31,7 +31,7 @@ from chancy_core.values.fields import (
     unique_while,
 )
 from chancy_core.values.naming import name_of
-from chancy_core.values.plainly import as_dict, as_json
+from chancy_core.values.plainly import Plain
 from chancy_core.values.raised import Raised, kinds_of
 from chancy_core.values.ranges import LIMIT_VALUE, MAX_ATTEMPTS, PRIORITY
 from chancy_core.values.typed import Json, json_word
@@ -74,7 +74,7 @@ class Limit(msgspec.Struct, frozen=True):
             )
 
 
-class Job(msgspec.Struct, frozen=True):
+class Job(Plain, frozen=True):
     """A unit of work that can be pushed. Immutable: the `with_…` methods return a changed copy.
 
     Attributes:
@@ -110,13 +110,13 @@ class Job(msgspec.Struct, frozen=True):
 
     func: str
     queue: str = "default"
-    kwargs: dict[str, Any] = {}
+    kwargs: dict[str, Any] = {}  # noqa: RUF012 -- msgspec copies it
     priority: int = 0
     max_attempts: int = 1
     scheduled_at: datetime | None = None
-    limits: list[Limit] = []
+    limits: list[Limit] = []  # noqa: RUF012
     unique_key: str | None = None
-    meta: dict[str, Any] = {}
+    meta: dict[str, Any] = {}  # noqa: RUF012
     backoff: Backoff | None = None
     keep_result: bool = True
     expires_at: datetime | None = None
@@ -257,18 +257,6 @@ class Job(msgspec.Struct, frozen=True):
     def with_json(self, json: Json) -> Self:
         """This job, its arguments and its result written so: "plain" or "typed"."""
         return replace(self, json=json)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Every field by its name, as what JSON has: for a web endpoint, `json.dumps`, or a log.
-
-        Raises:
-            InvalidJob: `kwargs` or `meta` are not JSON.
-        """
-        return as_dict(self)
-
-    def to_json(self) -> str:
-        """`to_dict` as JSON text."""
-        return as_json(self)
 
     def retries(self, error: BaseException | Raised) -> bool:
         """Whether an attempt that raised `error` is to be followed by another, attempts permitting."""

@@ -31,12 +31,23 @@ class Known(NamedTuple):
         signature: what it takes.
         job: what `@job` has made of it; None if it is not decorated.
         declared: what that says of its runs; None if that is nothing.
+        module: the name of its module.
+        name: what it is called there; empty if it is deeper inside, as methods are.
     """
 
     call: Any
     signature: Signature
     job: Job | None
     declared: Declared | None
+    module: str
+    name: str
+
+    def stands(self) -> bool:
+        """Whether it is still what stands under its name, as nearly always; cheap, because each push asks."""
+        module = sys.modules.get(self.module)
+        if module is None or not self.name or getattr(module, self.name, None) is not self.call:
+            return False
+        return getattr(self.call, "job", None) is self.job
 
 
 _known: Final[dict[str, Known]] = {}
@@ -53,15 +64,18 @@ def job_of(call: Any) -> Job | None:
 
 def known(path: str) -> Known | None:
     """What is known here of the function of that name, without importing anything: None if its module is not loaded."""
-    call = _loaded(path)
-    if call is _MISSING:
-        return None
+    before = _known.get(path)
     try:
+        if before is not None and before.stands():
+            return before
+        call = _loaded(path)
+        if call is _MISSING:
+            return None
         job = job_of(call)
-        before = _known.get(path)
         if before is not None and before.job is job and _is_same(before.call, call):
             return before
-        found = Known(call, signature_of(call), job, declared_by(job))
+        module, _, name = path.replace(":", ".").rpartition(".")
+        found = Known(call, signature_of(call), job, declared_by(job), module, name if module in sys.modules else "")
     except Exception:  # noqa: BLE001 -- see `job_of`
         return None
     if len(_known) >= _KNOWN_MAX:
@@ -121,23 +135,23 @@ def completed_here(job: Job) -> Job:
     return job if found is None else completed(job, found.job)
 
 
-def check_kwargs(job: Job) -> None:
-    """Raise InvalidJob if a job was made from its function, and that does not take the job's arguments."""
-    if type(job) is ExactJob:
-        found = known(job.func)
-        problem = None if found is None else misfit(job.func, found.signature, job.kwargs)
-        if problem is not None:
-            raise InvalidJob(problem)
-
-
-def is_exact(job: Job) -> bool:
+def is_exact(job: Job, *, check_kwargs: bool = False) -> bool:
     """Whether a job says less than `@job` does of its function, and means it: its row has to say so.
 
     One that was made from the function means what it says. Whoever has only named the function does not know better.
+
+    Args:
+        job: the job.
+        check_kwargs: whether the arguments of one that was made from its function are compared with what that takes.
+
+    Raises:
+        InvalidJob: it does not take them.
     """
     if type(job) is not ExactJob:
         return isinstance(job, QueuedJob) and job.exact
     found = known(job.func)
     if found is None:
         return True
+    if check_kwargs and not found.signature.fits(job.kwargs):
+        raise InvalidJob(misfit(job.func, found.signature, job.kwargs))
     return found.declared is not None and found.declared.lacks(job)

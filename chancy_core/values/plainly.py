@@ -33,6 +33,22 @@ def as_json(value: msgspec.Struct) -> str:
     return msgspec.json.encode(as_dict(value)).decode()
 
 
+class Plain(msgspec.Struct, frozen=True):
+    """A value that can be had as what JSON has."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field by its name, as what JSON has: for a web endpoint, `json.dumps`, or a log.
+
+        Raises:
+            InvalidJob: `kwargs` or `meta` are not JSON.
+        """
+        return as_dict(self)
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text."""
+        return as_json(self)
+
+
 def _plain(name: str, value: Any) -> Any:
     if name in _CHECKED:
         return decode(encode_checked(value, name))

@@ -50,14 +50,11 @@ def decide(job: QueuedJob, report: Report, stopped: StopReason | None, policy: P
         stopped: why this worker told the run to stop; None: it did not. A run that returned all the same, has returned.
         policy: what else counts.
     """
-    if report.declared is None:
-        return _decided(job, report, stopped, policy)
-    # Whoever pushed the job did not know what its function says of itself.
-    outcome = _decided(report.declared.filled(job), report, stopped, policy)
-    return replace(outcome, declared=report.declared)
-
-
-def _decided(job: QueuedJob, report: Report, stopped: StopReason | None, policy: Policy) -> Outcome:
+    declared = report.declared
+    if declared is not None:
+        # Whoever pushed the job did not know what its function says of itself.
+        outcome = decide(declared.filled(job), replace(report, declared=None), stopped, policy)
+        return replace(outcome, declared=declared)
     raised = report.error
     if raised is None:
         return Outcome(
