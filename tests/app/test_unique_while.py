@@ -33,7 +33,7 @@ async def test_one_may_wait_while_one_runs(chancy):
         assert (first.created, second.created, third.created) == (True, True, False)
         assert second == third != first
         await first.cancel()
-        assert (await chancy.push(AGAIN.with_on_conflict("replace"))).replaced
+        assert (await chancy.push(AGAIN.with_unique_key("k", on_conflict="replace"))).replaced
         assert (await second.wait(timeout=WITHIN_S)).state == "succeeded"
 
 
@@ -200,3 +200,14 @@ async def test_fifty_pushers_and_workers_lose_nothing(new_chancy, chancy, query)
     assert all(found[reference.identifier].started_at.timestamp() >= now for now, reference in pushed)
     assert set(seen) <= {1}
     assert sum(reference.created for _, reference in pushed) == len(references)
+
+
+async def test_one_is_found_by_its_key_in_every_state(chancy):
+    """A filter finds a job by a key that is held while it waits, among live ones and in the history."""
+    reference = await chancy.push(AGAIN)
+    for text in ("key:k state:pending", "key:k", "key:k*"):
+        assert [job.id for job in (await chancy.find_jobs(text)).jobs] == [reference.identifier], text
+    async with Worker(chancy):
+        await reference.wait(timeout=WITHIN_S)
+    assert [job.id for job in (await chancy.find_jobs("key:k state:succeeded")).jobs] == [reference.identifier]
+    assert [job.id for job in (await chancy.find_jobs("-key:k")).jobs] == []

@@ -27,8 +27,8 @@ FROM (
         SELECT both_tables.*, row_number() OVER () AS place
         FROM (
             (
-                SELECT id, state, claims, created_at, queue, func, worker, unique_key, note, errors, kwargs, meta, attempts,
-                       priority, greatest(created_at, started_at) AS moment
+                SELECT id, state, claims, created_at, queue, func, worker, coalesce(unique_key, waiting_key) AS unique_key,
+                       note, errors, kwargs, meta, attempts, priority, greatest(created_at, started_at) AS moment
                 FROM {schema}.jobs
                 WHERE %(live)s AND id BETWEEN %(lowest)s AND %(highest)s
                 ORDER BY id DESC
