@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 import msgspec
 
@@ -40,21 +40,23 @@ class PluginType(msgspec.StructMeta):
             # A setting whose default others could change, mostly.
             raise PluginError(f"{where} cannot be made: {error}") from None
 
-    def __call__(cls, *args: Any, **settings: Any) -> Any:
-        """Make a plugin. Raises ConfigError for a setting that it does not have, or that is given without its name."""
-        if args:
-            first = next(iter(getattr(cls, "__struct_fields__", ())), "interval")
-            raise ConfigError(
-                f"{cls.__name__}({args[0]!r:.60}): settings are given by name, as in {cls.__name__}({first}=…)."
-            )
-        try:
-            return super().__call__(**settings)
-        except TypeError:
-            fields = getattr(cls, "__struct_fields__", ())
-            for name in settings:
-                if name not in fields:
-                    raise ConfigError(f"{cls.__name__}({name}=…) is unknown.{nearest(name, fields)}") from None
-            raise
+    if not TYPE_CHECKING:  # where it would take the settings for anything
+
+        def __call__(cls, *args: Any, **settings: Any) -> Any:
+            """Make a plugin. Raises ConfigError for a setting that it does not have, or without its name."""
+            if args:
+                first = next(iter(getattr(cls, "__struct_fields__", ())), "interval")
+                raise ConfigError(
+                    f"{cls.__name__}({args[0]!r:.60}): settings are given by name, as in {cls.__name__}({first}=…)."
+                )
+            try:
+                return super().__call__(**settings)
+            except TypeError:
+                fields = getattr(cls, "__struct_fields__", ())
+                for name in settings:
+                    if name not in fields:
+                        raise ConfigError(f"{cls.__name__}({name}=…) is unknown.{nearest(name, fields)}") from None
+                raise
 
 
 def _settings_first(own: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -30,6 +30,7 @@ from chancy_core.values.fields import (
     shown,
     unique_while,
 )
+from chancy_core.values.named import Named
 from chancy_core.values.naming import name_of
 from chancy_core.values.plainly import Plain
 from chancy_core.values.raised import Raised, kinds_of
@@ -44,7 +45,7 @@ class _LimitType(StrEnum):
     TIME = "time"
 
 
-class Limit(msgspec.Struct, frozen=True):
+class Limit(msgspec.Struct, frozen=True, metaclass=Named):
     """A bound on what one attempt of a job may use.
 
     Attributes:
@@ -55,6 +56,7 @@ class Limit(msgspec.Struct, frozen=True):
     """
 
     Type: ClassVar[type[_LimitType]] = _LimitType
+    refusal: ClassVar[type[InvalidJob]] = InvalidJob
 
     type_: _LimitType
     value: float

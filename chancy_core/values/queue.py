@@ -14,6 +14,7 @@ from msgspec.structs import force_setattr
 from chancy_core.errors import InvalidJob, InvalidQueue
 from chancy_core.values.fields import moment_problem, shown
 from chancy_core.values.jsonvalue import encode_checked
+from chancy_core.values.named import Named
 from chancy_core.values.plainly import as_dict
 from chancy_core.values.ranges import (
     CONCURRENCY,
@@ -90,7 +91,7 @@ class QueueState(StrEnum):
     PAUSED = "paused"
 
 
-class Queue(msgspec.Struct, frozen=True):
+class Queue(msgspec.Struct, frozen=True, metaclass=Named):
     """A queue, as it is declared and as the database holds it.
 
     Attributes:
@@ -111,6 +112,7 @@ class Queue(msgspec.Struct, frozen=True):
     """
 
     State: ClassVar[type[QueueState]] = QueueState
+    refusal: ClassVar[type[InvalidQueue]] = InvalidQueue
 
     name: str
     concurrency: int | None = None

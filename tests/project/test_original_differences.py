@@ -11,7 +11,7 @@ import pytest
 
 import chancy as package
 from chancy import Chancy, Job, Queue, QueuedJob, Worker
-from chancy.errors import ConfigError, InvalidJob, UnknownQueue, WaitTimeout
+from chancy.errors import ConfigError, InvalidJob, InvalidQueue, UnknownQueue, WaitTimeout
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/coming-from-chancy-0.md").read_text()
 SAME = PAGE.partition("## What is the same")[2].partition("## What differs")[0]
@@ -67,7 +67,7 @@ def test_a_queue_has_other_defaults():
     assert (queue.concurrency, queue.polling_interval, queue.executor) == (None, 5.0, Chancy.Executor.Auto)
     assert queue.to_dict()["name"] == "default"
     assert not hasattr(queue, "pack")
-    with pytest.raises(TypeError, match="eager_polling"):
+    with pytest.raises(InvalidQueue, match="eager_polling"):
         Queue("default", eager_polling=True)
 
 

@@ -172,6 +172,10 @@ CHANGED: list[Row] = [
 ]
 
 QUEUES: list[Row] = [
+    ("Queue('q', concurency=5)", InvalidQueue, "Queue(concurency=…) … Did you mean 'concurrency'?"),
+    ("Queue('q', max_jobs=5)", InvalidQueue, "Queue(max_jobs=…): there is no such field. Known: 'concurrency'"),
+    ("Queue(concurrency=5)", InvalidQueue, "Queue(…) needs name"),
+    ("Queue()", InvalidQueue, "Queue(…) needs name"),
     ("Queue('')", InvalidQueue, "Queue name '' … 1 to 100 letters"),
     ("Queue('my queue')", InvalidQueue, "Queue name 'my queue' … letters, digits, or _ . : / @ -"),
     ("Queue(5)", InvalidQueue, "Queue name 5"),
