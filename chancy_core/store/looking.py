@@ -173,6 +173,7 @@ class Search:
         self.last: uuid.UUID | None = after
         self.last_at: datetime | None = None
         self.seen = 0
+        self._hits = 0
         self._store: Final = store
         self._params: Final = matching(wanted)
         self._states: Final = states(wanted)
@@ -192,8 +193,7 @@ class Search:
 
     def next(self, limit: int, within_s: float = _SLICE_S) -> Flow[list[Hit]]:
         """Look at the next slice, and find so many jobs at most."""
-        if self._few is not None and self.begun:
-            # The first slice was not enough, so there are few of them among the others: or few at all?
+        if self._few is not None and self.begun and self._rare(limit):
             few, self._few = self._few, None
             found = yield from self._find_few(few, limit)
             if found is not None:
@@ -212,6 +212,7 @@ class Search:
         took_s = time.monotonic() - start
         self.begun = True
         hits = [Hit(*row[:3]) for row in rows if row[_HIT]]
+        self._hits += len(hits)
         if len(hits) == limit or (rows and rows[-1][_PLACE] == self._scan):
             self.last, self.last_at = rows[-1][0], rows[-1][_CREATED_AT]
             self.seen += rows[-1][_PLACE]
@@ -221,6 +222,10 @@ class Search:
         per_job_s = max(took_s, 1e-6) / self._scan
         self._scan = min(_GROWTH * self._scan, _LARGEST_SCAN, max(_SMALLEST_SCAN, int(within_s / per_job_s)))
         return hits
+
+    def _rare(self, limit: int) -> bool:
+        """Whether so many more lie further among other jobs than it takes to read all of a few."""
+        return limit * self.seen > self._hits * _FEW
 
     def _go_below(self, last: uuid.UUID) -> None:
         left = [Range(low, min(high, uuid.UUID(int=last.int - 1))) for low, high in self._ranges if low < last]
