@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chancy_core.values.backoff import Backoff
     from chancy_core.values.decorating import JobFunction, job
     from chancy_core.values.ended import Ended, Ending
+    from chancy_core.values.failures import FailureGroup, Failures
     from chancy_core.values.found import Count, Page
     from chancy_core.values.job import Job, Limit
     from chancy_core.values.jobfilter import JobFilter
@@ -28,7 +29,14 @@ if TYPE_CHECKING:
     from chancy_core.values.queuedjob import Cancellation, JobError, Outcome, Progress, QueuedJob, State
     from chancy_core.values.spans import Span
     from chancy_core.values.verdicts import Cancel, Retry, Snooze, Verdict
-    from chancy_core.values.workerinfo import PluginStatus, UnableStatus, UnservedStatus, WorkerInfo, WorkerStatus
+    from chancy_core.values.workerinfo import (
+        PluginStatus,
+        RunInfo,
+        UnableStatus,
+        UnservedStatus,
+        WorkerInfo,
+        WorkerStatus,
+    )
     from chancy_core.worker import Stopped, Worker
 
 __all__ = [
@@ -42,6 +50,8 @@ __all__ = [
     "Count",
     "Ended",
     "Ending",
+    "FailureGroup",
+    "Failures",
     "Job",
     "JobContext",
     "JobError",
@@ -61,6 +71,7 @@ __all__ = [
     "Reference",
     "References",
     "Retry",
+    "RunInfo",
     "Snooze",
     "Span",
     "State",
@@ -90,6 +101,7 @@ _HOMES: Final = {
     "chancy_core.executors": ("JobContext",),
     "chancy_core.hookspecs": ("hookimpl",),
     "chancy_core.values.ended": ("Ended", "Ending"),
+    "chancy_core.values.failures": ("FailureGroup", "Failures"),
     "chancy_core.values.found": ("Count", "Page"),
     "chancy_core.values.job": ("Job", "Limit"),
     "chancy_core.values.jobfilter": ("JobFilter",),
@@ -103,7 +115,14 @@ _HOMES: Final = {
     "chancy_core.worker": ("Stopped", "Worker"),
     "chancy_core.store.pools": ("Pool",),
     "chancy_core.store.syncpools": ("SyncPool",),
-    "chancy_core.values.workerinfo": ("PluginStatus", "UnableStatus", "UnservedStatus", "WorkerInfo", "WorkerStatus"),
+    "chancy_core.values.workerinfo": (
+        "PluginStatus",
+        "RunInfo",
+        "UnableStatus",
+        "UnservedStatus",
+        "WorkerInfo",
+        "WorkerStatus",
+    ),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -14,8 +14,8 @@ from chancy_core.values.jobfilter import JobFilter
 from chancy_core.values.queuedjob import Cancellation
 
 
-class Overloaded:
-    """What `Chancy` has of `operations.finding` and `operations.acting`, where one signature does not say it all."""
+class _Counts:
+    """Counting them."""
 
     @overload
     async def count_jobs(self, *, within_s: float = 2.0) -> dict[str, dict[str, int]]: ...
@@ -30,6 +30,10 @@ class Overloaded:
     def sync_count_jobs(self, filter: JobFilter | str, *, within_s: float = 2.0) -> Count: ...
     def sync_count_jobs(self, filter: Any = None, *, within_s: float = 2.0) -> Any:  # noqa: A002
         """See `operations.finding.count_jobs`."""
+
+
+class _Cancels:
+    """Cancelling them."""
 
     @overload
     async def cancel_jobs(
@@ -65,6 +69,10 @@ class Overloaded:
     def sync_cancel_jobs(self, refs: Any, **more: Any) -> Any:
         """See `operations.acting.cancel_jobs`."""
 
+
+class _Retries:
+    """Running them again."""
+
     @overload
     async def retry_jobs(self, refs: Iterable[Ref], *, connection: Any = OWN) -> list[Reference]: ...
     @overload
@@ -90,3 +98,7 @@ class Overloaded:
     def sync_retry_jobs(self, refs: Iterable[Ref], *, progress: Heard) -> Acted: ...
     def sync_retry_jobs(self, refs: Any, **more: Any) -> Any:
         """See `operations.acting.retry_jobs`."""
+
+
+class Overloaded(_Counts, _Cancels, _Retries):
+    """What `Chancy` has of `operations.finding` and `operations.acting`, where one signature does not say it all."""

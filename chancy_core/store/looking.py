@@ -84,7 +84,7 @@ def find_jobs(store: Store, wanted: JobFilter, *, limit: int, after: uuid.UUID |
     except BaseException as error:
         with suppress(psycopg.Error):
             yield Query(b"ROLLBACK")
-        _explain(error)
+        explain(error)
         raise
     else:
         found = yield from get_jobs(store, [hit.id for hit in hits])
@@ -111,7 +111,7 @@ def count_jobs(store: Store, wanted: JobFilter, *, exact_up_to: int, within_s: f
     except BaseException as error:
         with suppress(psycopg.Error):
             yield Query(b"ROLLBACK")
-        _explain(error)
+        explain(error)
         raise
     if search.over:
         return Count(value=hits, exact=True)
@@ -133,7 +133,7 @@ def find_hits(
     except BaseException as error:
         with suppress(psycopg.Error):
             yield Query(b"ROLLBACK")
-        _explain(error)
+        explain(error)
         raise
     return hits, None if search.over else search.last
 
@@ -193,7 +193,7 @@ class Search:
 
     def next(self, limit: int, within_s: float = _SLICE_S) -> Flow[list[Hit]]:
         """Look at the next slice, and find so many jobs at most."""
-        if self._few is not None and self.begun and self._rare(limit):
+        if self._few is not None and (self._few["of_keys"] is not None or (self.begun and self._rare(limit))):
             few, self._few = self._few, None
             found = yield from self._find_few(few, limit)
             if found is not None:
@@ -263,7 +263,7 @@ class Search:
         return hits
 
 
-def _explain(error: BaseException) -> None:
+def explain(error: BaseException) -> None:
     """Raise what is to be told of a failure, if that is not the failure itself."""
     if isinstance(error, psycopg.DataError):
         raise InvalidFilter(f"The filter has a text that this database cannot look for: {text_of(error)}.") from error

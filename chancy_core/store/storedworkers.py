@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from chancy_core.values.jsonvalue import UNREADABLE
-from chancy_core.values.workerinfo import WorkerInfo, WorkerStatus, aged
+from chancy_core.values.workerinfo import RunInfo, WorkerInfo, WorkerStatus, aged
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_status: Final = msgspec.json.Decoder(WorkerStatus).decode
@@ -21,7 +21,7 @@ def status_text(status: WorkerStatus) -> str:
 
 def worker_info(row: Sequence[Any]) -> WorkerInfo:
     """The worker in a row of `get_workers`."""
-    name, tags, started_at, seen_s_ago, alive, said, said_s_ago, queues = row
+    name, tags, started_at, seen_s_ago, alive, said, said_s_ago, queues, lease_left_s = row
     return WorkerInfo(
         name=name,
         tags=list(tags),
@@ -30,6 +30,20 @@ def worker_info(row: Sequence[Any]) -> WorkerInfo:
         seen_s_ago=seen_s_ago,
         alive=alive,
         status=None if said is None else _status(said, said_s_ago or 0.0),
+        lease_left_s=lease_left_s,
+    )
+
+
+def run_info(row: Sequence[Any]) -> RunInfo:
+    """The run in a row of `get_runs`, without its worker."""
+    id_, queue, func, attempt, since_s_ago, cancel_requested = row
+    return RunInfo(
+        id=id_,
+        queue=queue,
+        func=func,
+        attempt=attempt,
+        since_s_ago=since_s_ago or 0.0,
+        cancel_requested=cancel_requested,
     )
 
 

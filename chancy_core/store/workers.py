@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import msgspec
 
 from chancy_core.store.flow import Flow
 from chancy_core.store.store import Store
-from chancy_core.store.storedworkers import worker_info
-from chancy_core.values.workerinfo import WorkerInfo
+from chancy_core.store.storedworkers import run_info, worker_info
+from chancy_core.values.workerinfo import RunInfo, WorkerInfo
+
+# Of so many runs at most it is told who has them: nobody reads more, and a thousand full workers have as many.
+RUNS_MAX: Final = 100_000
 
 
 class Registration(NamedTuple):
@@ -42,7 +47,13 @@ def resign_worker(store: Store, worker: str) -> Flow[bool]:
     return bool((yield store.query("resign_worker", worker=worker)))
 
 
-def get_workers(store: Store) -> Flow[list[WorkerInfo]]:
-    """The workers that have not been forgotten, by name."""
+def get_workers(store: Store, *, runs: bool = False) -> Flow[list[WorkerInfo]]:
+    """The workers that have not been forgotten, by name; with what they run, if that is asked for."""
     rows = yield store.query("get_workers")
-    return [worker_info(row) for row in rows]
+    found = [worker_info(row) for row in rows]
+    if not runs:
+        return found
+    running: dict[str, list[RunInfo]] = {}
+    for worker, *row in (yield store.query("get_runs", limit=RUNS_MAX)):
+        running.setdefault(worker, []).append(run_info(row))
+    return [msgspec.structs.replace(worker, runs=running.get(worker.name, [])) for worker in found]

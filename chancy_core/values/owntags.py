@@ -12,7 +12,7 @@ from chancy_core.values.tags import matches
 #: Every worker has this tag, so that a queue for all of them can say so.
 EVERY_WORKER: Final = "*"
 # What the others begin with.
-OWN_KEYS: Final = frozenset({"hostname", "worker", "worker_id", "python", "os", "arch"})
+OWN_KEYS: Final = frozenset({"hostname", "worker", "worker_id", "python", "os", "arch", "chancy"})
 # What `platform` says on the systems that Python runs on. Others there may be: nothing is refused for them.
 SYSTEMS: Final = ("Linux", "Darwin", "Windows", "FreeBSD", "OpenBSD", "NetBSD", "SunOS", "AIX", "Android", "iOS")
 MACHINES: Final = (
@@ -24,7 +24,9 @@ MINORS: Final = range(8, 25)
 MICROS: Final = range(31)
 
 
-def own_tags(*, hostname: str, worker: str, python: str, system: str, machine: str) -> set[str]:
+def own_tags(
+    *, hostname: str, worker: str, python: str, system: str, machine: str, chancy: str | None = None
+) -> set[str]:
     """The tags of a worker on such a machine.
 
     Args:
@@ -33,6 +35,7 @@ def own_tags(*, hostname: str, worker: str, python: str, system: str, machine: s
         python: the version of Python, such as `3.11.8`.
         system: the operating system, such as `Linux`.
         machine: the kind of processor, such as `x86_64`.
+        chancy: the version of Chancy; None: it is not known.
     """
     return {
         EVERY_WORKER,
@@ -43,6 +46,7 @@ def own_tags(*, hostname: str, worker: str, python: str, system: str, machine: s
         f"python={python}",
         f"os={system}",
         f"arch={machine}",
+        *([] if chancy is None else [f"chancy={chancy}"]),
     }
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from chancy_core.values.plainly import as_dict
 from chancy_core.values.queue import Queue
+
+# The tag that tells a worker's version.
+_VERSION: Final = "chancy="
 
 
 class PluginStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +79,30 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     unserved: list[UnservedStatus] = []
 
 
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that a worker runs now.
+
+    Attributes:
+        id: the job.
+        queue: its queue.
+        func: the importable name of its function.
+        attempt: which attempt it is, counted from one.
+        since_s_ago: when it was claimed, in seconds ago.
+        cancel_requested: whether somebody asked for its cancellation.
+    """
+
+    id: uuid.UUID
+    queue: str
+    func: str
+    attempt: int
+    since_s_ago: float
+    cancel_requested: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field by its name, as what JSON has."""
+        return as_dict(self)
+
+
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A worker, as the database has it.
 
@@ -87,6 +115,8 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
         seen_s_ago: when it renewed its lease last, in seconds ago.
         alive: whether its lease has not run out.
         status: what it says of itself; None: nothing yet.
+        lease_left_s: for how long its lease still runs, in seconds; below zero: since when it has run out.
+        runs: what it runs now, the oldest first; None: that was not asked for.
     """
 
     name: str
@@ -96,6 +126,13 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     alive: bool
     status: WorkerStatus | None
     queues: list[str] | None = None
+    lease_left_s: float | None = None
+    runs: list[RunInfo] | None = None
+
+    @property
+    def version(self) -> str | None:
+        """The version of Chancy that it runs, which it tells as one of its tags; None: it is older than that."""
+        return next((tag.removeprefix(_VERSION) for tag in self.tags if tag.startswith(_VERSION)), None)
 
     def serves(self, queue: Queue) -> bool:
         """Whether it takes jobs from a queue: by the queue's tags, by its name, and by what it says of itself.

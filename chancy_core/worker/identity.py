@@ -22,4 +22,15 @@ def tags_of_this_process(name: str) -> set[str]:
         python=platform.python_version(),
         system=platform.system(),
         machine=platform.machine(),
+        chancy=_version(),
     )
+
+
+def _version() -> str | None:
+    """The version of Chancy that is installed here; None where it runs without having been installed."""
+    import importlib_metadata  # noqa: PLC0415 -- twelve modules, for what only workers tell
+
+    try:
+        return importlib_metadata.version("chancy-core")
+    except importlib_metadata.PackageNotFoundError:
+        return None

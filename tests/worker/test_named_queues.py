@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
 import socket
 
@@ -189,6 +190,7 @@ async def test_a_queue_for_a_version_of_python_was_served_by_nobody(chancy):
         "worker_id=blue",
         f"os={platform.system()}",
         f"arch={platform.machine()}",
+        f"chancy={importlib.metadata.version('chancy-core')}",
     ]
     for number, tag in enumerate(expressions):
         await chancy.declare(Queue(f"q{number}", tags={tag}))

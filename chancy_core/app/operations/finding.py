@@ -5,12 +5,16 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from chancy_core.app.operation import Begin, repeatable
 from chancy_core.errors import InvalidFilter
-from chancy_core.store import Flow, jobs, looking
+from chancy_core.store import Flow, failing, jobs, looking
+from chancy_core.values.failures import Failures
 from chancy_core.values.fields import shown
 from chancy_core.values.found import Count, Page
 from chancy_core.values.jobfilter import JobFilter, filter_of
+from chancy_core.values.queuedjob import State
 from chancy_core.values.ranges import LOOK_S, PAGE_LIMIT, Range
 
 if TYPE_CHECKING:
@@ -48,6 +52,35 @@ def find_jobs(
     _check("within_s", within_s, LOOK_S)
     below = None if after is None else _cursor(after)
     return lambda: looking.find_jobs(chancy.store, wanted, limit=limit, after=below, within_s=within_s)
+
+
+@repeatable
+def find_failures(
+    chancy: Chancy,
+    filter: JobFilter | str = "",  # noqa: A002
+    *,
+    limit: int = 50,
+    within_s: float = 2.0,
+) -> Begin[Failures]:
+    """What fails, and how often: by function, exception, and the line of your own code where it was raised.
+
+    Args:
+        filter: which jobs: a `JobFilter`, or its text, such as `since:2h`. Of those it finds, jobs that failed and jobs
+            that wait for a retry count, unless it names other states.
+        limit: how many groups at most, the most frequent first.
+        within_s: for how many seconds it may look.
+
+    Raises:
+        InvalidFilter: the filter cannot be read, or another argument is out of range.
+    """
+    wanted = filter_of(filter)
+    _check("limit", limit, PAGE_LIMIT)
+    _check("within_s", within_s, LOOK_S)
+    if not wanted.states:
+        wanted = replace(wanted, states=(State.RETRYING, State.FAILED))
+    if not wanted.errors:
+        wanted = replace(wanted, errors=("*",))
+    return lambda: failing.find_failures(chancy.store, wanted, limit=limit, within_s=within_s)
 
 
 @repeatable

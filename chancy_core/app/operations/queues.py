@@ -160,6 +160,10 @@ def get_serving(chancy: Chancy, name: str) -> Begin[list[WorkerInfo]]:
 
 
 @repeatable
-def get_workers(chancy: Chancy) -> Begin[list[WorkerInfo]]:
-    """The workers of this schema by name, lost ones until they are forgotten; with how their plugins do."""
-    return lambda: workers.get_workers(chancy.store)
+def get_workers(chancy: Chancy, *, runs: bool = False) -> Begin[list[WorkerInfo]]:
+    """The workers of this schema by name, lost ones until they are forgotten; with how their plugins do.
+
+    Args:
+        runs: also what each of them runs now, and since when.
+    """
+    return lambda: workers.get_workers(chancy.store, runs=runs)
