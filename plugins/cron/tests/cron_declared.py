@@ -21,3 +21,8 @@ DECLARED: dict[str, Any] = {
 @job(**DECLARED)
 def everything(*, to: str) -> str:
     return to
+
+
+@job(priority=5)
+def more() -> None:
+    """Says more of itself later."""

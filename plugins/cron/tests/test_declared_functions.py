@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import cron_declared
 import pytest
 from click.testing import CliRunner
 from cron_declared import DECLARED, everything
@@ -132,8 +135,6 @@ async def test_the_command_takes_what_is_declared(with_queues, dsn, schema, opti
     """`chancy cron add`; its options go before it."""
     chancy = await with_queues()
     try:
-        import asyncio  # noqa: PLC0415
-
         done = await asyncio.to_thread(
             CliRunner().invoke,
             cron,
@@ -143,6 +144,21 @@ async def test_the_command_takes_what_is_declared(with_queues, dsn, schema, opti
         assert done.exit_code == 0, done.output
         (found,) = await Cron.get_schedules(chancy)
         assert fields_of(found.job) == await fired(chancy, "s") == {**WHOLE, **changed}
+    finally:
+        await chancy.close()
+
+
+async def test_a_limit_that_is_declared_later_holds_too(with_queues, monkeypatch):
+    """Nobody has to declare a schedule anew because its function says more than it did; what is meant stays."""
+    chancy = await with_queues()
+    try:
+        await Cron.schedule(chancy, "@yearly", Job(func="cron_declared.more"), name="named")
+        await Cron.schedule(chancy, "@yearly", cron_declared.more.job, name="own")
+        monkeypatch.setattr(cron_declared.more, "job", cron_declared.more.job.with_limits(DECLARED["limits"]))
+        named = await (await Cron.run_now(chancy, "named")).get()
+        assert (named.limits, named.priority) == (DECLARED["limits"], 5)
+        own = await (await Cron.run_now(chancy, "own")).get()
+        assert (own.limits, own.exact) == ([], True)
     finally:
         await chancy.close()
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from chancy import Chancy, ChancyError, Job
 from chancy.errors import CannotRun
@@ -15,6 +15,7 @@ from chancy.plugin import log
 from chancy_cron.errors import InvalidSchedule
 
 if TYPE_CHECKING:
+    from chancy.executors import Functions
     from chancy_cron.schedule import Schedule
 
 Given: TypeAlias = Mapping[str, Collection[str]]
@@ -84,8 +85,7 @@ async def _looked_at(
         functions = Functions(allowed)
         for schedule in schedules:
             try:
-                # When its jobs are due is the schedule's business.
-                jobs[schedule.name] = functions.completed(schedule.job, {*given.get(schedule.name, ()), "scheduled_at"})
+                jobs[schedule.name] = _completed(functions, schedule.job, given.get(schedule.name, ()))
             except CannotRun as error:
                 found[schedule.name] = str(error)
                 if type(schedule.job) is not Job:
@@ -105,3 +105,15 @@ async def _looked_at(
         late = {one.name: f"its import takes longer than {CHECKED_WITHIN_S:g} s." for one in waiting}
         return dict(jobs), late | found, set(sure)
     return jobs, found, sure
+
+
+def _completed(functions: Functions, job: Job, given: Collection[str]) -> Job:
+    """The job with what `@job` says of its function; what is added to that later is added when the job is pushed.
+
+    Only where a table says what is the default anyway, the job has to be stored as meant so.
+    """
+    # When its jobs are due is the schedule's business.
+    found = functions.completed(job, {*given, "scheduled_at"})
+    if found is job or found != functions.completed(job, {"scheduled_at"}):
+        return found
+    return Job(**asdict(found))
