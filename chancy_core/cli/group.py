@@ -12,6 +12,7 @@ import psycopg
 
 from chancy_core.app import Chancy
 from chancy_core.cli import logs
+from chancy_core.cli.elsewhere import told_of
 from chancy_core.cli.exits import exits, with_exits
 from chancy_core.cli.interrupts import INTERRUPTED, ending_at_once, heed
 from chancy_core.cli.looking import Looking
@@ -65,6 +66,18 @@ class Group(click.Group):
             return with_exits(getattr(module, cmd_name))
         found = self._brought(ctx).get(cmd_name)
         return None if found is None else with_exits(found)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant. Of one that is not there, it is said where it may be."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            hint = told_of(args[0])
+            if hint is None:
+                raise
+            raise click.UsageError(f"No such command {args[0]!r}. {hint}", ctx) from None
 
     def _brought(self, ctx: click.Context) -> dict[str, click.Command]:
         new_chancy = ctx.obj or Chancy
