@@ -63,6 +63,7 @@ class Chancy(Overloaded):
     Attributes:
         settings: what is configured.
         plugins: those that are loaded.
+        added: those of them that were given here.
         log: the logger to set a level or handlers on: the one that was given, or `chancy`.
         store: the names of its schema.
         connections: all of its connections; `pool` and `sync_pool` are the ones to use.
@@ -86,10 +87,12 @@ class Chancy(Overloaded):
     ) -> None:
         if log is not None and not isinstance(log, logging.Logger):
             raise ConfigError(f"argument log is {log!r:.60}: give a logger, such as logging.getLogger('app').")
-        self.settings: Final = _load(config, dsn=dsn, **settings)
+        # A child process is given those of its worker, as they are.
+        self.settings: Final = config if isinstance(config, Settings) else _load(config, dsn=dsn, **settings)
         self.log: Final = below(log)
         self.store: Final = Store(self.settings.schema, notifications=self.settings.notifications)
         self.plugins: Final = PluginHost(self._load_plugins(plugins))
+        self.added: Final = tuple(plugins)
         self._schema: Final = Schema(self.settings, self.plugins, self.store)
         self.connections: Final = Connections(self.settings, self.store, self._schema)
         if self.plugins.has("on_end"):

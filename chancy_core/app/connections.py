@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 from asyncio import AbstractEventLoop
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent import futures
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import psycopg
 
@@ -19,14 +19,12 @@ from chancy_core.app.database import Database
 from chancy_core.app.schema import Schema
 from chancy_core.app.side import Side, SyncSide, closed, new_side, running_loop
 from chancy_core.config import Settings
-from chancy_core.store import Flow, Pool, Store, SyncPool, run, run_sync
+from chancy_core.store import Pool, Store, SyncPool, run, run_sync
 from chancy_core.store.connect import connect, connect_sync, unavailable
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.tries import DEADLINE_S
 from chancy_core.store.weather import Fault, fault_of
 from chancy_core.store.write import Hearer
-
-T = TypeVar("T")
 
 APPLICATION_NAME: Final = "chancy"
 # In a child: what belongs to its parent, which nothing here may close, not even the collector.
@@ -93,16 +91,6 @@ class Connections:
     # -- what is open ----------------------------------------------------------------------
 
     @property
-    def is_open(self) -> bool:
-        """Whether the side of an event loop is open."""
-        return bool(self.sides)
-
-    @property
-    def is_open_sync(self) -> bool:
-        """Whether the side of threads is open."""
-        return self.sync_side is not None
-
-    @property
     def side(self) -> Side | None:
         """That of this event loop; where none runs, the only one there is."""
         loop = running_loop()
@@ -118,13 +106,9 @@ class Connections:
             raise closed(with_asyncio=True, ever=False)
         return side
 
-    def is_open_beside(self, side: Side | SyncSide | None) -> bool:
-        """Whether any other side is open."""
-        return any(other is not side for other in self._all())
-
-    def is_lasting_beside(self, side: Side | SyncSide | None) -> bool:
-        """Whether any other side stays open until it is closed."""
-        return any(other is not side and other.lasting for other in self._all())
+    def beside(self, side: Side | SyncSide | None) -> list[Side | SyncSide]:
+        """What is open besides this one."""
+        return [other for other in self._all() if other is not side]
 
     def _all(self) -> list[Side | SyncSide]:
         return [*self.sides.values(), *([self.sync_side] if self.sync_side is not None else [])]
@@ -203,26 +187,6 @@ class Connections:
             if side is not None:
                 side.pool.close_now()
         return bool(dead)
-
-    # -- running flows ---------------------------------------------------------------------
-
-    async def run(self, side: Side, begin: Callable[[], Flow[T]], *, repeatable: bool) -> T:
-        """Run a flow, with asyncio.
-
-        Args:
-            side: that of this event loop.
-            begin: begins the flow.
-            repeatable: whether it may be run again from its start, after an answer was lost. If not, each of its steps
-                is done once, in a transaction of its own, in which `hearer` hears of the jobs that end by it.
-
-        Raises:
-            DatabaseUnavailable: as `Pool.run` and `Pool.write`.
-        """
-        return await (side.pool.run(begin) if repeatable else side.pool.write(begin(), self.hearer))
-
-    def run_sync(self, side: SyncSide, begin: Callable[[], Flow[T]], *, repeatable: bool) -> T:
-        """As `run`, without asyncio. No hook hears of what ends by it, because hooks are coroutines."""
-        return side.pool.run(begin) if repeatable else side.pool.write(begin())
 
     # -- forks -----------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ async def follow(chancy: Chancy, side: Side, course: Course[T]) -> T:
                 if isinstance(step, Rest):
                     await asyncio.sleep(step.seconds)
                 else:
-                    answer = await chancy.connections.run(side, step.begin, repeatable=step.repeatable)
+                    answer = await side.ask(step.begin, repeatable=step.repeatable, hearer=chancy.connections.hearer)
             except BaseException as error:  # noqa: BLE001 -- the course decides what it means
                 step = course.throw(error)
             else:
@@ -56,7 +56,7 @@ async def follow(chancy: Chancy, side: Side, course: Course[T]) -> T:
         return result
 
 
-def follow_sync(chancy: Chancy, side: SyncSide, course: Course[T]) -> T:
+def follow_sync(side: SyncSide, course: Course[T]) -> T:
     """As `follow`, without asyncio."""
     try:
         step = next(course)
@@ -66,7 +66,7 @@ def follow_sync(chancy: Chancy, side: SyncSide, course: Course[T]) -> T:
                 if isinstance(step, Rest):
                     time.sleep(step.seconds)
                 else:
-                    answer = chancy.connections.run_sync(side, step.begin, repeatable=step.repeatable)
+                    answer = side.ask(step.begin, repeatable=step.repeatable)
             except BaseException as error:  # noqa: BLE001
                 step = course.throw(error)
             else:

@@ -136,7 +136,7 @@ class Opening:
         try:
             await self.telling.opened()
         except BaseException:
-            if not self._connections.is_open_beside(side):
+            if not self._connections.beside(side):
                 self.telling.closing()
             await self._connections.close_side()
             raise
@@ -174,7 +174,7 @@ class Opening:
             opening[0].cancel()
             await asyncio.wait([opening[0]])
         self._leave_dead_loops()
-        wholly = not self._connections.is_lasting_beside(self._connections.side)
+        wholly = not any(other.lasting for other in self._connections.beside(self._connections.side))
         if wholly:
             self._closed = True
             self.telling.closing()
@@ -213,7 +213,7 @@ class Opening:
         try:
             self.telling.opened_sync()
         except BaseException:
-            if not self._connections.is_open_beside(side):
+            if not self._connections.beside(side):
                 self.telling.closing()
             self._connections.close_sync_side()
             raise
@@ -238,7 +238,7 @@ class Opening:
         """As `Chancy.sync_close`."""
         self._in_this_process()
         self._leave_dead_loops()
-        wholly = not self._connections.is_lasting_beside(self._connections.sync_side)
+        wholly = not any(other.lasting for other in self._connections.beside(self._connections.sync_side))
         if wholly:
             self._closed = True
             self.telling.closing()
@@ -272,7 +272,7 @@ class Opening:
 
     def _leave_dead_loops(self) -> None:
         """Forget what was opened in event loops that have ended without closing it."""
-        if self._connections.leave_dead_loops() and not self._connections.is_open_beside(None):
+        if self._connections.leave_dead_loops() and not self._connections.beside(None):
             self.telling.closing()
 
     def end(self) -> None:

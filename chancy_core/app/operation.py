@@ -87,17 +87,17 @@ def faces(operation: Operation[P, T]) -> tuple[WithAsyncio[P, T], WithoutAsyncio
             return await follow(self, side, begin)
         if given is not OWN:
             return await write_on(self, given, begin())
-        return await self.connections.run(side, begin, repeatable=operation.repeatable)
+        return await side.ask(begin, repeatable=operation.repeatable, hearer=self.connections.hearer)
 
     @wraps(operation.begin)
     def sync_method(self: Chancy, /, *args: P.args, **kwargs: P.kwargs) -> T:
         begin, given = operation.begin(self, *args, **kwargs), kwargs.get("connection", OWN)
         side = self.opening.ready_sync(makes=operation.makes)
         if isinstance(begin, Generator):
-            return follow_sync(self, side, begin)
+            return follow_sync(side, begin)
         if given is not OWN:
             return write_on_sync(self, given, begin())
-        return self.connections.run_sync(side, begin, repeatable=operation.repeatable)
+        return side.ask(begin, repeatable=operation.repeatable)
 
     documentation = inspect.cleandoc(operation.__doc__ or "")
     _dress(method, operation, operation.name, documentation)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from chancy_core.app.pushing import Pusher
 from chancy_core.app.turns import Turns
 from chancy_core.app.waiting import Waiter
 from chancy_core.errors import NotOpen
-from chancy_core.store import Pool, Store, SyncPool
+from chancy_core.store import Flow, Pool, Store, SyncPool
+from chancy_core.store.write import Hearer
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -19,6 +24,10 @@ class SyncSide:
     pool: SyncPool
     ready: bool = False
     lasting: bool = False
+
+    def ask(self, begin: Callable[[], Flow[T]], *, repeatable: bool) -> T:
+        """Run a flow, as `Side.ask`. No hook hears of what ends by it, because hooks are coroutines."""
+        return self.pool.run(begin) if repeatable else self.pool.write(begin())
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +51,20 @@ class Side:
     turns: Turns
     ready: bool = False
     lasting: bool = False
+
+    async def ask(self, begin: Callable[[], Flow[T]], *, repeatable: bool, hearer: Hearer | None = None) -> T:
+        """Run a flow.
+
+        Args:
+            begin: begins it.
+            repeatable: whether it may be run again from its start, after an answer was lost. If not, each of its steps
+                is done once, in a transaction of its own, in which `hearer` hears of the jobs that end by it.
+            hearer: asked, at each such step, who hears of that.
+
+        Raises:
+            DatabaseUnavailable: as `Pool.run` and `Pool.write`.
+        """
+        return await (self.pool.run(begin) if repeatable else self.pool.write(begin(), hearer))
 
     @property
     def is_here(self) -> bool:

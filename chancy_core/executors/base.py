@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from chancy_core.errors import LimitNotEnforced
+from chancy_core.errors import LimitNotEnforced, NotOpen
+from chancy_core.executors.application import NOBODY_S, elsewhere
 from chancy_core.executors.control import Control, time_limit_s
 from chancy_core.executors.elsewhere import RunSettings
 from chancy_core.executors.finding import Finder
@@ -18,6 +19,9 @@ from chancy_core.executors.report import META_LIMIT_BYTES, Report
 from chancy_core.executors.running import Runner
 from chancy_core.plugins import Around
 from chancy_core.values.queuedjob import Progress, QueuedJob
+
+if TYPE_CHECKING:
+    from chancy_core.app import Chancy
 
 TellProgress = Callable[[QueuedJob, Progress], None]
 
@@ -45,6 +49,7 @@ class ExecutorSettings(NamedTuple):
         around: what plugins put round each run.
         progressed: called with the progress of a run, from any thread.
         meta_limit_bytes: the largest meta that is kept, if a run changed it.
+        chancy: the worker's Chancy, for jobs that push.
     """
 
     worker: str
@@ -54,6 +59,13 @@ class ExecutorSettings(NamedTuple):
     around: Around = Around()
     progressed: TellProgress = _unheard
     meta_limit_bytes: int = META_LIMIT_BYTES
+    chancy: Chancy | None = None
+
+    def application(self) -> Chancy:
+        """The worker's Chancy. Raises NotOpen if there is none."""
+        if self.chancy is None:
+            raise NotOpen(NOBODY_S)
+        return self.chancy
 
     def for_elsewhere(self, *enforces: Any) -> RunSettings:
         """What `run_job` has to know where it is called instead of here.
@@ -67,6 +79,7 @@ class ExecutorSettings(NamedTuple):
             self.result_limit_bytes,
             self.meta_limit_bytes,
             frozenset(enforces),
+            elsewhere(self.chancy),
         )
 
 
@@ -85,7 +98,9 @@ class Executor(abc.ABC):
     def __init__(self, settings: ExecutorSettings) -> None:
         self.settings = settings
         self.finder = Finder(settings.functions)
-        self.runner = Runner(settings.result_limit_bytes, settings.meta_limit_bytes, settings.around)
+        self.runner = Runner(
+            settings.result_limit_bytes, settings.meta_limit_bytes, settings.around, settings.application
+        )
         self._stopping: dict[Any, StopReason] = {}
         self._controls: dict[Any, Control] = {}
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
 from msgspec.structs import asdict
 
+from chancy_core.errors import NotOpen
+from chancy_core.executors.application import NOBODY_S
 from chancy_core.executors.control import Control
+from chancy_core.values.fields import OnConflict
 from chancy_core.values.queuedjob import Progress, QueuedJob
 from chancy_core.values.ranges import LATEST
+
+if TYPE_CHECKING:
+    from chancy_core.app import Chancy
+    from chancy_core.app.reading import Pushable
+    from chancy_core.app.reference import Reference
 
 
 class Reporter(Progress, frozen=True, kw_only=True):
@@ -44,6 +53,9 @@ class JobContext(QueuedJob, frozen=True, kw_only=True):
 
     What the function puts into `meta` is kept with the job, however the function ends: by returning, raising, or being
     stopped; not if it is killed, or given up by its worker. It must be JSON, and no larger than `payload_limit_bytes`.
+
+    `await context.push(job)`, or `context.sync_push(job)` in plain functions, pushes another job, and
+    `context.chancy` is for whatever else a job asks.
 
     Attributes:
         progress: call it to tell how far the run is: `context.progress(0.4, "parsed")`. See `Reporter`.
@@ -83,6 +95,45 @@ class JobContext(QueuedJob, frozen=True, kw_only=True):
             TimeLimitExceeded: its time limit is over.
         """
         self.progress.control.checkpoint()
+
+    @property
+    def chancy(self) -> Chancy:
+        """The Chancy of the worker, for whatever a job asks of it; it opens itself where it is not open.
+
+        A job in a child process has one of its own, with the same settings and plugins, which is made when the first
+        job asks for it, and closed when the child ends.
+
+        Raises:
+            NotOpen: whoever runs this job has none.
+            PluginError: a plugin that was given to the worker's by hand cannot be sent to a child process.
+        """
+        application = self.progress.control.application
+        if application is None:
+            raise NotOpen(NOBODY_S)
+        found: Chancy = application()
+        return found
+
+    async def push(
+        self,
+        queue: str | Pushable | None = None,
+        job: Pushable | None = None,
+        *,
+        connection: Any = UNSET,
+        on_conflict: OnConflict | None = None,
+    ) -> Reference:
+        """Push another job, as `Chancy.push` does: `await context.push(job)`, `await context.push("mail", job)`."""
+        return await self.chancy.push(queue, job, connection=connection, on_conflict=on_conflict)
+
+    def sync_push(
+        self,
+        queue: str | Pushable | None = None,
+        job: Pushable | None = None,
+        *,
+        connection: Any = UNSET,
+        on_conflict: OnConflict | None = None,
+    ) -> Reference:
+        """As `push`, for plain functions."""
+        return self.chancy.sync_push(queue, job, connection=connection, on_conflict=on_conflict)
 
     @property
     def log(self) -> Any:

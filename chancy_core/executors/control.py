@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from chancy_core.errors import InvalidJob, JobStopped, TimeLimitExceeded
 from chancy_core.values.job import Limit
@@ -21,11 +21,13 @@ class Control:
         limit_s: the run's time limit in seconds, counted from `begin`.
     """
 
-    __slots__ = ("_began_at", "_report", "_stopped", "limit_s")
+    __slots__ = ("_began_at", "_report", "_stopped", "application", "limit_s")
 
     def __init__(self, report: Callable[[Progress], None] | None = None, limit_s: float | None = None) -> None:
         self._report = report
         self._stopped: str | None = None
+        # The Chancy of the run, which is asked for when a job does.
+        self.application: Callable[[], Any] | None = None
         self.limit_s = limit_s
         self._began_at = time.monotonic()
 

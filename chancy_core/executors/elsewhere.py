@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from chancy_core.errors import CannotRunHere, LimitNotEnforced
+from chancy_core.executors.application import Own
 from chancy_core.executors.control import Control, time_limit_s
 from chancy_core.executors.functions import Function, Functions, filled
 from chancy_core.executors.report import META_LIMIT_BYTES, RESULT_LIMIT_BYTES, Report, portable, with_declared
@@ -16,6 +17,9 @@ from chancy_core.plugins import Around, Plugin
 from chancy_core.values.declared import Declared
 from chancy_core.values.job import Limit
 from chancy_core.values.queuedjob import QueuedJob
+
+if TYPE_CHECKING:
+    from chancy_core.app import Chancy
 
 
 class RunSettings(NamedTuple):
@@ -29,6 +33,7 @@ class RunSettings(NamedTuple):
         result_limit_bytes: the largest result that is kept.
         meta_limit_bytes: the largest meta that is kept, if a run changed it.
         enforces: the limits that whoever calls enforces by other means, such as killing the process.
+        chancy: makes the Chancy of jobs that push; None: they cannot.
     """
 
     functions: tuple[str, ...] | None = None
@@ -36,6 +41,7 @@ class RunSettings(NamedTuple):
     result_limit_bytes: int = RESULT_LIMIT_BYTES
     meta_limit_bytes: int = META_LIMIT_BYTES
     enforces: frozenset[Any] = frozenset()
+    chancy: Callable[[], Chancy] | None = None
 
 
 def run_job(job: QueuedJob, settings: RunSettings, control: Control | None = None) -> Report:
@@ -81,7 +87,10 @@ class JobRunner:
     def __init__(self, settings: RunSettings, before_finding: Callable[[QueuedJob], None] | None = None) -> None:
         self.functions: Final = Functions(settings.functions)
         self._enforces: Final = settings.enforces
-        self._runner: Final = Runner(settings.result_limit_bytes, settings.meta_limit_bytes, Around(settings.around))
+        self._chancy: Final = Own(settings.chancy)
+        self._runner: Final = Runner(
+            settings.result_limit_bytes, settings.meta_limit_bytes, Around(settings.around), self._chancy
+        )
         self._before_finding: Final = before_finding
         self._loop: Final = asyncio.Runner()
 
@@ -89,7 +98,10 @@ class JobRunner:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._loop.close()
+        try:
+            self._chancy.close()
+        finally:
+            self._loop.close()
 
     def run(self, job: QueuedJob, control: Control | None = None, heard: Heard | None = None) -> Report:
         """Run one job. Never raises. See `run_job`."""

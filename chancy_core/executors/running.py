@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
@@ -31,11 +31,13 @@ class Runner(NamedTuple):
         result_limit_bytes: the largest result that is kept.
         meta_limit_bytes: the largest meta that is kept, if the run changed it.
         around: what plugins put round each run.
+        application: gives the run its Chancy, if it asks for it.
     """
 
     result_limit_bytes: int
     meta_limit_bytes: int
     around: Around
+    application: Callable[[], Any] | None = None
 
     def run_sync(self, job: QueuedJob, function: Function, control: Control) -> Report:
         """Run a plain function, in the thread that calls this. Never raises.
@@ -85,6 +87,7 @@ class _OneRun:
         self._claimed = self.job = job
         self.kwargs: dict[str, Any] = job.kwargs if job.json == "plain" else arguments_of(job, function.call)
         if function.context:
+            control.application = runner.application
             self.job = context = context_of(job, control)
             self._meta = _meta(context)
             self.kwargs = {**self.kwargs, **dict.fromkeys(function.context, context)}

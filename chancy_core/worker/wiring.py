@@ -248,6 +248,7 @@ class Parts:
             self._chancy.plugins.around(),
             self.progress.report,
             self._chancy.settings.payload_limit_bytes,
+            self._chancy,
         )
 
     def _claimer(self, lane: Lane) -> Claimer:

@@ -126,8 +126,8 @@ async def test_on_open_that_raises_closes_what_was_opened(new_chancy, diary, que
     with pytest.raises(PluginError, match="'b' did not open: RuntimeError: no room"):
         chancy.sync_push(ECHO)
     assert diary.words == ["open", "open", "close", "close", "close"] * 4
-    assert not chancy.connections.is_open
-    assert not chancy.connections.is_open_sync
+    assert not chancy.connections.sides
+    assert chancy.connections.sync_side is None
 
 
 async def never(chancy: Chancy) -> None:
@@ -179,7 +179,7 @@ async def test_on_open_that_is_cancelled_leaves_nothing_open(new_chancy, diary):
     with pytest.raises(asyncio.CancelledError):
         await opening
     assert diary.words == ["open", "close"]
-    assert not chancy.connections.is_open
+    assert not chancy.connections.sides
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt()], ids=repr)
@@ -193,7 +193,7 @@ async def test_on_close_that_raises_closes_all_the_same(new_chancy, diary, error
         pass
     assert diary.words == ["open", "close"]
     assert chancy.plugins.failures == {("z", "on_close"): 1}
-    assert not chancy.connections.is_open
+    assert not chancy.connections.sides
 
 
 async def test_on_open_waits_until_the_schema_fits(new_chancy, diary):

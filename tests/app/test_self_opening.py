@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
-import subprocess
-import sys
-import textwrap
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
-from making import plugin
+from opening_diary import Diary
 from psycopg.conninfo import make_conninfo
-from test_fork_and_loops import in_child, sessions
+from test_fork_and_loops import in_child
 
 from chancy import Chancy, Job, Queue, Worker
 from chancy_core.app.schema import Schema
-from chancy_core.errors import DatabaseUnavailable, NotOpen, PluginError, SchemaError
+from chancy_core.errors import DatabaseUnavailable, PluginError, SchemaError
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
-
-
-class Diary:
-    """A plugin that writes down what it is told."""
-
-    def __init__(self, opens: Callable[[Any], Any] | None = None) -> None:
-        self.words: list[str] = []
-
-        async def on_open(_, chancy):
-            self.words.append("open")
-            if opens is not None:
-                await opens(chancy)
-
-        def on_close(_, chancy):
-            self.words.append("close")
-
-        self.plugin = plugin("diary", on_open=on_open, on_close=on_close)
 
 
 @pytest.fixture
@@ -235,7 +213,7 @@ async def test_a_hook_that_refuses_is_told_to_each_use(new_chancy):
     chancy = new_chancy(plugins=[Diary(refuse).plugin])
     found = await asyncio.gather(*(chancy.push(ECHO) for _ in range(3)), return_exceptions=True)
     assert [type(each) for each in found] == [PluginError] * 3
-    assert not chancy.connections.is_open
+    assert not chancy.connections.sides
 
 
 async def test_a_hook_may_use_what_opens_itself(new_chancy):
@@ -312,137 +290,3 @@ async def test_a_schema_that_was_made_later_is_found(new_chancy):
     await chancy.push(ECHO)
     assert await asyncio.to_thread(chancy.sync_count_jobs) == {"default": {"pending": 1}}
     await chancy.close()
-
-
-# -- the end -------------------------------------------------------------------------------
-
-
-async def test_open_stays_open_until_close_and_says_what_is_wrong_at_once(new_chancy, dsn):
-    """`open` after a first use is the same opening; what was closed does not open itself again."""
-    chancy = new_chancy()
-    await chancy.push(ECHO)
-    await chancy.open()
-    with pytest.raises(NotOpen, match="open already"):
-        await chancy.open()
-    await asyncio.to_thread(chancy.sync_push, ECHO)
-    await chancy.close()
-    for use in (lambda: chancy.push(ECHO), lambda: asyncio.to_thread(chancy.sync_push, ECHO), chancy.count_jobs):
-        with pytest.raises(NotOpen, match="has been closed"):
-            await use()
-    async with chancy:
-        await asyncio.to_thread(chancy.sync_push, ECHO)
-    with pytest.raises(DatabaseUnavailable):
-        await Chancy(make_conninfo(dsn, host="/nowhere"), discover=False).open()
-
-
-async def test_closing_closes_what_opened_itself_elsewhere(new_chancy, query, until):
-    """Threads and their loops: what waits there is written, no connection stays, and no hook is told twice."""
-    diary = Diary()
-    chancy = new_chancy(plugins=[diary.plugin])
-    stop = threading.Event()
-    used = threading.Event()
-
-    async def elsewhere() -> None:
-        await chancy.push(ECHO)
-        used.set()
-        await asyncio.to_thread(stop.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(elsewhere()))
-    thread.start()
-    await asyncio.to_thread(used.wait)
-    await asyncio.to_thread(chancy.sync_push, ECHO)
-    async with chancy:
-        await chancy.push(ECHO)
-    await until(lambda: sessions(query) == 0)
-    stop.set()
-    await asyncio.to_thread(thread.join)
-    assert diary.words == ["open", "close"]
-
-
-async def test_blocks_in_two_loops_at_once_do_not_close_each_other(new_chancy):
-    """Each `async with` is for its own loop; the last one ends it."""
-    chancy = new_chancy()
-    async with chancy:
-
-        async def elsewhere() -> None:
-            async with chancy:
-                await chancy.push(ECHO)
-
-        await asyncio.to_thread(asyncio.run, elsewhere())
-        await chancy.push(ECHO)
-        await asyncio.to_thread(chancy.sync_push, ECHO)
-    with pytest.raises(NotOpen):
-        await chancy.push(ECHO)
-
-
-@pytest.mark.filterwarnings("error")
-async def test_one_that_nobody_closes_takes_its_connections_with_it(new_chancy, query, until):
-    """Forgotten by everybody, it is collected without a warning, and no session is left."""
-
-    def use() -> None:
-        chancy = new_chancy()
-        chancy.sync_push(ECHO)
-        asyncio.run(chancy.push(ECHO))
-
-    thread = threading.Thread(target=use)
-    thread.start()
-    thread.join()
-    gc.collect()
-    await until(lambda: sessions(query) == 0)
-
-
-ENDS = {
-    "sync": "chancy.sync_push(job)",
-    "async": "asyncio.run(chancy.push(job))",
-    "both": "chancy.sync_push(job); asyncio.run(chancy.push(job)); asyncio.run(chancy.push_many([job]))",
-    "threads": "with ThreadPoolExecutor(4) as pool: list(pool.map(chancy.sync_push, [job] * 8))",
-    "a thread that goes on": "threading.Thread(target=lambda: [chancy.sync_push(job) for _ in iter(int, 1)],"
-    " daemon=True).start(); chancy.sync_push(job)",
-    "a loop that goes on": "threading.Thread(target=asyncio.run, args=(ever(),), daemon=True).start();"
-    " used.wait(); chancy.sync_push(job)",
-    "an error": "chancy.sync_push(job); sys.exit(3)",
-    "never used": "pass",
-}
-
-
-@pytest.mark.parametrize("use", ENDS.values(), ids=list(ENDS))
-def test_a_process_ends_without_a_word(dsn, schema, query, tmp_path, use):
-    """At the end of the interpreter nothing hangs and nothing warns, and plugins hear of it."""
-    program = f"""
-        import asyncio, sys, threading
-        from concurrent.futures import ThreadPoolExecutor
-        from chancy import Chancy, Job, Plugin, hookimpl
-
-        class Closing(Plugin):
-            name = "closing"
-
-            @hookimpl
-            async def on_open(self, chancy): pass
-
-            @hookimpl
-            def on_close(self, chancy): print("closed")
-
-        chancy = Chancy({dsn!r}, schema={schema!r}, discover=False, plugins=[Closing()])
-        job = Job(func="jobs.echo", kwargs={{"value": 1}})
-        used = threading.Event()
-
-        async def ever():
-            await chancy.push(job)
-            used.set()
-            await asyncio.sleep(3600)
-
-        {use}
-        """
-    (tmp_path / "app.py").write_text(textwrap.dedent(program))
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "always", "app.py"],
-        check=False,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.stderr == ""
-    assert done.returncode == (3 if "exit" in use else 0)
-    assert done.stdout == ("" if use == "pass" else "closed\n")
-    assert sessions(query) == 0

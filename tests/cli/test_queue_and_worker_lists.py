@@ -47,9 +47,9 @@ async def test_a_queue_that_nobody_declared_is_shown_with_its_jobs(chancy, run, 
 async def test_more_jobs_than_are_counted_are_told(chancy, monkeypatch, query):
     """A count that was broken off says that it was."""
     await chancy.push_many([Job(func="jobs.noop")] * 5)
-    counted = chancy.connections.run
-    assert (await counted(lambda: look_at_live(chancy.store, 6), repeatable=True)).exact
-    cut = await counted(lambda: look_at_live(chancy.store, 3), repeatable=True)
+    counted = chancy.pool.run
+    assert (await counted(lambda: look_at_live(chancy.store, 6))).exact
+    cut = await counted(lambda: look_at_live(chancy.store, 3))
     assert (cut.exact, cut.queues["default"].counts) == (False, {"pending": 3})
 
 

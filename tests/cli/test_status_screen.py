@@ -66,7 +66,7 @@ async def test_a_transaction_that_holds_back_the_vacuum_is_told(chancy, run, dsn
     with psycopg.connect(dsn) as held:
         held.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         held.execute("SELECT 1")
-        look = await chancy.connections.run(lambda: look_at_database(chancy.store), repeatable=True)
+        look = await chancy.pool.run(lambda: look_at_database(chancy.store))
         assert look.oldest_transaction_s >= 0
     old = msgspec.structs.replace(look, oldest_transaction_s=3000.0)
     found = status.Status(old, Live({}, True), Count(value=0, exact=True), [], [])
