@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from chancy_core.values.backoff import Backoff
 from chancy_core.values.job import Job, Limit
+from chancy_core.values.typed import Json
 
 J = TypeVar("J", bound=Job)
 
@@ -18,7 +19,7 @@ class Declared(msgspec.Struct, frozen=True, omit_defaults=True):
     """What `@job` says of a function's runs: what a worker can still see to when it has the job, if its row lacks it.
 
     Attributes:
-        limits, max_attempts, backoff, keep_result, retry_on, give_up_on: as the fields of `Job`.
+        limits, max_attempts, backoff, keep_result, retry_on, give_up_on, json: as the fields of `Job`.
     """
 
     limits: tuple[Limit, ...] = ()
@@ -27,6 +28,7 @@ class Declared(msgspec.Struct, frozen=True, omit_defaults=True):
     keep_result: bool = True
     retry_on: tuple[str, ...] = ()
     give_up_on: tuple[str, ...] = ()
+    json: Json = "plain"
 
     def filled(self, job: J) -> J:
         """The job with what it lacks; the very job, if that is nothing, or meant so."""
@@ -52,6 +54,8 @@ class Declared(msgspec.Struct, frozen=True, omit_defaults=True):
             found["retry_on"] = self.retry_on
         if self.give_up_on and not job.give_up_on:
             found["give_up_on"] = self.give_up_on
+        if self.json != job.json == "plain":
+            found["json"] = self.json
         return found
 
 
@@ -62,7 +66,9 @@ def declared_by(job: Job | None) -> Declared | None:
     """What the job of a function says of its runs; None if that is nothing."""
     if job is None:
         return None
-    declared = Declared(tuple(job.limits), job.max_attempts, job.backoff, job.keep_result, job.retry_on, job.give_up_on)
+    declared = Declared(
+        tuple(job.limits), job.max_attempts, job.backoff, job.keep_result, job.retry_on, job.give_up_on, job.json
+    )
     return None if declared == _NOTHING else declared
 
 

@@ -182,7 +182,7 @@ async def test_a_single_job_may_choose(chancy):
     assert [job.result for job in (*found, again)] == ["datetime"] * 4
     assert job.to_dict()["kwargs"] == {"value": "2030-01-02T03:04:05.678901Z"}
     with pytest.raises(InvalidJob, match=r"json is 'pickle': give 'plain'.*'typed'"):
-        job.with_json("pickle")
+        Job("a.b", json="pickle")
 
 
 async def test_plugins_see_json(typed):
@@ -281,3 +281,17 @@ async def test_classes_of_attrs_are_made_again(typed):
 
         job = await run(chancy, Job("typed_attrs.twice", kwargs={"item": typed_attrs.Item(Decimal("1.5"), WHEN)}))
     assert job.result_as(typed_attrs.Item) == typed_attrs.Item(Decimal("3.0"), WHEN)
+
+
+@pytest.mark.parametrize("executor", [Executor.Auto, Executor.Threaded, Executor.Process])
+async def test_what_the_decorator_says_holds_for_a_job_by_hand(chancy, query, executor):
+    """A row that only names the function, written by hand, has its arguments made as `@job(json="typed")` says."""
+    await chancy.declare(Queue("q", executor=executor))
+    query(
+        "INSERT INTO {s}.jobs (id, queue, func, kwargs) "
+        """VALUES (%s, 'q', 'typed_jobs.declared', '{"when": "2030-01-01"}')""",
+        ONE,
+    )
+    async with Worker(chancy):
+        job = await chancy.reference(ONE).wait(timeout=WITHIN_S)
+    assert (job.state, job.result) == ("succeeded", "2030-01-02")

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from chancy import JobContext, Retry
+from chancy import JobContext, Retry, job
 
 if TYPE_CHECKING:
     from somewhere import Elsewhere
@@ -188,3 +188,9 @@ def again(*, value: Decimal) -> list[str]:
 def no_json() -> object:
     """Returns what is no JSON, and what nothing can be made of."""
     return {"at": date(2030, 1, 1), "that": no_json}
+
+
+@job(json="typed", max_attempts=2)
+def declared(*, when: date) -> date:
+    """Its decorator says that its arguments are typed."""
+    return when + timedelta(days=1)
