@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "config": "settings",
     "db": "db",
     "delete": "acting",
+    "failures": "failurelist",
     "job": "onejob",
     "jobs": "joblist",
     "migrate": "migrate",

@@ -9,15 +9,18 @@ from typing import Any, Final, NamedTuple
 import click
 
 from chancy_core.app import Chancy
+from chancy_core.cli.failurelist import HEADINGS as FAILURES
+from chancy_core.cli.failurelist import USUAL as USUAL_FAILURES
+from chancy_core.cli.failurelist import failure_row
 from chancy_core.cli.queuelist import HEADINGS as QUEUES
 from chancy_core.cli.queuelist import USUAL as USUAL_QUEUES
 from chancy_core.cli.queuelist import queue_document, queue_row, serving
 from chancy_core.cli.showing import json_option, looked_at, show_facts, show_json, show_rows
 from chancy_core.cli.times import size, span
 from chancy_core.cli.workerlist import HEADINGS as WORKERS
-from chancy_core.cli.workerlist import USUAL as USUAL_WORKERS
-from chancy_core.cli.workerlist import worker_row
+from chancy_core.cli.workerlist import usual_of, worker_row
 from chancy_core.store.looks import DatabaseLook, Live, look_at_database, look_at_live
+from chancy_core.values.failures import Failures
 from chancy_core.values.found import Count
 from chancy_core.values.queue import Queue, QueueState
 from chancy_core.values.queuedjob import State
@@ -28,6 +31,8 @@ LATELY: Final = "1h"
 FAILED: Final = f"state:failed since:{LATELY}"
 # How long may be looked for it.
 LOOK_S: Final = 1.0
+# The most frequent causes of that; all of them are for `chancy failures`.
+CAUSES_MAX: Final = 3
 # More than a screen is for `chancy queues` and `chancy workers`.
 ROWS_MAX: Final = 10
 # A snapshot that is held for so long keeps dead rows from being removed.
@@ -43,6 +48,7 @@ class Status(NamedTuple):
     failed: Count
     queues: list[Queue]
     workers: list[WorkerInfo]
+    failures: Failures
 
 
 @click.command()
@@ -56,7 +62,8 @@ def status(new_chancy: Callable[..., Chancy], as_json: bool) -> None:
             chancy.sync_pool.run(lambda: look_at_live(chancy.store)),
             chancy.sync_count_jobs(FAILED, within_s=LOOK_S),
             chancy.sync_get_all_queues(),
-            chancy.sync_get_workers(),
+            chancy.sync_get_workers(runs=True),
+            chancy.sync_find_failures(FAILED, limit=CAUSES_MAX, within_s=LOOK_S),
         )
     if as_json:
         show_json(_document(chancy, found))
@@ -70,7 +77,14 @@ def status(new_chancy: Callable[..., Chancy], as_json: bool) -> None:
     _show(QUEUES, rows, USUAL_QUEUES, command="chancy queues")
     if found.workers:
         click.echo()
-        _show(WORKERS, [worker_row(worker) for worker in found.workers], USUAL_WORKERS, command="chancy workers")
+        _show(
+            WORKERS, [worker_row(worker) for worker in found.workers], usual_of(found.workers), command="chancy workers"
+        )
+    if found.failures.groups:
+        click.echo()
+        # Its id is for `chancy failures`: one screen has no room for it.
+        rows = [tuple(failure_row(group))[:-1] for group in found.failures.groups]
+        _show(FAILURES[:-1], rows, USUAL_FAILURES, command="chancy failures")
     for line in remarks(found, alive):
         click.echo(f"\n{line}")
 
@@ -122,7 +136,7 @@ def remarks(found: Status, alive: list[WorkerInfo]) -> list[str]:
         for name in sorted(waiting - {queue.name for queue in found.queues})
     ]
     if found.failed.value:
-        said.append(f"What failed: chancy jobs {FAILED}")
+        said.append(f"What failed: chancy failures since:{LATELY}, or each job: chancy jobs {FAILED}")
     oldest_s = found.database.oldest_transaction_s
     if oldest_s is not None and oldest_s > OLD_S:
         said.append(f"Some transaction has been open for {span(oldest_s)}: until it ends, no dead rows are removed.")
@@ -135,7 +149,7 @@ def _document(chancy: Chancy, found: Status) -> dict[str, Any]:
         "schema": chancy.settings.schema,
         "database": found.database,
         "counts_exact": found.live.exact,
-        "failed": {"query": FAILED, **found.failed.to_dict()},
+        "failed": {"query": FAILED, **found.failed.to_dict(), "causes": found.failures.to_dict()["groups"]},
         "queues": [queue_document(queue, found.live.queues.get(queue.name), alive) for queue in found.queues],
         "undeclared": [
             {"name": name, "jobs": found.live.queues[name].counts}

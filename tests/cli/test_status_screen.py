@@ -12,6 +12,7 @@ from support import WITHIN_S
 from chancy import Job, Queue, Worker
 from chancy_core.cli import status
 from chancy_core.store.looks import Live, look_at_database
+from chancy_core.values.failures import Failures
 from chancy_core.values.found import Count
 
 
@@ -36,10 +37,13 @@ async def test_one_screen_says_what_waits_runs_and_failed(chancy, run):
         worker.name,
         "Jobs wait in still, which is paused. To go on: chancy queue resume still",
         "Jobs wait in gpu, which no worker that lives serves. To start one: chancy worker",
-        "What failed: chancy jobs state:failed since:1h",
+        "What failed: chancy failures since:1h, or each job: chancy jobs state:failed since:1h",
+        "1 jobs.fail ValueError: no",
     ):
         assert part in done.words
+    (cause,) = told["failed"].pop("causes")
     assert told["failed"] == {"query": "state:failed since:1h", "value": 1, "exact": True}
+    assert (cause["func"], cause["type"], cause["count"]) == ("jobs.fail", "ValueError", 1)
     assert {queue["name"]: queue["jobs"] for queue in told["queues"]} == {
         "default": {},
         "gpu": {"pending": 3},
@@ -48,6 +52,7 @@ async def test_one_screen_says_what_waits_runs_and_failed(chancy, run):
     assert told["database"]["connections"] >= 1
     assert [one["name"] for one in told["workers"]] == [worker.name]
     table = seen.out[seen.out.index("queue") : seen.out.index("Jobs wait")]
+    assert "failed" in seen.out
     assert max(map(len, table.splitlines())) <= COLUMNS
 
 
@@ -69,7 +74,7 @@ async def test_a_transaction_that_holds_back_the_vacuum_is_told(chancy, run, dsn
         look = await chancy.pool.run(lambda: look_at_database(chancy.store))
         assert look.oldest_transaction_s >= 0
     old = msgspec.structs.replace(look, oldest_transaction_s=3000.0)
-    found = status.Status(old, Live({}, True), Count(value=0, exact=True), [], [])
+    found = status.Status(old, Live({}, True), Count(value=0, exact=True), [], [], Failures(groups=[], count=0))
     (remark,) = status.remarks(found, [])
     assert remark.startswith("Some transaction has been open for 50 min")
 
