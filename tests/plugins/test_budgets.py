@@ -48,10 +48,12 @@ async def test_the_smallest_answer_wins(new_chancy):
                 assert (max(counts), sum(counts)) == (5, 20)
                 assert careful.asked[0] == ("api", 10)
                 opinion.answer = 0
-                asked = len(careful.asked)
-                calls = opinion.calls
                 waiting = await chancy.push("api", ECHO)
-                await until(lambda: opinion.calls > calls)
+                # A claim under way may have had the answer of before: of the second one it is known that it has not.
+                for _ in range(2):
+                    asked, calls = len(careful.asked), opinion.calls
+                    await chancy.push("api", ECHO)
+                    await until(lambda calls=calls: opinion.calls > calls)
                 await (await chancy.push(ECHO)).wait(timeout=WITHIN_S)
                 assert len(careful.asked) == asked
                 assert (await waiting.get()).state is State.PENDING
