@@ -9,6 +9,7 @@ from typing import get_overloads
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from chancy import Acted, Cancellation, Chancy, Ended, Job, JobFilter, Plugin, hookimpl
 from chancy.errors import InvalidConnection, InvalidFilter, InvalidJob, UnknownQueue
@@ -235,6 +236,28 @@ async def test_plugins_hear_of_what_ends_by_it(new_chancy, query, small_batches)
     assert len({(one.id, one.claims) for one in listener.heard}) == 50
 
 
+async def test_connections_that_are_lost_between_batches_cost_nothing(dsn, schema, query, small_batches):
+    """Each batch is done once, whatever becomes of the sessions of the application."""
+    ended = 0
+
+    def progress(acted: Acted) -> None:
+        nonlocal ended
+        ended += len(
+            query(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND application_name = %s",
+                schema,
+            )
+        )
+
+    async with Chancy(make_conninfo(dsn, application_name=schema), schema=schema, discover=False) as chancy:
+        await chancy.push_many("default", [Job(func="app.mail")] * 45)
+        acted = await chancy.cancel_jobs(MAIL, progress=progress)
+        assert acted == Acted(found=45, done={"cancelled": 45})
+        assert await states(chancy) == {"cancelled": 45}
+    assert ended >= 10
+
+
 async def test_a_batch_that_fails_says_how_far_it_had_come(chancy: Chancy, query, small_batches):
     """What was done stays done, and the error carries it."""
     await chancy.push_many("default", [Job(func="app.mail", unique_key=f"k{n}") for n in range(30)])
@@ -299,6 +322,11 @@ def test_the_same_without_asyncio(new_chancy, query, small_batches):
         assert len(refs) == 25
 
 
+async def awaited(acted: Acted) -> bool:
+    """Nobody would await what it returns, so that it could not stop anything."""
+    return False
+
+
 @pytest.mark.parametrize(
     ("verb", "arguments", "kind", "told"),
     [
@@ -313,7 +341,8 @@ def test_the_same_without_asyncio(new_chancy, query, small_batches):
         ("update_jobs", (MAIL, {"queue": ""}), InvalidJob, "queue is empty"),
         ("update_jobs", (MAIL, {"queue": "nobodys"}), UnknownQueue, "never declared"),
         ("update_jobs", (MAIL, {"scheduled_at": "tomorrow"}), InvalidJob, "time zone"),
-        ("cancel_jobs", (MAIL, {"progress": 7}), InvalidFilter, "a function"),
+        ("cancel_jobs", (MAIL, {"progress": 7}), InvalidFilter, "a plain function"),
+        ("cancel_jobs", (MAIL, {"progress": awaited}), InvalidFilter, "a plain function"),
         ("cancel_jobs", (7,), InvalidJob, "list of references"),
         ("delete_jobs", (["no id"],), InvalidJob, "not the id"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
@@ -184,8 +185,8 @@ def _plainly(refs: Refs, dry_run: bool, progress: Heard | None) -> bool:
 def _course(
     chancy: Chancy, verb: Verb, refs: Refs, dry_run: bool, progress: Heard | None, connection: Any
 ) -> Steps[Any]:
-    if progress is not None and not callable(progress):
-        raise InvalidFilter(f"progress is {shown(progress)}: give a function that takes an Acted, or None.")
+    if progress is not None and (not callable(progress) or inspect.iscoroutinefunction(progress)):
+        raise InvalidFilter(f"progress is {shown(progress)}: give a plain function that takes an Acted, or None.")
     plainly, within = _plainly(refs, dry_run, progress), connection is not OWN
     if within and not plainly:
         raise InvalidFilter(
