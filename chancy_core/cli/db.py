@@ -18,6 +18,7 @@ from chancy_core.cli.exits import NOT_RUNNING, exits
 from chancy_core.cli.showing import json_option, show_json
 from chancy_core.embedded import acquire, keeping, programs
 from chancy_core.errors import ChancyError, EmbeddedUnavailable
+from chancy_core.store.connect import where
 
 
 @click.group()
@@ -27,7 +28,8 @@ def db() -> None:
 
 @db.command()
 @json_option
-def start(as_json: bool) -> None:
+@click.pass_obj
+def start(new_chancy: Callable[..., Chancy], as_json: bool) -> None:
     """Start the embedded PostgreSQL, and let it run until `chancy db stop`.
 
     Without this it runs as long as somebody uses it.
@@ -39,6 +41,7 @@ def start(as_json: bool) -> None:
             return
         click.echo(f"PostgreSQL {server.version} runs in {server.directory}{', as before' if kept else ''}.")
         click.echo("It goes on until: chancy db stop")
+        _tell_unless_used(new_chancy)
 
 
 @db.command()
@@ -72,6 +75,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
         click.echo(f"log        {found.log}")
         if found.dsn is not None:
             click.echo(f"dsn        {found.dsn}")
+        _tell_unless_used(ctx.obj)
     if not found.running:
         ctx.exit(NOT_RUNNING)
 
@@ -110,6 +114,14 @@ def psql_of(dsn: str, schema: str) -> tuple[list[str], dict[str, str]]:
     path = f"{Identifier(schema).as_string(None)},public".replace("\\", "\\\\").replace(" ", "\\ ")
     parts["options"] = " ".join(filter(None, [str(parts.get("options") or ""), f"-c search_path={path}"]))
     return [_program(), f"--dbname={make_conninfo('', **parts)}"], environment
+
+
+def _tell_unless_used(new_chancy: Callable[..., Chancy]) -> None:
+    """Say so if another database is in use here: whoever looks at this one may wonder where his jobs are."""
+    settings = new_chancy(looking=True).settings
+    if settings.dsn is not None:
+        source = settings.sources.get("dsn", "the settings")
+        click.echo(f"It is not the database in use here, which {source} names: {where(settings.dsn)}.", err=True)
 
 
 def _program() -> str:

@@ -95,6 +95,14 @@ def test_in_a_terminal_the_state_is_shown(run, db, directory):
     assert "(nothing is there yet)" in done.out
 
 
+def test_another_database_that_is_in_use_is_told(db):
+    """Whoever looks at the embedded one may wonder where the jobs are."""
+    done = db("status", env={"CHANCY_DSN": "postgresql://me:hunter2@db.example/app"})
+    assert "It is not the database in use here, which CHANCY_DSN names: db.example, database app." in done.err
+    assert "hunter2" not in done.err + done.out
+    assert db("status").err == ""
+
+
 def test_where_it_cannot_run_it_says_why(run, db, directory):
     """A directory of somebody else's things is none for it."""
     directory.mkdir()
