@@ -55,9 +55,8 @@ def test_the_sql_makes_what_migrating_makes(run, dsn, query, schema, from_versio
     if from_version:
         migrated_to(dsn, schema, from_version)
     sql = run("migrate", "--sql").out
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("SET client_min_messages = error")
-        connection.execute(sql.encode())
+    done = run("db", "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", given=sql)
+    assert done.code == 0, done.err
     assert run("migrate", "--check").code == 0
     assert run("migrate").out.endswith("is up to date.\n")
     assert (query(columns), sorted(query(tables, schema))) == wanted
