@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Final
 from chancy._lazy import lazily
 
 if TYPE_CHECKING:
+    from chancy_core.app.commandline import command_line
+    from chancy_core.app.problems import find_problems
     from chancy_core.cli.ranged import Ranged
     from chancy_core.cli.showing import looked_at, show_table
     from chancy_core.errors import nearest
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from chancy_core.store.statements import statement
     from chancy_core.store.weather import text_of
     from chancy_core.values.durations import duration_s, duration_text
+    from chancy_core.values.finding import Finding, Severity, Subject
     from chancy_core.values.raised import Raised
     from chancy_core.values.ranges import MAX_ATTEMPTS, PRIORITY, Range
 
@@ -35,12 +38,15 @@ __all__ = [
     "MAX_ATTEMPTS",
     "PRIORITY",
     "Budget",
+    "Finding",
     "Migration",
     "Plugin",
     "Raised",
     "Range",
     "Ranged",
+    "Severity",
     "Statements",
+    "Subject",
     "Tick",
     "answering_within",
     "check_json",
@@ -48,8 +54,10 @@ __all__ = [
     "check_seconds",
     "check_text",
     "check_whole",
+    "command_line",
     "duration_s",
     "duration_text",
+    "find_problems",
     "hookimpl",
     "is_outage",
     "log",
@@ -64,6 +72,8 @@ __all__ = [
 
 # The same as above, for Python; a test holds them together.
 _HOMES: Final = {
+    "chancy_core.app.commandline": ("command_line",),
+    "chancy_core.app.problems": ("find_problems",),
     "chancy_core.cli.ranged": ("Ranged",),
     "chancy_core.cli.showing": ("looked_at", "show_table"),
     "chancy_core.errors": ("nearest",),
@@ -87,6 +97,7 @@ _HOMES: Final = {
     "chancy_core.store.statements": ("statement",),
     "chancy_core.store.weather": ("text_of",),
     "chancy_core.values.durations": ("duration_s", "duration_text"),
+    "chancy_core.values.finding": ("Finding", "Severity", "Subject"),
     "chancy_core.values.raised": ("Raised",),
     "chancy_core.values.ranges": ("MAX_ATTEMPTS", "PRIORITY", "Range"),
 }

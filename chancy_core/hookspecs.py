@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from chancy_core.values.ended import Ended
+from chancy_core.values.finding import Finding
 from chancy_core.values.job import Job
 from chancy_core.values.queue import Queue
 from chancy_core.values.queuedjob import Outcome, QueuedJob
@@ -260,6 +261,24 @@ async def on_stop(worker: Worker) -> None:
     """When a worker closes, after its last outcome was recorded.
 
     If it raises, or takes more than ten seconds, that is logged.
+    """
+
+
+@hookspec
+async def findings(chancy: Chancy) -> list[Finding]:  # type: ignore[empty-body]
+    """When somebody asks what is wrong now: `chancy doctor`, or whoever calls `find_problems`.
+
+    Called in the process of whoever asks, which need not be one that runs jobs, with an application that is open and
+    whose schema fits this code. All plugins are asked at the same time, and a person waits: it has a second or so, and
+    asks the database little.
+
+    Args:
+        chancy: the open application, with `pool` and everything that can be awaited.
+
+    Returns:
+        What is wrong now, and nothing that is merely unusual: a system that does its work has no findings.
+
+    If it raises, takes too long, or returns anything else, that is a finding about the plugin.
     """
 
 

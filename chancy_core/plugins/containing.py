@@ -101,11 +101,11 @@ class Containment:
         hook: str,
         hindered: Callable[[], Awaitable[bool]] | None = None,
         **values: Any,
-    ) -> None:
+    ) -> Any:
         """Call a coroutine hook. One that goes on although it was cancelled is switched off."""
         more = () if hindered is None else (hindered,)
         try:
-            await within(
+            return await within(
                 seconds,
                 lambda: call_hook(one, **values),
                 lambda held_s: self._held(one.plugin, hook, held_s),

@@ -18,12 +18,14 @@ from chancy_core.plugins.calling import HookAbandoned
 from chancy_core.plugins.check import SPECS
 from chancy_core.plugins.containing import Implementation, call_hook, is_cancelled, is_ours, told
 from chancy_core.plugins.ending import Endings
+from chancy_core.plugins.finding import cannot_say, checked, together
 from chancy_core.plugins.load import Loaded
 from chancy_core.plugins.settings import file_of
 from chancy_core.plugins.tick import Tick
 from chancy_core.plugins.weather import HookPutOff, is_outage
 from chancy_core.store import Migration
 from chancy_core.store.weather import text_of
+from chancy_core.values.finding import Finding
 from chancy_core.values.job import Job
 from chancy_core.values.queuedjob import Outcome, QueuedJob
 from chancy_core.values.raised import NO_ADVICE, Advice, Raised, advice_of
@@ -198,6 +200,36 @@ class PluginHost(Endings):
             if answer is not None:
                 return bool(answer)
         return True
+
+    # -- what is wrong ---------------------------------------------------------------------
+
+    async def findings(
+        self, chancy: Any, seconds: float, of_outage: Callable[[BaseException], Finding]
+    ) -> list[Finding]:
+        """What each plugin finds wrong now, in plugin order. One that cannot say is a finding itself.
+
+        Args:
+            chancy: the application, which is open.
+            seconds: how long each plugin has.
+            of_outage: makes the finding about a database that was not there for a plugin.
+        """
+        calls = self._hooks["findings"]
+        asked = [(one.plugin, self._found(one, chancy, seconds, of_outage)) for one in calls]
+        return await together(asked, seconds)
+
+    async def _found(
+        self, one: Implementation, chancy: Any, seconds: float, of_outage: Callable[[BaseException], Finding]
+    ) -> list[Finding]:
+        try:
+            return checked(await self._within(seconds, one, "findings", chancy=chancy))
+        except BaseException as error:
+            if is_ours(error):
+                raise
+            if is_outage(error):
+                return [of_outage(error)]
+            if not isinstance(error, HookAbandoned):
+                self._failed(one.plugin, "findings", error)
+            return [cannot_say(one.plugin, told(error))]
 
     # -- what plugins bring ----------------------------------------------------------------
 

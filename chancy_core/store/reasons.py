@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from enum import Enum
 from typing import Final
 
 from psycopg.pq import Conninfo
@@ -35,24 +36,52 @@ _WRONG_KIND: Final = (
 )
 _DESCRIPTORS: Final = "This process has too many files and sockets open: close some, or raise its limit (ulimit -n)."
 
-_ADVICE: Final = tuple(
-    (re.compile(pattern), what)
-    for pattern, what in (
-        (r"too many clients|connection slots are reserved|too many connections|no more connections allowed", _FULL),
-        (r"starting up|shutting down|in recovery mode|not (yet )?accepting connections", _NOT_YET),
-        (r"authentication failed|no password supplied|role \".*\" does not exist|not permitted to log in", _WHO),
-        (r"no pg_hba\.conf entry|pg_hba\.conf rejects", _FROM_WHERE),
-        (r"database \".*\" does not exist", _NO_DATABASE),
-        (r"session is (not )?read-only|server is (not )?in hot standby", _WRONG_KIND),
-        (r"SSL|certificate", "Check sslmode and the certificates that the DSN names."),
-        (r"Too many open files", _DESCRIPTORS),
+
+class Reason(Enum):
+    """Why a connection could not be made."""
+
+    FULL = "full"
+    NOT_YET = "not yet"
+    WHO = "who"
+    FROM_WHERE = "from where"
+    NO_DATABASE = "no database"
+    WRONG_KIND = "wrong kind"
+    TLS = "tls"
+    DESCRIPTORS = "descriptors"
+    UNKNOWN = "unknown"
+
+
+_REASONS: Final = tuple(
+    (re.compile(pattern), reason, what)
+    for pattern, reason, what in (
+        (
+            r"too many clients|connection slots are reserved|too many connections|no more connections allowed",
+            Reason.FULL,
+            _FULL,
+        ),
+        (r"starting up|shutting down|in recovery mode|not (yet )?accepting connections", Reason.NOT_YET, _NOT_YET),
+        (
+            r"authentication failed|no password supplied|role \".*\" does not exist|not permitted to log in",
+            Reason.WHO,
+            _WHO,
+        ),
+        (r"no pg_hba\.conf entry|pg_hba\.conf rejects", Reason.FROM_WHERE, _FROM_WHERE),
+        (r"database \".*\" does not exist", Reason.NO_DATABASE, _NO_DATABASE),
+        (r"session is (not )?read-only|server is (not )?in hot standby", Reason.WRONG_KIND, _WRONG_KIND),
+        (r"SSL|certificate", Reason.TLS, "Check sslmode and the certificates that the DSN names."),
+        (r"Too many open files", Reason.DESCRIPTORS, _DESCRIPTORS),
     )
 )
 
 
+def reason_of(text: str) -> Reason:
+    """Why a connection failed with this message of libpq."""
+    return next((reason for pattern, reason, _ in _REASONS if pattern.search(text)), Reason.UNKNOWN)
+
+
 def advice(text: str) -> str:
     """What to do about a connection that failed with this message of libpq."""
-    return next((what for pattern, what in _ADVICE if pattern.search(text)), _GENERAL)
+    return next((what for pattern, _, what in _REASONS if pattern.search(text)), _GENERAL)
 
 
 _SCHEME: Final = re.compile(r"([A-Za-z][\w.-]*)(\+[\w.-]+)?:")

@@ -109,6 +109,10 @@ class Hostile(Plugin):
         return await self.dice.waiting()
 
     @hookimpl
+    async def findings(self) -> Any:
+        return await self.dice.waiting()
+
+    @hookimpl
     def is_leader(self) -> Any:
         return self.dice.plain()
 
