@@ -32,6 +32,15 @@ async def read_all(chancy: Chancy) -> tuple[list[StoredSchedule], dict[str, str]
     return await _with_store(chancy, lambda store: store.read_all())
 
 
+async def read_with_time(chancy: Chancy) -> tuple[list[StoredSchedule], dict[str, str], datetime]:
+    """As `read_all`, and the database's time."""
+
+    async def once(store: CronStore) -> tuple[list[StoredSchedule], dict[str, str], datetime]:
+        return *await store.read_all(), await store.now()
+
+    return await _with_store(chancy, once)
+
+
 async def get_all(chancy: Chancy) -> list[StoredSchedule]:
     """Every schedule, by name; those that this code cannot read are named in the log and left out."""
     found, unreadable = await read_all(chancy)

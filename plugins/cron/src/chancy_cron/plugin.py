@@ -10,6 +10,7 @@ import psycopg
 
 from chancy import Chancy, Reference, Worker
 from chancy.plugin import (
+    Finding,
     Migration,
     Plugin,
     Tick,
@@ -25,6 +26,7 @@ from chancy_cron import declared, manage
 from chancy_cron.clock import ClockWatch
 from chancy_cron.declare import declare, declare_settings
 from chancy_cron.errors import InvalidSchedule
+from chancy_cron.findings import find
 from chancy_cron.fire import fire_due
 from chancy_cron.schedule import Missed, Schedule, StoredSchedule, job_of
 
@@ -117,6 +119,11 @@ class Cron(Plugin):
             self._away = True
         else:
             self._away = False
+
+    @hookimpl
+    async def findings(self, chancy: Chancy) -> list[Finding]:
+        """Schedules that are late, cannot be read, cannot fire, or name a function that is not there."""
+        return await find(chancy, self.late_s)
 
     # -- what applications call ------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec.structs import asdict, replace
@@ -16,7 +17,7 @@ from chancy_cron.errors import InvalidSchedule
 
 if TYPE_CHECKING:
     from chancy.executors import Functions
-    from chancy_cron.schedule import Schedule
+    from chancy_cron.schedule import Schedule, StoredSchedule
 
 Given: TypeAlias = Mapping[str, Collection[str]]
 NOTHING_GIVEN: Final[Given] = {}
@@ -45,20 +46,20 @@ async def check_functions(
         InvalidSchedule: `strict`, and functions that cannot be run; or a job was made from a function that does not
             take its arguments. All of them in one error.
     """
-    jobs, problems, sure = await _looked_at(schedules, given, chancy.settings.functions)
-    refused = {name: problem for name, problem in problems.items() if strict or name in sure}
+    jobs, wrong, sure = await _looked_at(schedules, given, chancy.settings.functions)
+    refused = {name: problem for name, problem in wrong.items() if strict or name in sure}
     if refused:
         raise InvalidSchedule(
             "\n  ".join(f"The schedule {name!r}: {problem}" for name, problem in refused.items())
             + ("\n  It is refused because of strict = true." if strict else "")
         )
     for schedule in schedules:
-        if schedule.name in problems:
+        if schedule.name in wrong:
             log.warning(
                 "schedule_cannot_run_here",
                 schedule=schedule.name,
                 func=schedule.job.func,
-                problem=problems[schedule.name],
+                problem=wrong[schedule.name],
                 hint="It is declared all the same, for a worker that can run it. With strict = true it is refused.",
             )
 
@@ -68,8 +69,23 @@ async def check_functions(
     ]
 
 
+async def problems(
+    schedules: Sequence[StoredSchedule], allowed: Sequence[str] | None, within_s: float
+) -> dict[str, str]:
+    """By the name of a schedule, why its job cannot be run here.
+
+    Nothing is said of those that are not imported after so many seconds.
+    """
+    if not schedules:
+        return {}
+    return (await _looked_at(schedules, NOTHING_GIVEN, allowed, within_s))[1]
+
+
 async def _looked_at(
-    schedules: Sequence[Schedule], given: Given, allowed: Sequence[str] | None
+    schedules: Sequence[Schedule | StoredSchedule],
+    given: Given,
+    allowed: Sequence[str] | None,
+    within_s: float | None = None,
 ) -> tuple[dict[str, Job], dict[str, str], set[str]]:
     """By the name of a schedule, its completed job, and why that cannot be run here; and of which that is sure."""
     jobs: dict[str, Job] = {}
@@ -94,16 +110,18 @@ async def _looked_at(
                 found[schedule.name] = str(error)
             except Exception as error:  # noqa: BLE001 -- whatever somebody's module or function does when it is looked at
                 found[schedule.name] = f"{schedule.job.func} raised {type(error).__name__}: {error}"
-        loop.call_soon_threadsafe(done.set)
+        with suppress(RuntimeError):
+            # The loop may have ended, where somebody did not wait so long.
+            loop.call_soon_threadsafe(done.set)
 
     # A thread of its own, and one that nobody waits for at the end: an import may take seconds, or for ever.
     threading.Thread(target=look, name="chancy-cron-functions", daemon=True).start()
     try:
-        await asyncio.wait_for(done.wait(), CHECKED_WITHIN_S)
+        await asyncio.wait_for(done.wait(), within_s or CHECKED_WITHIN_S)
     except TimeoutError:
         waiting = [schedule for schedule in schedules if schedule.name not in {*found, *jobs}]
         late = {one.name: f"its import takes longer than {CHECKED_WITHIN_S:g} s." for one in waiting}
-        return dict(jobs), late | found, set(sure)
+        return dict(jobs), (late if within_s is None else {}) | found, set(sure)
     return jobs, found, sure
 
 

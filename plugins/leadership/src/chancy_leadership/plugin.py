@@ -8,12 +8,13 @@ import psycopg
 
 from chancy import Chancy, Worker
 from chancy.errors import ConfigError
-from chancy.plugin import Migration, Plugin, check_seconds, hookimpl, read_migrations
+from chancy.plugin import Finding, Migration, Plugin, check_seconds, hookimpl, read_migrations
 from chancy_leadership import clock
 from chancy_leadership.candidate import Candidate
 from chancy_leadership.elector import Elector
 from chancy_leadership.errors import NotLeader
 from chancy_leadership.fence import fence
+from chancy_leadership.findings import find
 from chancy_leadership.leader import Leader, get_leader
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ class Leadership(Plugin):
         """Let the worker hear what went wrong with the elections; they have a task of their own."""
         if self._elector is not None:
             self._elector.report()
+
+    @hookimpl
+    async def findings(self, chancy: Chancy) -> list[Finding]:
+        """That nobody leads, although somebody could."""
+        return await find(chancy, self.lease_s)
 
     @hookimpl
     def migrations(self) -> list[Migration]:

@@ -6,10 +6,22 @@ from typing import Any, ClassVar, Final
 
 import psycopg
 
-from chancy import Queue, Worker
+from chancy import Chancy, Queue, Worker
 from chancy.errors import ConfigError
-from chancy.plugin import Budget, Migration, Plugin, Statements, Tick, check_seconds, hookimpl, log, read_migrations
+from chancy.plugin import (
+    Budget,
+    Finding,
+    Migration,
+    Plugin,
+    Statements,
+    Tick,
+    check_seconds,
+    hookimpl,
+    log,
+    read_migrations,
+)
 from chancy_limits.allowance import Allowance
+from chancy_limits.findings import find
 
 NAME: Final = "limits"
 INTERVAL_MIN_S: Final = 0.01
@@ -68,6 +80,11 @@ class Limits(Plugin):
             await self._run(connection, "record_starts", queue=queue.name, count=count)
 
         return Budget(budget.count, budget.again_in_s, taken)
+
+    @hookimpl
+    async def findings(self, chancy: Chancy) -> list[Finding]:
+        """Places that are taken by runs whose workers are lost."""
+        return await find(chancy)
 
     @hookimpl
     async def on_tick(self, tick: Tick) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import msgspec
 import psycopg
 
-from chancy.plugin import Plugin, Tick, check_seconds, check_whole, hookimpl, is_outage, log, text_of
+from chancy import Chancy
+from chancy.plugin import Finding, Plugin, Tick, check_seconds, check_whole, hookimpl, is_outage, log, text_of
+from chancy_pruner.findings import find
 from chancy_pruner.policy import Retention, read
 from chancy_pruner.prune import Pace, Rounds
 from chancy_pruner.report import Reporter
@@ -93,6 +95,11 @@ class Pruner(Plugin):
         from chancy_pruner.commands import prune_command  # noqa: PLC0415
 
         return [prune_command(self)]
+
+    @hookimpl
+    async def findings(self, chancy: Chancy) -> list[Finding]:
+        """Partitions that are missing, although somebody prunes."""
+        return await find(chancy)
 
     @hookimpl
     async def on_tick(self, tick: Tick) -> None:
