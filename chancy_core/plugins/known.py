@@ -13,7 +13,7 @@ from typing import Final
 from chancy_core.errors import nearest
 
 # The plugins of this project: chancy-NAME. A test holds this to the folder `plugins`.
-OURS: Final = ("cron", "leadership", "limits", "metrics", "otel", "pruner")
+OURS: Final = ("cron", "doctor", "history", "leadership", "limits", "metrics", "otel", "pruner")
 # What was a plugin in Chancy 0, or is one in other queues, and is here without one.
 BUILT_IN: Final = {
     "recovery": "every worker takes up the jobs of workers that were lost",

@@ -1,0 +1,1 @@
+"""One screen: what waits, who works, what fails, and what is wrong."""

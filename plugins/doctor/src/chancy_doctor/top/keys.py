@@ -1,0 +1,113 @@
+"""What each key does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from chancy import Chancy
+from chancy_doctor.top.acting import Action, cancel_waiting, pause_or_resume, retry_failed
+from chancy_doctor.top.picture import Picture
+from chancy_doctor.top.view import View
+
+# What a terminal sends for a key that has no character: an escape, and what follows.
+_KEY: Final = re.compile(r"\x1b[\[O][0-9;]*[A-Za-z~]|.", re.DOTALL)
+_UP: Final = frozenset({"\x1b[A", "\x1bOA", "k"})
+_DOWN: Final = frozenset({"\x1b[B", "\x1bOB", "j"})
+_ENTER: Final = frozenset({"\r", "\n"})
+_RUBOUT: Final = frozenset({"\x7f", "\b"})
+ESCAPE: Final = "\x1b"
+
+
+def keys_in(text: str) -> Iterator[str]:
+    """The keys in what a terminal sent."""
+    return (found[0] for found in _KEY.finditer(text))
+
+
+class Keys:
+    """Heeds keys.
+
+    Args:
+        chancy: whose queues and jobs are acted upon.
+        view: what is shown.
+    """
+
+    def __init__(self, chancy: Chancy, view: View) -> None:
+        self._chancy = chancy
+        self._view = view
+        self._action: Action | None = None
+
+    async def press(self, key: str, picture: Picture | None) -> bool | None:
+        """Do what a key is for.
+
+        Returns:
+            Whether to look again at once; None: it is the end.
+        """
+        view = self._view
+        view.said = ""
+        if view.typing is not None:
+            self._type(key, view.typing)
+            return False
+        if self._action is not None:
+            return await self._answer(key, self._action)
+        if key == "q":
+            return None
+        if key == "?":
+            view.help = not view.help
+        elif key == "s":
+            view.next_sort()
+        elif key == "/":
+            view.typing = view.filter
+        elif key == " ":
+            return True
+        elif picture is not None:
+            return await self._on_picture(key, picture)
+        return False
+
+    def _type(self, key: str, typed: str) -> None:
+        view = self._view
+        if key in _ENTER:
+            view.typing = None
+            return
+        if key == ESCAPE:
+            view.typing, view.filter, view.chosen = None, "", 0
+            return
+        typed = typed[:-1] if key in _RUBOUT else typed + (key if key.isprintable() else "")
+        view.typing = view.filter = typed
+        view.chosen = 0
+
+    async def _answer(self, key: str, action: Action) -> bool:
+        self._action = self._view.asking = None
+        if key not in ("y", "Y"):
+            self._view.said = "Nothing was done."
+            return False
+        self._view.said = await action.act()
+        return True
+
+    async def _on_picture(self, key: str, picture: Picture) -> bool:
+        view = self._view
+        if key in _UP or key in _DOWN:
+            view.move(picture, 1 if key in _DOWN else -1)
+            return False
+        queue, failure = view.chosen_queue(picture), view.chosen_failure(picture)
+        if key == "p":
+            if queue is None:
+                view.said = "Choose a queue first, with the arrow keys."
+                return False
+            view.said = await pause_or_resume(self._chancy, queue)
+            return True
+        if key == "r":
+            if failure is None:
+                view.said = "Choose a function under FAILING first, with the arrow keys."
+            else:
+                self._ask(await retry_failed(self._chancy, failure))
+        elif key == "c" and (queue or failure):
+            self._ask(await cancel_waiting(self._chancy, queue, failure))
+        return False
+
+    def _ask(self, action: Action) -> None:
+        if action.question:
+            self._action, self._view.asking = action, action.question
+        else:
+            self._view.said = "There are no such jobs."

@@ -1,0 +1,162 @@
+"""A picture as a screen: the findings first, then queues, workers, failures and the server, cut to its height."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from chancy_doctor.look import shown_s
+from chancy_doctor.top.picture import FailureRow, Picture, QueueRow, WorkerRow
+from chancy_doctor.top.view import View
+
+KEYS: Final = (
+    ("↑ ↓", "choose a queue or a function"),
+    ("s", "sort the queues by the next column"),
+    ("/", "show only names that have some letters in them; Enter ends it, Esc undoes it"),
+    ("p", "pause the chosen queue, or resume it"),
+    ("r", "run the failed jobs of the chosen function again: asks first, with their number"),
+    ("c", "cancel the waiting jobs of the chosen queue or function: asks first, with their number"),
+    ("space", "look now"),
+    ("?", "these keys"),
+    ("q", "end"),
+)
+FOOT: Final = "q end   ? keys   s sort   / filter   p pause/resume   r retry   c cancel"
+# Lines that are there whatever else is: head, foot, and a heading and a blank line for each table.
+FRAME_LINES: Final = 14
+
+
+def screen(where: str, picture: Picture | None, view: View, *, lost: str = "", every_s: float, height: int) -> Group:
+    """The screen.
+
+    Args:
+        where: what is looked at.
+        picture: the last look; None: there has been none.
+        view: what of it is shown.
+        lost: why there is no newer one; empty: it is new.
+        every_s: seconds between two looks; 0: it looks once, and heeds no keys.
+        height: how many lines there are.
+    """
+    parts: list[RenderableType] = [_head(where, picture, every_s)]
+    if lost:
+        parts.append(Text(f"! {lost}", style="bold red"))
+        if picture is not None:
+            parts.append(Text("  What is below was seen before that.", style="red"))
+    if view.help:
+        return Group(*parts, Text(), *(Text(f"{key:>6}  {what}") for key, what in KEYS), Text(), _foot(view))
+    if picture is not None:
+        parts += _body(picture, view, max(height - FRAME_LINES, 6))
+    return Group(*parts, *([Text(), _foot(view)] if every_s else []))
+
+
+def _head(where: str, picture: Picture | None, every_s: float) -> Text:
+    head = Text("chancy  ", style="bold").append(where, style="not bold")
+    if picture is not None:
+        count = len(picture.findings)
+        head.append(
+            f"   ● {count} finding{'' if count == 1 else 's'}" if count else "   ● nothing is wrong",
+            style="red" if count else "green",
+        )
+        if picture.missed:
+            head.append(" (not all was looked at: the database is slow)")
+    every = f"  every {every_s:g} s" if every_s else ""
+    return head.append(f"   {datetime.now().astimezone():%H:%M:%S}{every}", style="dim")
+
+
+def _foot(view: View) -> Text:
+    if view.typing is not None:
+        return Text(f"/{view.typing}▏", style="bold")
+    if view.asking is not None:
+        return Text(f"{view.asking} [y/n]", style="bold yellow")
+    return Text(view.said or FOOT, style="dim" if not view.said else "bold")
+
+
+def _body(picture: Picture, view: View, lines: int) -> list[RenderableType]:
+    findings = picture.findings[: max(lines // 4, 2)]
+    parts: list[RenderableType] = []
+    for one in findings:
+        line = Text(" ! ", style="red" if one.severity == "error" else "yellow").append(one.what, style="not bold")
+        parts.append(_cut(line))
+        parts.append(_cut(Text(f"   → {one.fix}", style="bold")))
+    left = max(lines - 2 * len(findings), 4)
+    queues, failures = view.queues(picture), view.failures(picture)
+    chosen = view.chosen
+    # What is chosen is seen, wherever it is.
+    first = max(0, min(chosen, len(queues) - 1) - max(left // 2, 3) + 1)
+    shown = queues[first : first + max(left // 2, 3)]
+    parts += [Text(), _queue_table(shown, view.sort, chosen - first, len(queues) - len(shown))]
+    workers = sorted(picture.workers, key=lambda row: (row.alive, -row.running))[: max(left // 3, 2)]
+    parts += [Text(), _worker_table(workers, len(picture.workers) - len(workers))]
+    if failures:
+        parts += [Text(), _failure_table(failures[: max(left // 4, 2)], chosen - len(queues))]
+    return [*parts, Text(), _cut(_server(picture))]
+
+
+def _cut(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def _queue_table(rows: list[QueueRow], sort: str, chosen: int, more: int) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(f"QUEUE{f' (+{more})' if more else ''}", no_wrap=True)
+    for name in ("STATE", "WAIT", "OLDEST", "RUN/SLOTS", "IN/s", "OUT/s", "LIMIT", "DRAINS IN"):
+        marked = {"waiting": "WAIT", "oldest": "OLDEST", "running": "RUN/SLOTS", "out": "OUT/s"}.get(sort) == name
+        left = name in ("STATE", "LIMIT")
+        table.add_column(f"{name}↓" if marked else name, justify="left" if left else "right", no_wrap=True)
+    for number, row in enumerate(rows):
+        table.add_row(*map(Text, _queue_cells(row)), style="reverse" if number == chosen else "")
+    return table
+
+
+def _queue_cells(row: QueueRow) -> list[str]:
+    return [
+        row.name,
+        row.state,
+        f"{row.waiting:,}{'+' if row.more else ''}",
+        "" if row.oldest_s is None else shown_s(row.oldest_s),
+        f"{row.running:,}" if row.slots is None else f"{row.running:,}/{row.slots:,}",
+        "" if row.in_s is None else f"{row.in_s:,.1f}",
+        f"{row.out_s:,.1f}",
+        row.limit,
+        "" if row.drains_in_s is None else shown_s(row.drains_in_s),
+    ]
+
+
+def _worker_table(rows: list[WorkerRow], more: int) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(f"WORKER{f' (+{more})' if more else ''}", no_wrap=True)
+    for name in ("RUN", "SEEN", "LEADS"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("QUEUES", no_wrap=True, overflow="ellipsis", max_width=30)
+    table.add_column("TROUBLE", no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        seen = f"{shown_s(row.seen_s_ago)} ago" if row.alive else f"lost {shown_s(row.seen_s_ago)}"
+        cells = [row.name, f"{row.running:,}", seen, "yes" if row.leads else "", " ".join(row.queues), row.trouble]
+        table.add_row(*map(Text, cells), style="" if row.alive else "red")
+    return table
+
+
+def _failure_table(rows: list[FailureRow], chosen: int) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("FAILING", no_wrap=True)
+    table.add_column("RUNS", justify="right", no_wrap=True)
+    table.add_column("SHARE", justify="right", no_wrap=True)
+    table.add_column("LAST ERROR", no_wrap=True, overflow="ellipsis")
+    for number, row in enumerate(rows):
+        error = " ".join(f"{row.error}: {row.message}".split())
+        cells = [row.func, f"{row.failed:,}", f"{row.share:.0%}", error]
+        table.add_row(*map(Text, cells), style="reverse" if number == chosen else "")
+    return table
+
+
+def _server(picture: Picture) -> Text:
+    server = picture.server
+    return Text(
+        f"DATABASE  connections {server['connections']:,}/{server['connections_max']:,} · NOTIFY queue "
+        f"{server['notify_share']:.0%} · age of transactions {server['frozen_age']:,}",
+        style="dim",
+    )
