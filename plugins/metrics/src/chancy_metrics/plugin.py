@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import psycopg
 from prometheus_client import CollectorRegistry, generate_latest
@@ -21,6 +21,9 @@ from chancy_metrics.labels import QueueLabels
 from chancy_metrics.reading import Reading
 from chancy_metrics.recorder import Recorder
 from chancy_metrics.server import PORT_MAX, Page, Server, as_json, text
+
+if TYPE_CHECKING:
+    import click
 
 # The text format that every Prometheus reads.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -97,6 +100,14 @@ class Metrics(Plugin):
         self._failing = False
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
+
+    @hookimpl
+    def commands(self) -> list[click.Command]:
+        """`chancy metrics`."""
+        # Workers and applications do without the command line, and so without what it needs.
+        from chancy_metrics.commands import metrics  # noqa: PLC0415
+
+        return [metrics]
 
     # -- what passes through ---------------------------------------------------------------
 
