@@ -34,7 +34,7 @@ TOOK = "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float, co
 
 async def drain(dsn: str, jobs: int, *, with_plugin: bool) -> tuple[float, float]:
     """Jobs a second, and the worker process's own CPU in microseconds a job."""
-    plugins = [History(interval=1)] if with_plugin else []
+    plugins = [History()] if with_plugin else []
     async with Chancy(dsn, schema=SCHEMA, discover=False, plugins=plugins) as chancy:
         await chancy.migrate()
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as admin:
