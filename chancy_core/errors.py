@@ -149,10 +149,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
         `" Did you mean 'x'?"`, or `" Known: 'a', 'b'."`, or `" None is known."`.
     """
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if close:
-        return f" Did you mean {close[0]!r}?"
+    if meant := similar(word, names):
+        return meant
     if not names:
         return " None is known."
     shown = ", ".join(repr(name) for name in names[:NAMES_SHOWN])
     return f" Known: {shown}{' …' if len(names) > NAMES_SHOWN else ''}."
+
+
+def similar(word: str, known: Iterable[str]) -> str:
+    """As `nearest`, for an error that lists what is known itself: the nearest known name, or nothing."""
+    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f" Did you mean {close[0]!r}?" if close else ""

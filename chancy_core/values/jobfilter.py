@@ -10,7 +10,7 @@ from typing import Any, Final, Self, TypeAlias
 import msgspec
 from msgspec.structs import force_setattr
 
-from chancy_core.errors import InvalidFilter, nearest
+from chancy_core.errors import InvalidFilter, similar
 from chancy_core.values import jobids, moments, paths, patterns
 from chancy_core.values.filtertext import TEXT_MAX, Term, at, terms_in
 from chancy_core.values.queuedjob import State
@@ -195,7 +195,7 @@ def _take(term: Term, into: dict[str, Any], now: datetime | None, zone: tzinfo) 
         into[field] = (*into.get(field, ()), *_flat(read))
     else:
         raise InvalidFilter(
-            f"there is no field {term.word!r}.{nearest(term.word, _WORDS)} One of them is: {', '.join(_WORDS)}."
+            f"there is no field {term.word!r}.{similar(term.word, _WORDS)} One of them is: {', '.join(_WORDS)}."
         )
 
 
@@ -246,9 +246,8 @@ def _states(value: object) -> list[State]:
         return [State(word)]
     except ValueError:
         known = [*(state.value for state in State), *_GROUPS]
-        raise InvalidFilter(
-            f"there is no state {word[:60]!r}.{nearest(word, known)} Known: {', '.join(known)}."
-        ) from None
+        meant = similar(word, known)
+        raise InvalidFilter(f"there is no state {word[:60]!r}.{meant} The states are: {', '.join(known)}.") from None
 
 
 def _read_paths(column: str, given: object) -> dict[str, Values]:
