@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from chancy_core.errors import nearest
     from chancy_core.hookspecs import hookimpl
     from chancy_core.log import log
-    from chancy_core.plugins.again import with_connection
+    from chancy_core.plugins.again import opened, with_connection
     from chancy_core.plugins.base import Plugin
     from chancy_core.plugins.budget import Budget
     from chancy_core.plugins.tick import Tick
@@ -63,6 +63,7 @@ __all__ = [
     "log",
     "looked_at",
     "nearest",
+    "opened",
     "read_migrations",
     "show_table",
     "statement",
@@ -79,7 +80,7 @@ _HOMES: Final = {
     "chancy_core.errors": ("nearest",),
     "chancy_core.hookspecs": ("hookimpl",),
     "chancy_core.log": ("log",),
-    "chancy_core.plugins.again": ("with_connection",),
+    "chancy_core.plugins.again": ("opened", "with_connection"),
     "chancy_core.plugins.base": ("Plugin",),
     "chancy_core.plugins.budget": ("Budget",),
     "chancy_core.plugins.tick": ("Tick",),

@@ -1,9 +1,9 @@
-"""For what plugins offer to applications: ask once more when a connection turns out to have been lost."""
+"""For what plugins offer to applications: open what they are given, and ask once more when a connection was lost."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
@@ -11,7 +11,25 @@ from chancy_core.store import Pool
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.weather import Fault, fault_of
 
+if TYPE_CHECKING:
+    from chancy_core.app import Chancy
+
 T = TypeVar("T")
+
+
+async def opened(chancy: Chancy, *, makes: bool = False) -> Pool:
+    """The connections of an application, which this may be the first use of: its schema has been looked at, and fits.
+
+    Args:
+        chancy: the application's; it opens itself, if it is not open.
+        makes: whether a schema that is missing is made, as by the first push. Whoever only looks makes none.
+
+    Raises:
+        SchemaError: the schema is missing, or does not fit this code.
+        NotOpen: it has been closed.
+        DatabaseUnavailable: nothing answers there.
+    """
+    return (await chancy.opening.ready(makes=makes)).pool
 
 
 async def with_connection(pool: Pool, call: Callable[[AsyncConnection], Awaitable[T]]) -> T:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chancy import Chancy, ChancyError
-from chancy.plugin import log, with_connection
+from chancy.plugin import log, opened, with_connection
 from chancy_cron.errors import InvalidSchedule, ScheduleNotFound
 from chancy_cron.expression import parse
 from chancy_cron.fires import FireStore
@@ -47,6 +47,8 @@ async def declare(
     """
     plugin = check(chancy)
     strict = getattr(plugin, "strict", False) if strict is None else strict
+    # An application may begin with its schedules.
+    pool = await opened(chancy, makes=True)
     schedules = await check_functions(chancy, schedules, given, strict=strict)
     for schedule in schedules:
         await chancy.get_queue(schedule.job.queue)
@@ -59,7 +61,7 @@ async def declare(
             now = await store.now()
             return [await _declare(store, schedule, now, named=named) for schedule in schedules]
 
-    return await with_connection(chancy.pool, once)
+    return await with_connection(pool, once)
 
 
 async def _declare(store: CronStore, schedule: Schedule, now: datetime, *, named: bool) -> StoredSchedule:
@@ -109,7 +111,7 @@ async def declare_settings(
         await FireStore(chancy.settings.schema, connection).forget_orphans()
         return removed
 
-    removed = await with_connection(chancy.pool, once)
+    removed = await with_connection(await opened(chancy), once)
     log.info("schedules_declared", count=len(schedules), removed=removed)
 
 

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from chancy import Chancy, Reference
-from chancy.plugin import check_text, check_whole, log, with_connection
+from chancy.plugin import check_text, check_whole, log, opened, with_connection
 from chancy_cron.declare import next_time
 from chancy_cron.errors import InvalidSchedule, ScheduleNotFound
 from chancy_cron.expression import parse
@@ -133,4 +133,4 @@ async def _with_store(chancy: Chancy, call: Callable[[CronStore], Awaitable[T]],
         async with connection.transaction():
             return await call(store)
 
-    return await with_connection(chancy.pool, once)
+    return await with_connection(await opened(chancy), once)

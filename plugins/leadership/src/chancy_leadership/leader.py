@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from chancy import Chancy
-from chancy.plugin import with_connection
+from chancy.plugin import opened, with_connection
 from chancy_leadership.store import SQL, only
 
 
@@ -37,10 +37,8 @@ async def get_leader(chancy: Chancy) -> Leader | None:
         SchemaError: the schema does not fit this code; says what to run.
         TermsLost: somebody has emptied the table; says what to do.
     """
-    chancy.check_schema()
-    found = await with_connection(
-        chancy.pool, lambda connection: SQL.rows(connection, chancy.settings.schema, "get_leader")
-    )
+    pool = await opened(chancy)
+    found = await with_connection(pool, lambda connection: SQL.rows(connection, chancy.settings.schema, "get_leader"))
     holder, term, elected_at, lease_until, left_s = only(found, chancy.settings.schema)
     if not term:
         return None
