@@ -175,7 +175,7 @@ class Connections:
         sides = [self.sides.pop(loop, None) for loop in list(self.sides)]
         for side in sides:
             if side is not None:
-                side.pool.close_now()
+                side.close_now()
         with self._releasing(always=True):
             self.close_sync_side()
 
@@ -185,7 +185,7 @@ class Connections:
         for loop in dead:
             side = self.sides.pop(loop, None)
             if side is not None:
-                side.pool.close_now()
+                side.close_now()
         return bool(dead)
 
     # -- forks -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from chancy_core.app.loopends import LoopEnd
 from chancy_core.app.pushing import Pusher
 from chancy_core.app.turns import Turns
 from chancy_core.app.waiting import Waiter
@@ -40,6 +41,7 @@ class Side:
         waiter: watches the jobs that it waits for.
         loop: the event loop.
         turns: who may encode a large job.
+        end: disconnects what is idle when the event loop ends and nobody has closed this.
         ready: whether the schema has been looked at, and plugins have been told.
         lasting: whether `open` has opened it, so that it stays open until `close`.
     """
@@ -49,6 +51,7 @@ class Side:
     waiter: Waiter
     loop: asyncio.AbstractEventLoop
     turns: Turns
+    end: LoopEnd
     ready: bool = False
     lasting: bool = False
 
@@ -81,7 +84,12 @@ class Side:
                 if self.is_here:
                     await self.waiter.close()
             finally:
-                self.pool.close_now()
+                self.close_now()
+
+    def close_now(self) -> None:
+        """Disconnect."""
+        self.pool.close_now()
+        self.end.leave()
 
 
 def new_side(store: Store, pool: Pool) -> Side:
@@ -93,6 +101,7 @@ def new_side(store: Store, pool: Pool) -> Side:
         Waiter(store, pool),
         asyncio.get_running_loop(),
         Turns(),
+        LoopEnd(pool.drop_idle),
     )
 
 

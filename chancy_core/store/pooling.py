@@ -92,6 +92,10 @@ class BasePool(ABC, Generic[C]):
             cleaning.cancel()
         self._idle.drop()
 
+    def drop_idle(self) -> None:
+        """Close the connections that nobody uses now. Whoever needs one afterwards gets a new one."""
+        self._idle.drop()
+
     def check_open(self) -> None:
         """Raise NotOpen unless it is open."""
         if not self.is_open:
