@@ -64,7 +64,8 @@ def on_claim(jobs: list[QueuedJob], worker: Worker) -> list[QueuedJob] | None:
     Called once a batch, on the worker's loop, after the claim has committed; in plugin order, chained as `on_push`.
 
     Returns:
-        The same jobs, changed, in any order; None to leave them as they are.
+        The same jobs, changed, in any order; None to leave them as they are. One that always does so is annotated
+        `-> None`: otherwise it may give arguments, and nobody's are checked when they are pushed.
 
     If it raises, or returns other jobs, that is logged and counted, and the jobs run as they were claimed.
     """

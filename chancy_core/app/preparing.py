@@ -49,7 +49,7 @@ def row_of(
 
 def _filled_later(chancy: Chancy) -> bool:
     """Whether a plugin may change the arguments of jobs when they are claimed: nobody knows them before."""
-    return chancy.plugins.has("on_claim")
+    return chancy.plugins.changes_claimed
 
 
 def notices_for(chancy: Chancy, row: JobRow) -> list[Notice]:

@@ -45,6 +45,9 @@ class PluginHost(Endings):
 
     pluggy declares and orders. The calls are made here, because pluggy's own ends at the first exception and does not
     say whose it was.
+
+    Attributes:
+        changes_claimed: whether any of them may change jobs when they are claimed.
     """
 
     def __init__(self, loaded: Sequence[Loaded]) -> None:
@@ -54,6 +57,7 @@ class PluginHost(Endings):
         for one in reversed(loaded):
             manager.register(one.plugin, one.name)
         super().__init__(loaded, {name: _ordered(manager, name) for name in SPECS})
+        self.changes_claimed: Final = not all(_only_looks(one.call) for one in self._hooks["on_claim"])
 
     def implemented(self, plugin: str) -> list[str]:
         """The hooks that a plugin implements."""
@@ -298,6 +302,11 @@ def _ordered(manager: pluggy.PluginManager, hook: str) -> list[Implementation]:
         Implementation(found.plugin_name, found.function, tuple(found.argnames))
         for found in reversed(caller.get_hookimpls())
     ]
+
+
+def _only_looks(function: Callable[..., Any]) -> bool:
+    """Whether a hook says of itself, by `-> None`, that it changes nothing."""
+    return getattr(function, "__annotations__", {}).get("return", Any) in (None, "None")
 
 
 def _advice(answer: Any) -> Advice:
