@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from io import IOBase
+from itertools import islice
 from typing import Any, Final
 
 from chancy_core.errors import CannotRun
@@ -14,8 +15,25 @@ from chancy_core.executors.ownloop import run_in_own_loop
 
 # What nearly every function returns, and what is done when it is returned. Looked up for each job: the rest costs more.
 DONE: Final = frozenset({type(None), bool, int, float, str, bytes})
-# What may hold something that is not done. One look is enough: whoever called a coroutine function for each has many.
+# What may hold something that is not done: among the first so many, and so many levels below it. More would cost those
+# who return much, and whoever forgot to await rarely did so once among many.
 HOLDERS: Final = frozenset({list, tuple, set, frozenset, dict})
+LOOKED_AT: Final = 10
+DEPTH: Final = 1
+
+
+@contextmanager
+def _plain() -> Iterator[None]:
+    yield
+
+
+@asynccontextmanager
+async def _async() -> AsyncIterator[None]:
+    yield
+
+
+# What functions return that `contextlib` has decorated: they have not begun. It does not name these types.
+WITH: Final = (type(_plain()), type(_async()))
 
 
 async def awaited(func: str, call: Awaitable[Any]) -> Any:
@@ -83,20 +101,39 @@ def refuse_unfinished(func: str, value: Any) -> None:
 
 def _refuse_unfinished_in(func: str, value: Any) -> None:
     """As `refuse_unfinished`, for what is in a list, say: `[send(to) for to in everybody]`, where `send` is `async`."""
-    if not value:
+    found = _unfinished_in(value, DEPTH)
+    if found is None:
         return
-    first = next(iter(value.values() if type(value) is dict else value))
-    problem = None if type(first) in DONE or type(first) in HOLDERS else _problem(type(first))
-    if problem is not None:
-        # Those were called, and will never run: not a word of Python's own for each of them as well.
-        for item in list(value.values() if type(value) is dict else value):
-            if isinstance(item, Coroutine | Generator):
-                with suppress(Exception):
-                    item.close()
-        raise CannotRun(
-            f"{func} returned an object of type {type(value).__qualname__} with one of type "
-            f"{type(first).__qualname__} in it, which {problem}"
-        )
+    _close_all(value, DEPTH)
+    raise CannotRun(
+        f"{func} returned an object of type {type(value).__qualname__} with one of type {found.__qualname__} in it, "
+        f"which {_problem(found)}"
+    )
+
+
+def _unfinished_in(value: Any, depth: int) -> type | None:
+    """The first kind of thing that is not done among the first few in a list or a dict, and in those in it."""
+    for item in islice(value.values() if type(value) is dict else value, LOOKED_AT):
+        kind = type(item)
+        if kind in DONE:
+            continue
+        if kind in HOLDERS:
+            found = _unfinished_in(item, depth - 1) if depth else None
+        else:
+            found = kind if _problem(kind) is not None else None
+        if found is not None:
+            return found
+    return None
+
+
+def _close_all(value: Any, depth: int) -> None:
+    """Those were called, and will never run: not a word of Python's own for each of them as well."""
+    for item in list(value.values() if type(value) is dict else value):
+        if type(item) in HOLDERS and depth:
+            _close_all(item, depth - 1)
+        elif isinstance(item, Coroutine | Generator):
+            with suppress(Exception):
+                item.close()
 
 
 def _problem(kind: type) -> str | None:
@@ -109,6 +146,11 @@ def _problem(kind: type) -> str | None:
         return "no worker awaits: await it in the function, which has to be `async def`, and return its result."
     if issubclass(kind, concurrent.futures.Future):
         return "no worker waits for: call its result() in the function, and return that."
+    if issubclass(kind, WITH):
+        return (
+            "does its work only when it is entered, and no worker does that: take @contextmanager away, or enter it in "
+            "a function of its own."
+        )
     # An open file is an iterator, too, but nobody's work waits in it.
     if issubclass(kind, Iterator) and not issubclass(kind, IOBase):
         return (
