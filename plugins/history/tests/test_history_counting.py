@@ -114,6 +114,17 @@ def test_only_first_runs_wait():
     assert (counted.started, counted.first, counted.wait_s) == (2, 1, 2.0)
 
 
+def test_jobs_of_one_push_wait_as_others_do():
+    """The short way for jobs that were pushed together counts what the long one does."""
+    together, apart = Counted(), Counted()
+    together.begin([claimed(waited_s=2)] * 3)
+    apart.begin([claimed(waited_s=2), claimed(waited_s=2), claimed(waited_s=2), claimed(waited_s=0.5)])
+    assert (together.first, together.wait_s) == (3, 6.0)
+    assert (apart.first, apart.wait_s) == (4, 6.5)
+    assert sum(together.waits) == 3
+    assert [a - b for a, b in zip(apart.waits, together.waits, strict=True) if a != b] == [1]
+
+
 async def test_every_queue_has_its_depth_once_a_minute(chancy, query, tick_of):
     """How many jobs wait is kept for each declared queue, by one worker, however many ask for it."""
     await chancy.declare(Queue("mail", tags=["nobody"]))

@@ -131,7 +131,7 @@ async def test_wrong_arguments_are_told_before_anything_is_asked(chancy, wrong, 
         ({"interval": 0}, "interval is 0"),
         ({"interval": 3600}, "interval is 3600"),
         ({"keep_minutes": "1h"}, "keep_minutes is"),
-        ({"keep_hours": "forever"}, 'keep_hours is "forever"'),
+        ({"keep_hours": "forever"}, "keep_hours is 'forever': give a whole number and a unit"),
         ({"keep_hours": "1h"}, "keep_hours is"),
         ({"max_functions": 0}, "max_functions is 0"),
         ({"max_function": 5}, "max_functions"),
@@ -185,6 +185,7 @@ def test_an_empty_history_says_why(run):
     told = run("--since", "5m")
     assert "Nothing was counted since" in told
     assert "chancy plugins" in told
+    assert "of queue 'mail' of function 'a.b' since" in run("--queue", "mail", "--func", "a.b")
     assert json.loads(run("--json"))["rows"] == []
 
 

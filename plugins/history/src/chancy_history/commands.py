@@ -43,7 +43,8 @@ def history(new_chancy: NewChancy, since: str, by: str, queue: str | None, func:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(_document(found))).decode())
     elif not found.rows:
-        click.echo(f"Nothing was counted since {found.since:%Y-%m-%d %H:%M} UTC in {where}.", err=True)
+        whose = "".join(f" of {kind} {name!r}" for kind, name in (("queue", queue), ("function", func)) if name)
+        click.echo(f"Nothing was counted{whose} since {found.since:%Y-%m-%d %H:%M} UTC in {where}.", err=True)
         click.echo("Workers that have the plugin history count what they run: chancy plugins", err=True)
     else:
         _show(found, by)

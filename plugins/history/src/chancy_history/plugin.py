@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from chancy import Outcome, QueuedJob, Worker
-from chancy.errors import ConfigError
 from chancy.plugin import (
     Migration,
     Plugin,
     Tick,
     check_seconds,
     check_whole,
-    duration_s,
     hookimpl,
     read_migrations,
 )
+from chancy_history.lengths import length_s
 from chancy_history.recorder import Recorder
 from chancy_history.store import Connection, add, keep_up
 
@@ -59,8 +58,8 @@ class History(Plugin):
         """Raise ConfigError for a setting out of its range."""
         check_seconds("interval", self.interval, 1, INTERVAL_MAX_S)
         check_whole("max_functions", self.max_functions, 1, 10_000)
-        self._minutes_s = _kept_s("keep_minutes", self.keep_minutes, MINUTES_LEAST_S)
-        self._hours_s = _kept_s("keep_hours", self.keep_hours, HOURS_LEAST_S)
+        self._minutes_s = length_s("keep_minutes", self.keep_minutes, MINUTES_LEAST_S)
+        self._hours_s = length_s("keep_hours", self.keep_hours, HOURS_LEAST_S)
         self._recorder = Recorder(self.max_functions)
         self._taken_at = time.monotonic()
         self._upkeep_at = float("-inf")
@@ -117,10 +116,3 @@ class History(Plugin):
             # If only the answer was lost, it is counted twice; that is rarer than an outage, and hurts less.
             self._recorder.give_back(taken)
             raise
-
-
-def _kept_s(name: str, text: str, least_s: int) -> int:
-    kept_s = duration_s(name, text, least_s=least_s)
-    if kept_s is None:
-        raise ConfigError(f'{name} is "forever", and the tables would grow for as long: give a time, such as "90d".')
-    return kept_s

@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from chancy import Chancy
 from chancy.errors import ConfigError
-from chancy.plugin import check_seconds, check_whole, duration_s, nearest, statement, with_connection
+from chancy.plugin import check_seconds, check_whole, nearest, statement, with_connection
+from chancy_history.lengths import length_s
 from chancy_history.rates import Rates, Window, made_of
 from chancy_history.store import SQL
 
@@ -130,10 +131,7 @@ def _flow(given: Given) -> Flow:
 
 def _seconds(since: str | float | timedelta) -> float:
     if isinstance(since, str):
-        found = duration_s("since", since, least_s=MINUTE_S)
-        if found is None:
-            raise ConfigError('since is "forever": give a time, such as "90d".')
-        return found
+        return length_s("since", since, MINUTE_S)
     seconds = since.total_seconds() if isinstance(since, timedelta) else since
     check_seconds("since", seconds, MINUTE_S, SINCE_MAX_S)
     return seconds

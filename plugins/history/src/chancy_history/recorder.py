@@ -154,9 +154,14 @@ def _by(items: Sequence[Any], names: list[str]) -> Mapping[str, Sequence[Any]]:
 def _waits_s(jobs: Sequence[QueuedJob]) -> list[float]:
     """How long each waited for its first start; a later claim follows a retry, a rescue or a hand-back."""
     # One statement claimed them, at one time.
-    started = jobs[0].started_at
+    started, pushed = jobs[0].started_at, jobs[0].created_at
     if started is None:
         return []
+    if pushed is not None and pushed == jobs[-1].created_at:
+        # What a bulk push stored waited for the same time: asked for once.
+        alike = [job for job in jobs if job.created_at == pushed and job.claims == 1 and job.scheduled_at is None]
+        if len(alike) == len(jobs):
+            return [max((started - pushed).total_seconds(), 0.0)] * len(jobs)
     waits = []
     for job in jobs:
         since, due = job.created_at, job.scheduled_at
