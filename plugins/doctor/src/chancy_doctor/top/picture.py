@@ -12,6 +12,7 @@ from chancy_doctor.checks import jobs
 from chancy_doctor.examine import examine_in
 from chancy_doctor.look import Look, looking
 from chancy_doctor.thresholds import Thresholds
+from chancy_doctor.top.lately import Known, known_now
 
 # What ended is looked for so far back, among so many of the newest jobs.
 RATE_OVER_S = 60.0
@@ -87,6 +88,7 @@ class Picture(NamedTuple):
         findings: what is wrong.
         server: how the server does, by name.
         missed: whether there was no time for some of it.
+        known: what the queues did lately; None: nobody keeps that.
     """
 
     at: float
@@ -96,6 +98,7 @@ class Picture(NamedTuple):
     findings: list[Finding]
     server: Mapping[str, Any]
     missed: bool
+    known: Known | None = None
 
 
 async def look_up(chancy: Chancy, thresholds: Thresholds, within_s: float, before: Picture | None) -> Picture:
@@ -111,6 +114,7 @@ async def look_up(chancy: Chancy, thresholds: Thresholds, within_s: float, befor
         psycopg.Error: the database is away.
         ChancyError: it is out of reach.
     """
+    known = await known_now(chancy, before.known if before is not None else None, time.monotonic())
     async with looking(chancy, thresholds, within_s) as look:
         at = time.monotonic()
         runs = await look.rows("count_runs")
@@ -128,6 +132,7 @@ async def look_up(chancy: Chancy, thresholds: Thresholds, within_s: float, befor
             findings=examined.findings,
             server=server,
             missed=bool(examined.not_looked_at),
+            known=known,
         )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from chancy_doctor.look import shown_s
+from chancy_doctor.top.lately import Known
 from chancy_doctor.top.picture import FailureRow, Picture, QueueRow, WorkerRow
 from chancy_doctor.top.view import View
 
@@ -25,6 +26,10 @@ KEYS: Final = (
     ("q", "end"),
 )
 FOOT: Final = "q end   ? keys   s sort   / filter   p pause/resume   r retry   c cancel"
+COLUMNS: Final = "STATE", "WAIT", "OLDEST", "RUN/SLOTS", "IN/s", "OUT/s", "p95 WAIT", "FAIL 5m", "LIMIT", "DRAINS IN"
+# Those that are left out where nothing is in them.
+SPARED: Final = frozenset({"p95 WAIT", "FAIL 5m", "LIMIT", "DRAINS IN"})
+SORTED: Final = {"waiting": "WAIT", "oldest": "OLDEST", "running": "RUN/SLOTS", "out": "OUT/s"}
 # Lines that are there whatever else is: head, foot, and a heading and a blank line for each table.
 FRAME_LINES: Final = 14
 
@@ -87,7 +92,7 @@ def _body(picture: Picture, view: View, lines: int) -> list[RenderableType]:
     # What is chosen is seen, wherever it is.
     first = max(0, min(chosen, len(queues) - 1) - max(left // 2, 3) + 1)
     shown = queues[first : first + max(left // 2, 3)]
-    parts += [Text(), _queue_table(shown, view.sort, chosen - first, len(queues) - len(shown))]
+    parts += [Text(), _queue_table(shown, picture.known, view.sort, chosen - first, len(queues) - len(shown))]
     workers = sorted(picture.workers, key=lambda row: (row.alive, -row.running))[: max(left // 3, 2)]
     parts += [Text(), _worker_table(workers, len(picture.workers) - len(workers))]
     if failures:
@@ -100,30 +105,41 @@ def _cut(text: Text) -> Text:
     return text
 
 
-def _queue_table(rows: list[QueueRow], sort: str, chosen: int, more: int) -> Table:
+def _queue_table(rows: list[QueueRow], known: Known | None, sort: str, chosen: int, more: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
+    cells = [_queue_cells(row, known) for row in rows]
+    # A terminal has room for few columns: where nobody has a limit, say, there is none for limits.
+    shown = [name for name in COLUMNS if name not in SPARED or any(each.get(name) for each in cells)]
+    marked = SORTED.get(sort)
     table.add_column(f"QUEUE{f' (+{more})' if more else ''}", no_wrap=True)
-    for name in ("STATE", "WAIT", "OLDEST", "RUN/SLOTS", "IN/s", "OUT/s", "LIMIT", "DRAINS IN"):
-        marked = {"waiting": "WAIT", "oldest": "OLDEST", "running": "RUN/SLOTS", "out": "OUT/s"}.get(sort) == name
-        left = name in ("STATE", "LIMIT")
-        table.add_column(f"{name}↓" if marked else name, justify="left" if left else "right", no_wrap=True)
-    for number, row in enumerate(rows):
-        table.add_row(*map(Text, _queue_cells(row)), style="reverse" if number == chosen else "")
+    for name in shown:
+        justify: Literal["left", "right"] = "left" if name in ("STATE", "LIMIT") else "right"
+        table.add_column(f"{name}↓" if name == marked else name, justify=justify, no_wrap=True)
+    for number, (row, each) in enumerate(zip(rows, cells, strict=True)):
+        texts = [row.name, *(each.get(name, "") for name in shown)]
+        table.add_row(*map(Text, texts), style="reverse" if number == chosen else "")
     return table
 
 
-def _queue_cells(row: QueueRow) -> list[str]:
-    return [
-        row.name,
-        row.state,
-        f"{row.waiting:,}{'+' if row.more else ''}",
-        "" if row.oldest_s is None else shown_s(row.oldest_s),
-        f"{row.running:,}" if row.slots is None else f"{row.running:,}/{row.slots:,}",
-        "" if row.in_s is None else f"{row.in_s:,.1f}",
-        f"{row.out_s:,.1f}",
-        row.limit,
-        "" if row.drains_in_s is None else shown_s(row.drains_in_s),
-    ]
+def _queue_cells(row: QueueRow, known: Known | None) -> dict[str, str]:
+    lately = known.queues.get(row.name) if known is not None else None
+    wait_p95_s, failing = lately if lately is not None else (None, None)
+    return {
+        "STATE": row.state,
+        "WAIT": f"{row.waiting:,}{'+' if row.more else ''}",
+        "OLDEST": "" if row.oldest_s is None else shown_s(row.oldest_s),
+        "RUN/SLOTS": f"{row.running:,}" if row.slots is None else f"{row.running:,}/{row.slots:,}",
+        "IN/s": "" if row.in_s is None else f"{row.in_s:,.1f}",
+        "OUT/s": f"{row.out_s:,.1f}",
+        "p95 WAIT": ""
+        if wait_p95_s is None
+        else f"{1000 * wait_p95_s:.0f} ms"
+        if wait_p95_s < 1
+        else shown_s(wait_p95_s),
+        "FAIL 5m": "" if not failing else f"{failing:.0%}",
+        "LIMIT": row.limit,
+        "DRAINS IN": "" if row.drains_in_s is None else shown_s(row.drains_in_s),
+    }
 
 
 def _worker_table(rows: list[WorkerRow], more: int) -> Table:
