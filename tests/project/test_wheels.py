@@ -36,7 +36,7 @@ cron = "* * * * * *"
 job = "work.note"
 """
 WORK = """\
-def note():
+def note(text=""):
     return "noted"
 
 def fail():
