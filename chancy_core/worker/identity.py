@@ -7,6 +7,7 @@ import platform
 import socket
 
 from chancy_core.values.owntags import own_tags
+from chancy_core.version import VERSION
 
 
 def name_of_this_process() -> str:
@@ -22,15 +23,5 @@ def tags_of_this_process(name: str) -> set[str]:
         python=platform.python_version(),
         system=platform.system(),
         machine=platform.machine(),
-        chancy=_version(),
+        chancy=VERSION,
     )
-
-
-def _version() -> str | None:
-    """The version of Chancy that is installed here; None where it runs without having been installed."""
-    import importlib_metadata  # noqa: PLC0415 -- twelve modules, for what only workers tell
-
-    try:
-        return importlib_metadata.version("chancy-core")
-    except importlib_metadata.PackageNotFoundError:
-        return None

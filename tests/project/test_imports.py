@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import chancy
 from chancy import Chancy, Job
 from chancy_core import log as log_module
 from chancy_core.log import log
+from chancy_core.version import VERSION
 
 # What is for those who use it: a printed event, a plugin to be found, a file of settings, a server of one's own.
 NEVER = ("structlog", "rich", "pygments", "importlib_metadata", "tomllib", "chancy_core.embedded", "chancy_core.cli")
@@ -77,6 +79,11 @@ def test_a_worker_at_work_has_loaded_no_more_than_it_uses(dsn: str, schema: str)
     loaded = loaded_by(WORKER_PROGRAM, CHANCY_DSN=dsn, CHANCY_SCHEMA=schema)
     assert "chancy_core.executors.auto" in loaded
     assert found(loaded, NEVER + PROCESSES) == []
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    """Workers tell it in their tags, without looking for what is installed."""
+    assert version("chancy-core") == VERSION
 
 
 def test_every_public_name_is_there() -> None:
