@@ -13,6 +13,7 @@ from chancy_core.errors import UnknownQueue, WaitTimeout
 from chancy_core.values.queue import Queue, QueueState
 from chancy_core.values.queuedjob import QueuedJob, State
 from chancy_core.values.tags import EVERYTHING
+from chancy_core.values.workerinfo import UnableStatus, WorkerInfo
 
 # A job that takes longer deserves a word; what has not changed since is not said again.
 SAYS_AFTER_S: Final = 5.0
@@ -63,12 +64,12 @@ def why(chancy: Chancy, job: QueuedJob) -> str:
     if job.state is not State.PENDING:
         return f"It is {job.state.value} until {job.scheduled_at:%Y-%m-%d %H:%M:%S %Z}."
     try:
-        return f"It is pending: {_why_pending(chancy, chancy.sync_get_queue(job.queue))}"
+        return f"It is pending: {_why_pending(chancy, chancy.sync_get_queue(job.queue), job.func)}"
     except UnknownQueue:
         return f"It is pending: its queue {job.queue!r} was deleted. To declare it: chancy queue declare {job.queue}"
 
 
-def _why_pending(chancy: Chancy, queue: Queue) -> str:
+def _why_pending(chancy: Chancy, queue: Queue, func: str) -> str:
     if queue.state is QueueState.PAUSED:
         return f"its queue {queue.name!r} is paused. To go on: chancy queue resume {queue.name}"
     serving = [worker for worker in chancy.sync_get_workers() if worker.alive and worker.serves(queue)]
@@ -78,8 +79,20 @@ def _why_pending(chancy: Chancy, queue: Queue) -> str:
             f"no worker that lives serves its queue {queue.name!r}. Start one, chancy worker{tagged}, or look "
             "into the log of the one that should, for why it has ended or does not start."
         )
-    names = ", ".join(worker.name for worker in serving[:NAMED_MAX]) + (", …" if len(serving) > NAMED_MAX else "")
+    names = _names(serving)
+    about = (queue.name, func)
+    problems = [one.problem for worker in serving for one in _unable(worker) if (one.queue, one.func) == about]
+    if len(problems) == len(serving):
+        return f"{names} cannot run {func}, and leaves it to a worker that can: {problems[0]}"
     return (
         f"its queue {queue.name!r} is served by {names}, and nobody has taken it yet: all slots are in use, limits of "
         "the queue allow no more, or the log of these workers says what keeps them from it."
     )
+
+
+def _unable(worker: WorkerInfo) -> list[UnableStatus]:
+    return [] if worker.status is None else worker.status.unable
+
+
+def _names(workers: list[WorkerInfo]) -> str:
+    return ", ".join(worker.name for worker in workers[:NAMED_MAX]) + (", …" if len(workers) > NAMED_MAX else "")

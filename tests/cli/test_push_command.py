@@ -74,6 +74,17 @@ async def test_workers_that_serve_its_queue_and_do_not_take_it_are_named(chancy:
         assert (await asyncio.wait_for(waited, WITHIN_S)).state == "succeeded"
 
 
+async def test_a_function_that_no_worker_can_run_is_said(chancy: Chancy, says):
+    """Its worker knows why, and so does whoever waits."""
+    async with Worker(chancy) as worker:
+        reference = await chancy.push(Job(func="no_such_module.send"))
+        waited, hears = says(reference)
+        await hears(f"It is pending: {worker.name} cannot run no_such_module.send, and leaves")
+        await hears("there is no module 'no_such_module'")
+        await chancy.cancel_job(reference)
+        assert (await asyncio.wait_for(waited, WITHIN_S)).state == "cancelled"
+
+
 async def test_a_job_that_is_not_due_says_when(chancy: Chancy, says):
     """A scheduled one waits for its time, not for a worker."""
     reference = await chancy.push(Job(func="jobs.noop").with_scheduled_at(datetime.now(UTC) + timedelta(hours=1)))
