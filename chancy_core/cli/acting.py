@@ -19,10 +19,13 @@ from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.showing import looked_at, show_json
 from chancy_core.cli.suggesting import queue_names
 from chancy_core.cli.times import Moment, Span, when
+from chancy_core.errors import JobNotFound
 from chancy_core.values.acted import Acted
 from chancy_core.values.jobfilter import JobFilter
 from chancy_core.values.ranges import PRIORITY
 
+# So many ids are named.
+NAMED_MAX: Final = 3
 # Does it to these jobs, or, with `dry_run`, only counts them.
 Call: TypeAlias = Callable[..., Acted]
 CODES: Final = {
@@ -145,6 +148,8 @@ def _act(ctx: click.Context, query: tuple[str, ...], how: How, call_of: Callable
         came = None
         while came is None:
             counted = call(wanted, dry_run=True)
+            if not isinstance(wanted, JobFilter):
+                _check_there(chancy, wanted, counted)
             if how.dry_run:
                 _tell_count(chancy, wanted, counted, how)
                 return
@@ -161,6 +166,13 @@ def _act(ctx: click.Context, query: tuple[str, ...], how: How, call_of: Callable
         click.echo(f"{came}.".capitalize())
     if came.stopped:
         ctx.exit(STOPPED_BETWEEN)
+
+
+def _check_there(chancy: Chancy, ids: list[str], counted: Acted) -> None:
+    """Raise JobNotFound if there is no job of these ids; where there is one, what came of each is told."""
+    if not counted.found and set(counted.skipped) == {"gone"}:
+        named = ", ".join(ids[:NAMED_MAX]) + (", …" if len(ids) > NAMED_MAX else "")
+        raise JobNotFound(f"There is no job {named} in {looked_at(chancy)}. Nothing was done.")
 
 
 def _allowed(counted: Acted, how: How) -> bool:

@@ -52,6 +52,15 @@ async def test_one_is_not_asked_about(chancy, run, failed):
     assert done.out == "Deleted 1, skipped 1 (not finished), skipped 1 (gone).\n"
 
 
+@pytest.mark.parametrize("verb", [("retry",), ("cancel",), ("delete",), ("move", "--now")])
+async def test_a_job_that_does_not_exist_is_an_error(chancy, run, verb):
+    """Also if one only counts, and for programs: a slip in an id is no success."""
+    for more in ((), ("--dry-run",), ("--json",)):
+        done = await asyncio.to_thread(run, *verb, NOBODY, *more)
+        assert (done.code, done.out) == (1, "")
+        assert f"There is no job {NOBODY} in " in done.err
+
+
 async def test_a_dry_run_only_counts(chancy, run, failed):
     """For people and for programs."""
     done = await asyncio.to_thread(run, "delete", "state:failed", "--dry-run")
@@ -131,7 +140,6 @@ async def test_ctrl_c_ends_it_after_a_whole_batch(chancy, run, dsn, schema, quer
         ),
         (["move", "state:live", "--at", "2030-01-31T08:00"], 2, "has no offset"),
         (["move", "state:live", "--in", "soon"], 2, "give a whole number and a unit"),
-        (["cancel", NOBODY], 0, "Nothing to cancel: no job of these is one that could be, in schema"),
     ],
 )
 async def test_what_cannot_be_done_is_told(chancy, run, arguments, code, told):
