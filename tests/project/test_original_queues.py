@@ -176,6 +176,8 @@ def heard():
 
 async def test_events_go_to_the_logger_of_the_application(dsn, schema, the_logger, heard):
     """`Chancy(dsn, log=logger)`: to its handlers, from its level on."""
+    # As it is unless somebody has set one, as the command does: then it is the application's that counts.
+    the_logger.setLevel(logging.NOTSET)
     logger = logging.getLogger("my_application")
     logger.addHandler(heard)
     try:

@@ -74,7 +74,7 @@ def test_the_command_line_shows_a_queue_that_cannot_be_read(new_chancy, query):
         chancy.sync_declare(Queue("bad"))
         chancy.sync_push(Job("jobs.noop", queue="bad"))
     query("UPDATE {s}.queues SET tags = ARRAY['('] WHERE name = 'bad'")
-    done = CliRunner().invoke(queue_command, ["list"], obj=new_chancy, catch_exceptions=False)
+    done = CliRunner().invoke(queue_command, ["list"], obj=lambda **_: new_chancy(), catch_exceptions=False)
     shown = " ".join(done.output.split())
     assert done.exit_code == 0
     assert "default active" in shown

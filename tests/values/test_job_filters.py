@@ -122,7 +122,7 @@ def test_the_zone_of_times_may_be_another():
     [
         ("queue:a stat:failed", 9, "Did you mean 'state'"),
         ("state:faild", 7, "Did you mean 'failed'"),
-        ("state:failed,oops", 14, "Known: scheduled"),
+        ("state:failed,oops", 14, "The states are: scheduled"),
         ("func:", None, "has no value"),
         ("func:a,,b", 8, "has no value"),
         ('func:""', 6, "has no value"),

@@ -79,7 +79,7 @@ async def test_arguments_that_do_not_fit_fail_at_once(chancy):
     """Its error names the part that is wrong, at the first attempt: no worker and no retry could help."""
     cases = [
         ("jobs.by_position", {"a": 1}, "can only be given by position (a)"),
-        ("jobs.echo", {"valeu": 1}, "it does not take valeu (it takes value)"),
+        ("jobs.echo", {"valeu": 1}, "it does not take valeu. Did you mean 'value'?"),
         ("jobs.add", {}, "it needs a, b"),
         ("jobs.add", {"a": 1, "c": 2}, "it needs b, which the job's kwargs lack; it does not take c"),
     ]
