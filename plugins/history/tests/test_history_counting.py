@@ -1,5 +1,6 @@
 """What workers count and write."""
 
+import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ import pytest
 from chancy import Backoff, Job, Outcome, Queue, QueuedJob, State, Worker
 from chancy_history import History, rates
 from chancy_history.recorder import OTHER, Counted, Recorder
+from chancy_history.store import add
 
 ALL = "SELECT func, started, first, succeeded, failed, cancelled, retried, returned FROM {s}.history_v1 ORDER BY func"
 TOTALS = (
@@ -62,6 +64,28 @@ async def test_two_workers_add_to_the_same_row(new_chancy, query):
     assert found == [(10, 10)]
     # A minute may have ended between the two.
     assert query("SELECT count(*) <= 2 FROM {s}.history_v1") == [(True,)]
+
+
+async def test_what_was_written_but_not_answered_counts_once(chancy, query, tick_of, monkeypatch):
+    """A worker that is told to stop while it writes hears no answer and writes again; others are not concerned."""
+    plugin, other = History(), History()
+
+    async def unanswered(*arguments):
+        await add(*arguments)
+        raise asyncio.CancelledError
+
+    for each in (plugin, other):
+        each.on_claim([claimed()])
+    monkeypatch.setattr("chancy_history.plugin.add", unanswered)
+    with pytest.raises(asyncio.CancelledError):
+        await plugin.on_tick(tick_of(chancy))
+    monkeypatch.undo()
+    assert query("SELECT sum(started) FROM {s}.history_v1") == [(1,)]
+    plugin.on_claim([claimed()])
+    for _ in range(2):
+        await plugin.on_tick(tick_of(chancy))
+        await other.on_tick(tick_of(chancy))
+    assert query("SELECT sum(started) FROM {s}.history_v1") == [(3,)]
 
 
 async def test_what_could_not_be_written_is_written_later(chancy, query, tick_of):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -18,7 +20,7 @@ from chancy.plugin import (
 )
 from chancy_history.lengths import length_s
 from chancy_history.recorder import Recorder
-from chancy_history.store import Connection, add, keep_up
+from chancy_history.store import Connection, Writing, add, keep_up
 
 if TYPE_CHECKING:
     import click
@@ -63,6 +65,9 @@ class History(Plugin):
         self._recorder = Recorder(self.max_functions)
         self._taken_at = time.monotonic()
         self._upkeep_at = float("-inf")
+        self._writer = uuid.uuid4().hex
+        self._numbers = itertools.count(1)
+        self._unanswered: Writing | None = None
 
     # -- hooks -----------------------------------------------------------------------------
 
@@ -105,14 +110,16 @@ class History(Plugin):
             await self._write(connection, worker.chancy.settings.schema)
 
     async def _write(self, connection: Connection, schema: str) -> None:
+        """Write what was counted; before that, what was on its way when an answer was lost."""
+        if self._unanswered is not None:
+            await self._write_one(connection, schema, self._unanswered)
         taken, now = self._recorder.take(), time.monotonic()
         # After an outage, what was counted long ago is told of now, not of a minute that may be an hour already.
         within_s, self._taken_at = min(now - self._taken_at, INTERVAL_MAX_S), now
-        if not taken:
-            return
-        try:
-            await add(connection, schema, taken, within_s)
-        except BaseException:
-            # If only the answer was lost, it is counted twice; that is rarer than an outage, and hurts less.
-            self._recorder.give_back(taken)
-            raise
+        if taken:
+            await self._write_one(connection, schema, Writing(self._writer, next(self._numbers), taken, within_s))
+
+    async def _write_one(self, connection: Connection, schema: str, writing: Writing) -> None:
+        self._unanswered = writing
+        await add(connection, schema, writing)
+        self._unanswered = None

@@ -120,12 +120,6 @@ class Recorder:
             taken, self._counted = self._counted, {}
             return taken
 
-    def give_back(self, taken: Mapping[Name, Counted]) -> None:
-        """What was taken could not be written: it is counted with what comes."""
-        with self._lock:
-            for (queue, func), counted in taken.items():
-                self._of(queue, func).add(counted)
-
     def _of(self, queue: str, func: str) -> Counted:
         for name, most in (((queue, func), self._most), ((queue, OTHER), 2 * self._most)):
             found = self._counted.get(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import errors
@@ -22,9 +22,27 @@ LOCK_MS: Final = 300
 Connection = psycopg.AsyncConnection[Any]
 
 
-async def add(connection: Connection, schema: str, taken: Mapping[Name, Counted], within_s: float) -> None:
-    """Write what was counted within so many seconds until now."""
-    await SQL.rows(connection, schema, "add_counts", rows=json.dumps(rows_of(taken)), within_s=within_s)
+class Writing(NamedTuple):
+    """What a process writes at once. Written again, because the answer was lost, it counts once.
+
+    Attributes:
+        writer: the process.
+        number: which of its writings this is; they grow.
+        taken: what was counted.
+        within_s: in how many seconds until it was taken.
+    """
+
+    writer: str
+    number: int
+    taken: Mapping[Name, Counted]
+    within_s: float
+
+
+async def add(connection: Connection, schema: str, writing: Writing) -> None:
+    """Write what was counted, unless that is there already."""
+    writer, number, taken, within_s = writing
+    rows = json.dumps(rows_of(taken))
+    await SQL.rows(connection, schema, "add_counts", writer=writer, number=number, rows=rows, within_s=within_s)
 
 
 async def keep_up(connection: Connection, schema: str, minutes_s: int, hours_s: int) -> None:

@@ -42,6 +42,14 @@ CREATE TABLE {schema}.history_depths (
     CONSTRAINT history_depths_pkey PRIMARY KEY (at, queue)
 );
 
+-- The last writing of each process that counts: one whose answer was lost is not written twice.
+CREATE TABLE {schema}.history_writers (
+    writer text        NOT NULL,
+    number bigint      NOT NULL,
+    at     timestamptz NOT NULL,
+    CONSTRAINT history_writers_pkey PRIMARY KEY (writer)
+);
+
 -- For people and dashboards: the minutes, and the hours that are older than these.
 CREATE VIEW {schema}.history_v1 AS
 SELECT at, 60 AS step_s, queue, func, started, first, succeeded, failed, cancelled, retried, returned, wait_s, run_s,
