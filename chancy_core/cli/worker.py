@@ -9,8 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Final, NamedTuple
 
@@ -31,7 +31,7 @@ from chancy_core.log import log
 from chancy_core.values.ranges import CONCURRENCY, DUE_WITHIN_S, GRACE_S, PROCESSES
 from chancy_core.worker import Stopped, Worker
 from chancy_core.worker.process import loop_factory, raise_descriptor_limit
-from chancy_core.worker.signals import STOP_SIGNALS
+from chancy_core.worker.signals import STOP_SIGNALS, unheeded
 
 # The worker has stopped, and all is written: what is left are tasks that swallow their cancellation, and threads.
 ENDS_WITHIN_S: Final = 10.0
@@ -115,7 +115,9 @@ def worker(
     if (processes is not None or watch) and place is None:
         # What is wrong with the settings is told once, before anything is started.
         new_chancy()
-        sys.exit(asyncio.run(supervise(command_of(ctx), processes or 1, ends=until_idle, watch=watch)))
+        code = asyncio.run(supervise(command_of(ctx), processes or 1, ends=until_idle, watch=watch))
+        unheeded()
+        sys.exit(code)
     supervisor = None if place is None else Supervisor(place)
     preload(modules)
 
@@ -130,9 +132,11 @@ def worker(
             grace_s=grace_s,
         )
         ends = Ends(running, due_within or 0.0) if until_idle else None
-        with _heeded(running) as told:
-            how = await _serve(chancy, running, told, Beginning(setups, supervisor, ends))
-        return how if ends is None else ends.code(how)
+        told = Told()
+        _heed(running, told)
+        how = await _serve(chancy, running, told, Beginning(setups, supervisor, ends))
+        told.code = how if ends is None else ends.code(how)
+        return told.code
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
@@ -141,7 +145,18 @@ def worker(
             _end_within(ENDS_WITHIN_S, code=1, reason=str(error) or type(error).__name__)
             raise
         _end_within(ENDS_WITHIN_S, code=how, reason=f"stopped: {_name(how)}")
+    unheeded()
     sys.exit(how)
+
+
+class Told(asyncio.Event):
+    """Set when the process has been told to stop.
+
+    Attributes:
+        code: the exit code, if it has to be ended now.
+    """
+
+    code: int = Stopped.AT_ONCE
 
 
 class Beginning(NamedTuple):
@@ -163,7 +178,7 @@ def _names(given: Sequence[str]) -> list[str]:
     return [name.strip() for text in given for name in text.split(",")]
 
 
-async def _serve(chancy: Chancy, running: Worker, told: asyncio.Event, beginning: Beginning) -> Stopped:
+async def _serve(chancy: Chancy, running: Worker, told: Told, beginning: Beginning) -> Stopped:
     """Open, work, stop, close. Being told to stop ends it in each of these."""
     starting = asyncio.ensure_future(_start(chancy, running, beginning.setups))
     telling = asyncio.ensure_future(told.wait())
@@ -198,14 +213,12 @@ def _name(code: int) -> str:
     return Stopped(code).name.lower() if code in list(Stopped) else str(code)
 
 
-@contextmanager
-def _heeded(running: Worker) -> Iterator[asyncio.Event]:
-    """Signals tell the worker to stop, from its first moment on; a second one ends the process, whatever it does.
+def _heed(running: Worker, told: Told) -> None:
+    """Let signals tell the worker to stop, until the process ends; a second one ends that, whatever it does.
 
     They are heeded where the interpreter hears them, not on the loop: a job may be blocking that.
     """
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
     heard = 0
 
     def tell() -> None:
@@ -216,19 +229,15 @@ def _heeded(running: Worker) -> Iterator[asyncio.Event]:
         nonlocal heard
         heard += 1
         if heard == 2:  # noqa: PLR2004 -- the second
-            _end_within(SECOND_ENDS_WITHIN_S, code=Stopped.AT_ONCE, reason="told twice", worker=running)
-        loop.call_soon_threadsafe(tell)
+            _end_within(SECOND_ENDS_WITHIN_S, code=told.code, reason="told twice", worker=running)
+        # A closed loop: the worker has stopped, and the process is about to end.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(tell)
 
-    before = {}
     for number in STOP_SIGNALS:
         # As `nohup` has it.
         if signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, hear)
-    try:
-        yield told
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, hear)
 
 
 def _end_within(seconds: float, *, code: int, reason: str, worker: Worker | None = None) -> None:

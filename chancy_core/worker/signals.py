@@ -32,3 +32,13 @@ def heeded(told: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in installed:
             loop.remove_signal_handler(number)
+
+
+def unheeded() -> None:
+    """Ignore these signals from now on: the process has done what it was told to, and ends by itself.
+
+    One that comes while the interpreter ends would kill it, and its exit code would say that it was killed: early in
+    its end, the interpreter sets signals that have a handler back to their default. It leaves ignored ones ignored.
+    """
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)

@@ -12,7 +12,7 @@ from subprocess import Popen
 from typing import Any
 
 import pytest
-from commands import ENDS_WITHIN_S, Commands
+from commands import ENDS_WITHIN_S, IMPORT_PATH, Commands
 from support import until
 
 from chancy import Chancy, Job
@@ -44,8 +44,8 @@ def start(run: Commands) -> Iterator[Callable[..., Started]]:
     """Starts workers, which end with the test."""
     running = []
 
-    def begin(*options: str) -> Started:
-        running.append(Started(run.start("--log-level", "info", "worker", *options)))
+    def begin(*options: str, env: dict[str, str] | None = None) -> Started:
+        running.append(Started(run.start("--log-level", "info", "worker", *options, env=env)))
         return running[-1]
 
     yield begin
@@ -171,4 +171,28 @@ async def test_changed_code_is_run(chancy: Chancy, start, tmp_path):
     await (await chancy.push(Job(func="changing.f"))).wait(timeout=60)
     assert noted.read_text() == "old new "
     started.process.send_signal(signal.SIGINT)
+    assert started.ended() == 0
+
+
+@pytest.mark.parametrize("options", [("--processes", "2"), ()], ids=["processes", "one"])
+@pytest.mark.parametrize("late", ["task", "atexit"])
+async def test_told_again_while_it_ends_it_has_still_ended_well(chancy: Chancy, start, options, late):
+    """Its work is done and recorded: a signal that comes while tasks and the interpreter end changes nothing."""
+    started = start(*options, "--setup", f"cli_jobs:told_again_at_{late}")
+    await until(lambda: len(started.events("worker_started")) >= (2 if options else 1))
+    started.process.send_signal(signal.SIGTERM)
+    assert started.ended() == 0
+    assert len(started.events("told_again")) == (2 if options else 1)
+
+
+async def test_a_supervisor_told_again_while_it_ends_has_still_ended_well(chancy: Chancy, start, tmp_path):
+    """The signal that the last of its processes outlived it by."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, os, signal, sys\n"
+        "if '--place' not in sys.orig_argv:\n"
+        "    atexit.register(os.kill, os.getpid(), signal.SIGTERM)\n"
+    )
+    started = start("--processes", "1", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{IMPORT_PATH}"})
+    await until(lambda: started.events("worker_started"))
+    started.process.send_signal(signal.SIGTERM)
     assert started.ended() == 0

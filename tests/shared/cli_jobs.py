@@ -1,6 +1,10 @@
 """What the processes of `chancy worker` run and import in tests."""
 
+import asyncio
+import atexit
 import os
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -51,3 +55,30 @@ async def set_up_async() -> None:
 def set_up_badly() -> None:
     """Fails."""
     raise LookupError("no such tenant")
+
+
+def told_again_at_atexit() -> None:
+    """Another signal comes while the interpreter ends."""
+    atexit.register(tell_again)
+
+
+async def told_again_at_task() -> None:
+    """Another signal comes while the loop cancels what is left on it."""
+    _left.append(asyncio.create_task(_until_cancelled()))
+
+
+_left: list[asyncio.Task[None]] = []
+
+
+async def _until_cancelled() -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        tell_again()
+
+
+def tell_again() -> None:
+    """Send this process the signal to stop."""
+    sys.stderr.write('{"event": "told_again"}\n')
+    sys.stderr.flush()
+    os.kill(os.getpid(), signal.SIGTERM)
