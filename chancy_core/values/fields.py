@@ -152,6 +152,11 @@ def moment_problem(value: object) -> str | None:
             f"is {shown(value)}, which is no moment: give a datetime with a time zone, such as "
             "datetime.now(timezone.utc) + timedelta(hours=1)."
         )
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (
+            f"is {shown(value)}, which is no moment: give a datetime with a time zone, such as "
+            f"datetime.now(timezone.utc) + timedelta(seconds={shown(value)})."
+        )
     if not isinstance(value, datetime):
         return f"is {shown(value)}: give a datetime with a time zone."
     if value.utcoffset() is None:

@@ -255,8 +255,14 @@ def check_resume_at(name: str, resume_at: object) -> None:
         raise InvalidQueue(f"Queue {name!r}: resume_at {problem}")
 
 
-def check_pause(name: str, pause: timedelta) -> float:
+def check_pause(name: str, pause: timedelta | float) -> float:
     """The seconds of a pause of the queue `name`. Raises InvalidQueue unless it can end."""
+    if not isinstance(pause, timedelta):
+        # Seconds, or minutes? Whoever pauses a queue must not have to guess.
+        raise InvalidQueue(
+            f"Queue {name!r}: resume_at is {shown(pause)}: give how long from now, as "
+            f"timedelta(seconds={shown(pause)}), or a datetime with a time zone."
+        )
     pause_s = pause.total_seconds()
     if not PAUSE_S.holds(pause_s):
         raise InvalidQueue(

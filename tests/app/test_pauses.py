@@ -61,7 +61,7 @@ def test_without_asyncio_too(new_chancy):
         (timedelta(days=100_000), r"at most 315,360,000 \(ten years\)"),
         (datetime(2030, 1, 1), "without a time zone"),  # noqa: DTZ001
         (date(2030, 1, 1), "give a datetime with a time zone"),
-        (3600, "give a datetime with a time zone"),
+        (3600, r"resume_at is 3600: give how long from now, as timedelta\(seconds=3600\), or a datetime"),
         ("2h", "give a datetime with a time zone"),
         (True, "give a datetime with a time zone"),
     ],

@@ -91,7 +91,7 @@ def pause_queue(
         InvalidQueue: `resume_at` is over already, has no time zone, or is nothing of that kind.
     """
     check_queue_name(name)
-    if isinstance(resume_at, timedelta):
+    if isinstance(resume_at, timedelta | int | float) and not isinstance(resume_at, bool):
         pause_s = check_pause(name, resume_at)
         return lambda: queues.pause_queue(chancy.store, name, for_s=pause_s)
     if resume_at is not None:
