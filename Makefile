@@ -9,6 +9,9 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 TEMPLATE := examples/plugin-template
 # How many tests run at a time: at least four, because most of them wait, for a lease, a retry or another process.
 AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(max(os.cpu_count() or 1, 4))')
+# What Python has compiled it keeps, also where the image of a container says otherwise: each of a thousand child processes
+# of the tests would compile the kernel again, which is half of what it does.
+export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test chaos check format bench bench-quick wheels clean

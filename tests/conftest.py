@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -13,6 +15,12 @@ from chancy_core.app import Chancy
 # No deadline for an example: the machine may have other things to do.
 hypothesis.settings.register_profile("chancy", deadline=None)
 hypothesis.settings.load_profile("chancy")
+
+
+def pytest_configure() -> None:
+    """Keep what was compiled, whatever the image of a container says: child processes would compile it all again."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 @pytest.fixture(autouse=True, scope="session")
