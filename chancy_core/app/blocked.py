@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shlex
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import Identifier
 
 from chancy_core.app.commandline import command_line
+from chancy_core.app.whoami import user_name
 from chancy_core.config import redacted
 from chancy_core.embedded.state import lost
 from chancy_core.errors import DatabaseUnavailable, EmbeddedUnavailable, PluginError, SchemaError
@@ -131,7 +131,7 @@ def _of_schema(chancy: Chancy, error: SchemaError) -> Finding:
 
 def role_of(chancy: Chancy) -> str:
     """The role that this application is for the database, quoted as statements have it."""
-    named = _parts(chancy.settings.dsn or "").get("user") or os.environ.get("PGUSER") or getpass.getuser()
+    named = _parts(chancy.settings.dsn or "").get("user") or os.environ.get("PGUSER") or user_name()
     return Identifier(named).as_string(None)
 
 

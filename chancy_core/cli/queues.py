@@ -69,15 +69,23 @@ def declare(new_chancy: Callable[[], Chancy], /, name: str, upsert: bool, as_jso
 @click.argument("name", shell_complete=queue_names)
 @click.option("--until", metavar="TIME", help="When it resumes by itself: an ISO 8601 time with its offset.")
 @click.option("--for", "length", metavar="LENGTH", help="How long until it resumes by itself: 90s, 15m, 2h, 3d, 1w.")
+@click.option("--reason", help="A few words for whoever finds it paused.")
 @json_option
 @click.pass_obj
-def pause(new_chancy: Callable[[], Chancy], name: str, until: str | None, length: str | None, as_json: bool) -> None:
+def pause(
+    new_chancy: Callable[[], Chancy],
+    name: str,
+    until: str | None,
+    length: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> None:
     """Stop claiming from NAME, until somebody resumes it or its time has come."""
     if until is not None and length is not None:
         raise click.UsageError("--until and --for exclude each other.")
     resume_at = _length("--for", length) if length is not None else _moment("--until", until)
     with new_chancy() as chancy:
-        chancy.sync_pause_queue(name, resume_at=resume_at)
+        chancy.sync_pause_queue(name, resume_at=resume_at, reason=reason)
         found = chancy.sync_get_queue(name)
     if as_json:
         show_json({"queue": found.to_dict()})

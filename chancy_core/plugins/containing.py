@@ -53,6 +53,7 @@ class Containment:
         self._reported: dict[tuple[str, str], tuple[float, int]] = {}
         self._told_held: dict[tuple[str, str], float] = {}
         self._told_put_off: dict[tuple[str, str], float] = {}
+        self._off: Final[dict[str, set[str]]] = {}
 
     def _status(self, plugin: Plugin) -> PluginStatus:
         name = plugin.name
@@ -68,6 +69,7 @@ class Containment:
             failures=sum(count for (one, _), count in dict(self.failures).items() if one == name),
             error=None if error is None else one_line(error, ERROR_SHOWN),
             failed_s_ago=failed_s_ago,
+            off=sorted(self._off.get(name, ())),
         )
 
     def blame(self, hook: str, error: BaseException, plugin: str | None = None) -> None:
@@ -121,6 +123,7 @@ class Containment:
 
     def _tell_off(self, plugin: str, hook: str, error: HookAbandoned) -> None:
         self._count(plugin, hook, error)
+        self._off.setdefault(plugin, set()).add(hook)
         log.error(
             "hook_switched_off",
             plugin=plugin,

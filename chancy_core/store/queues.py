@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import psycopg
@@ -131,20 +131,35 @@ def get_queue(store: Store, name: str) -> Flow[Queue]:
     return found[0]
 
 
-def pause_queue(store: Store, name: str, *, until: datetime | None = None, for_s: float | None = None) -> Flow[None]:
+class Pause(NamedTuple):
+    """A pause that somebody wants.
+
+    Attributes:
+        by: who that is.
+        reason: why; None: nobody says.
+        until: when it is over.
+        for_s: or after how many seconds. Without either, it lasts until somebody resumes the queue.
+    """
+
+    by: str
+    reason: str | None = None
+    until: datetime | None = None
+    for_s: float | None = None
+
+
+def pause_queue(store: Store, name: str, pause: Pause) -> Flow[None]:
     """Pause a queue, and tell the workers.
 
     Args:
         store: the statements.
         name: the queue.
-        until: when it resumes by itself.
-        for_s: or after how many seconds. Without either, it is paused until somebody resumes it.
+        pause: until when, and why.
 
     Raises:
         UnknownQueue: nobody declared it.
-        InvalidQueue: `until` is over already.
+        InvalidQueue: it would be over already.
     """
-    yield from _set_state(store, name, QueueState.PAUSED, until, for_s)
+    yield from _set_state(store, name, pause)
 
 
 def check_to_come(store: Store, name: str, until: datetime | None) -> Flow[None]:
@@ -161,11 +176,21 @@ def check_to_come(store: Store, name: str, until: datetime | None) -> Flow[None]
 
 def resume_queue(store: Store, name: str) -> Flow[None]:
     """Resume a queue, and tell the workers. Raises UnknownQueue."""
-    yield from _set_state(store, name, QueueState.ACTIVE, None, None)
+    yield from _set_state(store, name, None)
 
 
-def _set_state(store: Store, name: str, state: QueueState, until: datetime | None, for_s: float | None) -> Flow[None]:
-    rows = yield store.query("set_queue_state", name=name, state=state.value, resume_at=until, resume_in_s=for_s)
+def _set_state(store: Store, name: str, pause: Pause | None) -> Flow[None]:
+    by, reason, until, for_s = pause if pause is not None else (None, None, None, None)
+    state = QueueState.ACTIVE if pause is None else QueueState.PAUSED
+    rows = yield store.query(
+        "set_queue_state",
+        name=name,
+        state=state.value,
+        resume_at=until,
+        resume_in_s=for_s,
+        paused_by=by,
+        reason=reason,
+    )
     if not rows:
         yield from check_queues(store, [name])
         yield from check_to_come(store, name, until)

@@ -25,6 +25,7 @@ class PluginStatus(msgspec.Struct, frozen=True, kw_only=True):
         failures: how often one of its hooks has failed.
         error: the last of these failures, shortened; None: there was none.
         failed_s_ago: when that was, in seconds ago.
+        off: the hooks that are not called any more in that process: a call went on although it was cancelled.
     """
 
     name: str
@@ -33,6 +34,7 @@ class PluginStatus(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0
     error: str | None = None
     failed_s_ago: float | None = None
+    off: list[str] = []
 
 
 class UnableStatus(msgspec.Struct, frozen=True, kw_only=True):

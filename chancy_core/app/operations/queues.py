@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from chancy_core.app.given import check_executor, check_flag, check_queue_name
 from chancy_core.app.handed import OWN
 from chancy_core.app.operation import Begin, first, once, repeatable
 from chancy_core.app.served import warn_if_nobody_serves
+from chancy_core.app.whoami import user_and_host
 from chancy_core.errors import InvalidQueue
 from chancy_core.plugins import check_limits
 from chancy_core.store import Flow, queues, workers
 from chancy_core.values.fields import shown
 from chancy_core.values.queue import Queue, UnreadableQueue, check_declarable, check_pause, check_resume_at
+from chancy_core.values.storable import one_line
 from chancy_core.values.workerinfo import WorkerInfo
 
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
+
+# A reason is read in a sentence.
+REASON_MAX: Final = 200
 
 
 @first
@@ -76,7 +81,12 @@ def get_unreadable_queues(chancy: Chancy) -> Begin[list[UnreadableQueue]]:
 
 @once
 def pause_queue(
-    chancy: Chancy, name: str, *, resume_at: datetime | timedelta | None = None, connection: Any = OWN
+    chancy: Chancy,
+    name: str,
+    *,
+    resume_at: datetime | timedelta | None = None,
+    reason: str | None = None,
+    connection: Any = OWN,
 ) -> Begin[None]:
     """Stop claiming from a queue, everywhere. Pushes go on; running jobs end.
 
@@ -84,19 +94,29 @@ def pause_queue(
         name: the queue.
         resume_at: when it resumes by itself: a moment with a time zone, or how long from now; None: when somebody
             resumes it. The database's clock decides.
+        reason: a few words for whoever finds it paused.
         connection: as for `push`: it is done in your transaction.
 
     Raises:
         UnknownQueue: nobody declared it.
-        InvalidQueue: `resume_at` is over already, has no time zone, or is nothing of that kind.
+        InvalidQueue: `resume_at` is over already, has no time zone, or is nothing of that kind; `reason` is no text.
     """
     check_queue_name(name)
+    pause = queues.Pause(user_and_host(), _checked(reason))
     if isinstance(resume_at, timedelta | int | float) and not isinstance(resume_at, bool):
-        pause_s = check_pause(name, resume_at)
-        return lambda: queues.pause_queue(chancy.store, name, for_s=pause_s)
-    if resume_at is not None:
+        pause = pause._replace(for_s=check_pause(name, resume_at))
+    elif resume_at is not None:
         check_resume_at(name, resume_at)
-    return lambda: queues.pause_queue(chancy.store, name, until=resume_at)
+        pause = pause._replace(until=resume_at)
+    return lambda: queues.pause_queue(chancy.store, name, pause)
+
+
+def _checked(reason: str | None) -> str | None:
+    if reason is None:
+        return None
+    if not isinstance(reason, str):
+        raise InvalidQueue(f"reason is {reason!r:.60}: give a few words, or None.")
+    return one_line(reason, REASON_MAX).strip() or None
 
 
 @once

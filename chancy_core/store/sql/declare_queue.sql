@@ -9,11 +9,12 @@
 -- Returns the queue as it now stands; no row if it existed and was left as it is.
 INSERT INTO {schema}.queues AS queue (
     name, concurrency, tags, executor, executor_options, polling_interval, state, resume_at, rate_limit,
-    rate_limit_window, global_concurrency, configured
+    rate_limit_window, global_concurrency, configured, paused_at, paused_by
 )
 VALUES (
     %(name)s, %(concurrency)s, %(tags)s, %(executor)s, %(executor_options)s::json, %(polling_interval)s, %(state)s,
-    %(resume_at)s, %(rate_limit)s, %(rate_limit_window)s, %(global_concurrency)s, %(configured)s
+    %(resume_at)s, %(rate_limit)s, %(rate_limit_window)s, %(global_concurrency)s, %(configured)s,
+    CASE WHEN %(state)s = 'paused' THEN clock_timestamp() END, CASE WHEN %(state)s = 'paused' THEN 'its declaration' END
 )
 ON CONFLICT (name) DO UPDATE
 SET concurrency = excluded.concurrency,
