@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -12,6 +11,7 @@ from chancy_core.errors import InvalidJob
 from chancy_core.values.fields import dotted
 from chancy_core.values.ranges import DELAY_S
 from chancy_core.values.storable import TRACEBACK_MAX, clean, noted
+from chancy_core.values.tracebacks import formatted
 from chancy_core.values.verdicts import Cancel, Retry, Snooze, Verdict
 
 
@@ -41,6 +41,9 @@ _WISHES: Final[dict[type[Verdict], Wish]] = {Snooze: Wish.SNOOZE, Retry: Wish.RE
 
 
 NO_ADVICE: Final = Advice()
+# So many classes are remembered, with their names.
+KINDS_MAX: Final = 256
+_kinds: dict[int, tuple[type[BaseException], tuple[str, ...]]] = {}
 # A class of exceptions, or the name of one.
 Kind: TypeAlias = type[BaseException] | str
 
@@ -100,7 +103,15 @@ def advice_of(raised: Raised) -> Advice:
 
 def kinds_of(cls: type[BaseException]) -> tuple[str, ...]:
     """The names by which `retry_on` and `give_up_on` may call an exception's class."""
-    return tuple(dict.fromkeys(name for one in cls.__mro__ for name in (one.__qualname__, dotted(one))))
+    known = _kinds.get(id(cls))
+    if known is not None:
+        return known[1]
+    kinds = tuple(dict.fromkeys(name for one in cls.__mro__ for name in (one.__qualname__, dotted(one))))
+    if len(_kinds) >= KINDS_MAX:
+        _kinds.clear()
+    # The class is held, so that its identity stays its own. It is not asked for a hash, which may be of its own making.
+    _kinds[id(cls)] = (cls, kinds)
+    return kinds
 
 
 def _wish(error: BaseException) -> Wish | None:
@@ -134,6 +145,6 @@ def _message(error: BaseException) -> str:
 
 def _traceback(error: BaseException) -> str:
     try:
-        return "".join(traceback.format_exception(error))
+        return formatted(error)
     except Exception as broken:  # noqa: BLE001
         return f"(its traceback could not be made: {type(broken).__name__})"

@@ -17,6 +17,8 @@ def clean(text: str, limit: int, *, keep_end: bool) -> str:
     """A text as it can be stored, and is not longer than `limit`: its beginning, or its end."""
     if len(text) > limit:
         text = f"… {text[-limit + 2 :]}" if keep_end else f"{text[: limit - 2]} …"
+    if text.isascii() and "\x00" not in text:
+        return text
     # What PostgreSQL cannot store is written as an escape, so that the record is kept all the same.
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
 
