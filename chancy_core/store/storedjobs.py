@@ -9,7 +9,7 @@ import msgspec
 
 from chancy_core.store.options import Options, decode_options
 from chancy_core.values.job import Limit
-from chancy_core.values.jsonvalue import MAX_DEPTH, UNREADABLE, decode, encode_checked
+from chancy_core.values.jsonvalue import MAX_DEPTH, UNREADABLE, decode, encode_checked, is_shallow
 from chancy_core.values.queuedjob import JobError, Progress, QueuedJob, State
 
 # Looking a member up by calling the enum takes ten times as long.
@@ -82,8 +82,9 @@ def decode_dict(text: str) -> dict[str, Any]:
         RecursionError: it is nested very deeply.
     """
     found: dict[str, Any] = _decode_dict(text) or {}
-    if len(text) > _SHALLOW and text.count("[") + text.count("{") > MAX_DEPTH:
-        # They may stand beside each other, or in strings: look.
+    # They may stand beside each other, or in strings: look.
+    if len(text) > _SHALLOW and text.count("[") + text.count("{") > MAX_DEPTH and not is_shallow(found):
+        # It says where.
         encode_checked(found, "it")
     return found
 

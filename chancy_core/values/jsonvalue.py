@@ -37,10 +37,14 @@ _BASES: Final[tuple[tuple[type, Any], ...]] = (
 _encode: Final = msgspec.json.Encoder(enc_hook=as_base).encode
 decode: Final = msgspec.json.Decoder().decode
 
-# The types whose values are written as they are. A float may be none of JSON's numbers.
-_BUILTIN: Final = frozenset({str, int, bool, type(None)})
-# No integer in so few bytes has too many bits.
+# The types whose values are written as they are. Of a float that is none of JSON's numbers, null is written.
+_BUILTIN: Final[frozenset[type]] = frozenset({str, int, bool, type(None), float})
+_BUILTIN_BESIDE_NULL: Final[frozenset[type]] = _BUILTIN - {float}
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+# No integer in so few bytes has too many bits. In longer texts one shows as a row of digits of that length.
 _FEW_BYTES: Final = 4000
+_DIGITS_AS_ZERO: Final = bytes(ord("0") if chr(byte) in "0123456789" else byte for byte in range(256))
+_MANY_DIGITS: Final = b"0" * _FEW_BYTES
 # The end of an error about what is JSON by choice only.
 _TYPED: Final = ", or let json='typed' do it: as the job's field, or of all jobs, as in Chancy(json='typed')."
 _BACKSLASH: Final = ord("\\")
@@ -61,34 +65,44 @@ def encode_checked(value: Any, path: str) -> bytes:
         encoded = _encode(value)
     except Exception:  # noqa: BLE001 -- what is wrong with it, the check says
         return _encode_sternly(value, path)
-    # What was written shows whether it has a NUL or a long integer, so that most values are looked at only for their
-    # types; a look at each and every one, which knows where it is, takes several times as long.
+    # What was written shows whether it has a NUL, a long integer or a float that is no number, so that most values are
+    # looked at only for their types. A look at every one, which knows where it is, takes several times as long.
     if (
-        len(encoded) <= _FEW_BYTES
+        (len(encoded) <= _FEW_BYTES or _MANY_DIGITS not in encoded.translate(_DIGITS_AS_ZERO))
         and (_BACKSLASH not in encoded or _NUL not in encoded)
-        and _is_builtin(value, MAX_DEPTH)
+        and _is_builtin(value, MAX_DEPTH, _BUILTIN_BESIDE_NULL if b"null" in encoded else _BUILTIN)
     ):
         return encoded
     return _encode_sternly(value, path)
 
 
-def _is_builtin(value: Any, depth: int) -> bool:
-    """Whether this has no types but JSON's own, in no more than `depth` levels."""
+def is_shallow(value: Any, depth: int = MAX_DEPTH) -> bool:
+    """Whether lists and dicts, such as `decode` makes, are nested in no more than `depth` levels."""
+    if not depth:
+        return False
+    for item in value.values() if type(value) is dict else value:
+        if type(item) in _CONTAINERS and not is_shallow(item, depth - 1):
+            return False
+    return True
+
+
+def _is_builtin(value: Any, depth: int, builtin: frozenset[type]) -> bool:
+    """Whether this has no types but these and JSON's containers, in no more than `depth` levels."""
     kind = type(value)
     if kind is dict and depth:
         for key in value:
             if type(key) is not str:
                 return False
             item = value[key]
-            if type(item) not in _BUILTIN and not _is_builtin(item, depth - 1):
+            if type(item) not in builtin and not _is_builtin(item, depth - 1, builtin):
                 return False
         return True
     if (kind is list or kind is tuple) and depth:
         for item in value:  # noqa: SIM110 -- a generator costs more than most lists take
-            if type(item) not in _BUILTIN and not _is_builtin(item, depth - 1):
+            if type(item) not in builtin and not _is_builtin(item, depth - 1, builtin):
                 return False
         return True
-    return kind in _BUILTIN or (kind is float and math.isfinite(value))
+    return kind in builtin or (kind is float and math.isfinite(value))
 
 
 def _encode_sternly(value: Any, path: str) -> bytes:
