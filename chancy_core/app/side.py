@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from chancy_core.app.loopends import LoopEnd
 from chancy_core.app.pushing import Pusher
-from chancy_core.app.turns import Turns
 from chancy_core.app.waiting import Waiter
 from chancy_core.errors import NotOpen
 from chancy_core.store import Flow, Pool, Store, SyncPool
 from chancy_core.store.write import Hearer
+from chancy_core.values.turns import Turns
 
 T = TypeVar("T")
 

@@ -6,12 +6,13 @@ import time
 from typing import Any, ClassVar
 
 from chancy_core.errors import CannotRun
-from chancy_core.executors.base import Executor
+from chancy_core.executors.base import Executor, ExecutorSettings
 from chancy_core.executors.functions import Function, filled
-from chancy_core.executors.report import Report, with_declared
+from chancy_core.executors.report import Report, reported, with_declared
 from chancy_core.executors.returning import DONE, settled
 from chancy_core.values.job import Limit
 from chancy_core.values.queuedjob import QueuedJob
+from chancy_core.values.turns import Turns
 
 
 class AsyncExecutor(Executor):
@@ -23,6 +24,11 @@ class AsyncExecutor(Executor):
     """
 
     enforces: ClassVar[frozenset[Any]] = frozenset({Limit.Type.TIME})
+
+    def __init__(self, settings: ExecutorSettings) -> None:
+        super().__init__(settings)
+        # Who may encode a large result: many that are ready at once would hold up the loop.
+        self._turns = Turns()
 
     async def run(self, job: QueuedJob) -> Report:
         """Run one job. See `Executor.run`."""
@@ -43,7 +49,7 @@ class AsyncExecutor(Executor):
     async def run_function(self, job: QueuedJob, function: Function) -> Report:
         """Run a coroutine function that has been found already. Never raises."""
         if job.limits or function.context or self.runner.around.plugins or job.json != "plain":
-            return await self.runner.run_async(job, function, self.control(job))
+            return await self.runner.run_async(job, function, self.control(job), self._turns)
         # The same without what such a job has no use for: short jobs are made of this.
         start = time.perf_counter()
         try:
@@ -55,5 +61,7 @@ class AsyncExecutor(Executor):
         run_s = time.perf_counter() - start
         if value is None:
             return Report(run_s=run_s)
+        if self._turns.used_up():
+            await self._turns.mine_or_now()
         limit_bytes = self.settings.result_limit_bytes
-        return Report.returned(value, run_s=run_s, keep=job.keep_result, limit_bytes=limit_bytes)
+        return reported(value, run_s=run_s, keep=job.keep_result, limit_bytes=limit_bytes, turns=self._turns)

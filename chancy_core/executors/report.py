@@ -12,6 +12,7 @@ from chancy_core.values.declared import Declared
 from chancy_core.values.jsonvalue import encode_checked
 from chancy_core.values.raised import Raised
 from chancy_core.values.storable import noted
+from chancy_core.values.turns import LARGE, STEP_BYTES, Turns
 from chancy_core.values.typed import Json, encode_typed
 
 # As large as a result may be, unless that is set otherwise.
@@ -65,17 +66,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             limit_bytes: the largest result that is kept; an executor's `settings` have it.
             json: the job's `json`: "typed" takes values of more types than JSON has.
         """
-        if value is None or not keep:
-            return Report(run_s=run_s)
-        try:
-            result = (encode_checked if json == "plain" else encode_typed)(value, "the result")
-        except InvalidJob as error:
-            return Report(run_s=run_s, note=noted(f"The result was not kept: {error}"))
-        except Exception as error:  # noqa: BLE001 -- a job that is done must not fail for its result's repr
-            return Report(run_s=run_s, note=noted(f"The result was not kept: {type(error).__name__}."))
-        if len(result) > limit_bytes:
-            return Report(run_s=run_s, note=too_large(len(result), limit_bytes))
-        return Report(result=result, run_s=run_s)
+        return reported(value, run_s=run_s, keep=keep, limit_bytes=limit_bytes, json=json)
 
     @staticmethod
     def raised(error: BaseException | Raised, *, run_s: float = 0.0) -> Report:
@@ -86,6 +77,27 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def not_begun(error: BaseException | Raised) -> Report:
         """The function was not called, because of `error`. See `begun` for whose fault that is."""
         return Report(error=error if isinstance(error, Raised) else Raised.of(error), begun=False)
+
+
+def reported(
+    value: Any, *, run_s: float, keep: bool, limit_bytes: int, json: Json = "plain", turns: Turns | None = None
+) -> Report:
+    """As `Report.returned`. `turns` count what was made of the value, whether or not it is kept."""
+    if value is None or not keep:
+        return Report(run_s=run_s)
+    try:
+        result = (encode_checked if json == "plain" else encode_typed)(value, "the result")
+    except Exception as error:  # noqa: BLE001 -- a job that is done must not fail for its result's repr
+        if turns is not None:
+            # Nobody knows how large it would have been.
+            turns.encoded(STEP_BYTES)
+        problem = str(error) if isinstance(error, InvalidJob) else f"{type(error).__name__}."
+        return Report(run_s=run_s, note=noted(f"The result was not kept: {problem}"))
+    if turns is not None and len(result) > LARGE:
+        turns.encoded(len(result))
+    if len(result) > limit_bytes:
+        return Report(run_s=run_s, note=too_large(len(result), limit_bytes))
+    return Report(result=result, run_s=run_s)
 
 
 def too_large(size: int, limit_bytes: int) -> str:

@@ -13,12 +13,13 @@ from chancy_core.executors.arguments import arguments_of
 from chancy_core.executors.context import context_of
 from chancy_core.executors.control import Control
 from chancy_core.executors.functions import Function
-from chancy_core.executors.report import Report
+from chancy_core.executors.report import Report, reported
 from chancy_core.executors.returning import awaited, settled_here
 from chancy_core.plugins import Around
 from chancy_core.values.jsonvalue import encode_checked
 from chancy_core.values.queuedjob import QueuedJob
 from chancy_core.values.storable import noted
+from chancy_core.values.turns import Turns
 
 # How often a coroutine that goes on although it was cancelled is cancelled again.
 CANCEL_AGAIN_S: Final = 5.0
@@ -57,10 +58,15 @@ class Runner(NamedTuple):
                 value = settled_here(job.func, function.call(**run.kwargs))
         except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
             return run.raised(error)
-        return run.returned(value)
+        return run.returned(value, control.used_s)
 
-    async def run_async(self, job: QueuedJob, function: Function, control: Control) -> Report:
-        """Run a coroutine function, in the task that awaits this. Never raises; see `run_sync`."""
+    async def run_async(
+        self, job: QueuedJob, function: Function, control: Control, turns: Turns | None = None
+    ) -> Report:
+        """Run a coroutine function, in the task that awaits this. Never raises; see `run_sync`.
+
+        Where others run in the same loop, `turns` say who may encode a large result.
+        """
         control.begin()
         try:
             run = _OneRun(self, job, function, control)
@@ -72,7 +78,10 @@ class Runner(NamedTuple):
                 value = await (call if control.limit_s is None else run.within(control.limit_s, call))
         except BaseException as error:  # noqa: BLE001 -- whatever a job raises is its own affair
             return run.raised(error)
-        return run.returned(value)
+        run_s = control.used_s
+        if turns is not None and turns.used_up():
+            await turns.mine_or_now()
+        return run.returned(value, run_s, turns)
 
 
 class _OneRun:
@@ -103,9 +112,8 @@ class _OneRun:
         except _OverTime:
             raise over_time(self._claimed, self._control.used_s, limit_s) from None
 
-    def returned(self, value: Any) -> Report:
-        """The report of a run that returned."""
-        run_s = self._control.used_s
+    def returned(self, value: Any, run_s: float, turns: Turns | None = None) -> Report:
+        """The report of a run that returned after so many seconds."""
         limit_s = self._control.limit_s
         if limit_s is not None and run_s > limit_s:
             # It swallowed its cancellation, or had no checkpoint in time: over its limit is over its limit.
@@ -113,7 +121,7 @@ class _OneRun:
         limit_bytes = self._runner.result_limit_bytes
         keep = self._claimed.keep_result
         json = self._claimed.json
-        return self._kept(Report.returned(value, run_s=run_s, keep=keep, limit_bytes=limit_bytes, json=json))
+        return self._kept(reported(value, run_s=run_s, keep=keep, limit_bytes=limit_bytes, json=json, turns=turns))
 
     def raised(self, error: BaseException) -> Report:
         """The report of a run that raised `error`."""

@@ -22,18 +22,17 @@ from chancy_core.app.reference import Reference, References
 from chancy_core.errors import ChancyError, DatabaseUnavailable
 from chancy_core.store import Pool, SyncPool
 from chancy_core.store.connect import where
-from chancy_core.store.jobrows import JobRow
+from chancy_core.store.jobrows import JobRow, weight
 from chancy_core.store.keys import Holder
 from chancy_core.store.pushes import holders, insert_again, insert_jobs
 from chancy_core.store.weather import Fault, fault_of, text_of
 from chancy_core.values.fields import OnConflict
 from chancy_core.values.notices import Notice
+from chancy_core.values.turns import LARGE
 
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
 
-# Encoding what is smaller takes no time.
-LARGE: Final = 4096
 # How long the push of a thread waits for a transaction that is about to take its unique key, before it begins anew:
 # less than a connection may be silent. And how long a bulk push does, which cannot begin anew.
 PATIENCE_MS: Final = 5_000
@@ -83,7 +82,7 @@ async def push(
         await side.turns.mine()
     row = row_of(self, queue, job, on_conflict)
     if row.kwargs is not None and len(row.kwargs) > LARGE:
-        side.turns.encoded(row)
+        side.turns.encoded(weight(row))
     return reference_of(self, row, await side.pusher.push(row))
 
 
