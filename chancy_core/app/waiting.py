@@ -6,6 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from contextvars import Context
 from typing import Final
 
@@ -13,12 +14,12 @@ from chancy_core.app.reference import missing
 from chancy_core.errors import WaitTimeout
 from chancy_core.log import log
 from chancy_core.store import Pool, Store, SyncPool
-from chancy_core.store.jobs import find_finished, get_jobs
+from chancy_core.store.jobs import get_finished
 from chancy_core.store.weather import is_weather, text_of
 from chancy_core.values.queuedjob import QueuedJob
 
-# The first look comes soon, because many jobs are short; then the pause doubles up to the second number, which is what
-# bounds the queries a second.
+# The first look comes at once: many jobs have finished before somebody waits for them. The second one comes soon,
+# because many are short; then the pause doubles up to the second number, which is what bounds the queries a second.
 FIRST_PAUSE_S: Final = 0.02
 LONGEST_PAUSE_S: Final = 0.25
 # A push on the caller's transaction may be waited for before that commits.
@@ -47,6 +48,11 @@ class Waiter:
         self._waiters: dict[uuid.UUID, int] = {}
         self._task: asyncio.Task[None] | None = None
         self._pause_s = FIRST_PAUSE_S
+        # Those who have not been looked at yet, and what rings when there are any.
+        self._new: list[uuid.UUID] = []
+        self._came = asyncio.Event()
+        # When all are to be looked at, by the monotonic clock.
+        self._next_at = 0.0
 
     async def wait(self, identifier: uuid.UUID, timeout_s: float | None) -> QueuedJob:
         """The finished job. Raises WaitTimeout, JobNotFound."""
@@ -55,6 +61,8 @@ class Waiter:
             future = self._wanted[identifier] = asyncio.get_running_loop().create_future()
             self._since[identifier] = time.monotonic()
             self._pause_s = FIRST_PAUSE_S
+            self._new.append(identifier)
+            self._came.set()
         self._waiters[identifier] = self._waiters.get(identifier, 0) + 1
         if self._task is None:
             self._task = asyncio.create_task(self._watch(), name="chancy.wait", context=Context())
@@ -83,37 +91,49 @@ class Waiter:
 
     async def _watch(self) -> None:
         try:
+            self._next_at = time.monotonic() + FIRST_PAUSE_S
             while self._wanted:
-                await asyncio.sleep(self._pause_s)
-                self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
                 try:
-                    await self._look()
+                    await self._look_in_time()
                 except Exception as error:  # noqa: BLE001 -- those who wait have their own timeouts
                     if not is_weather(error):
                         self._fail_all(error)
                         return
                     log.warning("wait_interrupted", error=text_of(error))
-                    self._pause_s = LONGEST_PAUSE_S * 4
+                    await asyncio.sleep(LONGEST_PAUSE_S * 4)
         finally:
             self._task = None
 
-    async def _look(self) -> None:
-        ids = list(self._wanted)
+    async def _look_in_time(self) -> None:
+        """Look at those who have just come, at once; or at all, when it is time for that."""
+        if not self._came.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(self._next_at - time.monotonic(), 0)):
+                    await self._came.wait()
+        self._came.clear()
+        new, self._new = self._new, []
+        # However many come one after another, those who wait longer have their turn.
+        if time.monotonic() < self._next_at:
+            await self._look([id_ for id_ in new if id_ in self._wanted])
+            self._next_at = min(self._next_at, time.monotonic() + FIRST_PAUSE_S)
+        else:
+            await self._look(list(self._wanted))
+            self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+            self._next_at = time.monotonic() + self._pause_s
+
+    async def _look(self, ids: Sequence[uuid.UUID]) -> None:
         for start in range(0, len(ids), IDS_PER_QUERY):
             await self._look_at(ids[start : start + IDS_PER_QUERY])
 
     async def _look_at(self, ids: Sequence[uuid.UUID]) -> None:
-        states = await self._pool.run(lambda: find_finished(self._store, ids))
-        finished = [id_ for id_, done in states.items() if done]
-        if finished:
-            jobs = await self._pool.run(lambda: get_jobs(self._store, finished))
-            for id_, job in jobs.items():
-                future = self._wanted.get(id_)
-                if future is not None and not future.done() and job.state.finished:
-                    future.set_result(job)
+        there, finished = await self._pool.run(lambda: get_finished(self._store, ids))
+        for id_, job in finished.items():
+            future = self._wanted.get(id_)
+            if future is not None and not future.done():
+                future.set_result(job)
         now = time.monotonic()
         for id_ in ids:
-            if id_ not in states and now - self._since.get(id_, now) > MISSING_GRACE_S:
+            if id_ not in there and now - self._since.get(id_, now) > MISSING_GRACE_S:
                 self._fail(id_, missing(id_))
 
     def _fail(self, identifier: uuid.UUID, error: BaseException) -> None:
@@ -156,8 +176,5 @@ def _look_sync(
     store: Store, pool: SyncPool, identifier: uuid.UUID, within_s: float | None
 ) -> tuple[bool, QueuedJob | None]:
     """Whether there is such a job, and the job if it has finished."""
-    states = pool.run(lambda: find_finished(store, [identifier]), within_s=within_s)
-    if not states.get(identifier):
-        return identifier in states, None
-    job = pool.run(lambda: get_jobs(store, [identifier]), within_s=within_s).get(identifier)
-    return True, job if job is not None and job.state.finished else None
+    there, finished = pool.run(lambda: get_finished(store, [identifier]), within_s=within_s)
+    return identifier in there, finished.get(identifier)

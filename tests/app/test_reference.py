@@ -88,10 +88,10 @@ async def test_a_thousand_waiters_share_their_queries(chancy, monkeypatch):
     looks = 0
     look = chancy.connections.here.waiter._look
 
-    async def counted() -> None:
+    async def counted(ids) -> None:
         nonlocal looks
         looks += 1
-        await look()
+        await look(ids)
 
     monkeypatch.setattr(chancy.connections.here.waiter, "_look", counted)
     references = await chancy.push_many([ECHO] * 1000)
