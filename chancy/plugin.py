@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 from chancy._lazy import lazily
 
 if TYPE_CHECKING:
+    from chancy_core.app.apart import apart
     from chancy_core.app.commandline import command_line
     from chancy_core.app.problems import find_problems
     from chancy_core.cli.ranged import Ranged
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         check_whole,
     )
     from chancy_core.plugins.weather import is_outage
+    from chancy_core.plugins.web import Done, Visit, WebAction, WebPage, WebPanel
     from chancy_core.store.migrate import Migration, read_migrations
     from chancy_core.store.named import Statements
     from chancy_core.store.statements import statement
@@ -38,6 +40,7 @@ __all__ = [
     "MAX_ATTEMPTS",
     "PRIORITY",
     "Budget",
+    "Done",
     "Finding",
     "Migration",
     "Plugin",
@@ -48,7 +51,12 @@ __all__ = [
     "Statements",
     "Subject",
     "Tick",
+    "Visit",
+    "WebAction",
+    "WebPage",
+    "WebPanel",
     "answering_within",
+    "apart",
     "check_json",
     "check_number",
     "check_seconds",
@@ -73,6 +81,7 @@ __all__ = [
 
 # The same as above, for Python; a test holds them together.
 _HOMES: Final = {
+    "chancy_core.app.apart": ("apart",),
     "chancy_core.app.commandline": ("command_line",),
     "chancy_core.app.problems": ("find_problems",),
     "chancy_core.cli.ranged": ("Ranged",),
@@ -93,6 +102,7 @@ _HOMES: Final = {
         "check_whole",
     ),
     "chancy_core.plugins.weather": ("is_outage",),
+    "chancy_core.plugins.web": ("Done", "Visit", "WebAction", "WebPage", "WebPanel"),
     "chancy_core.store.migrate": ("Migration", "read_migrations"),
     "chancy_core.store.named": ("Statements",),
     "chancy_core.store.statements": ("statement",),

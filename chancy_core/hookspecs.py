@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from chancy_core.app import Chancy
     from chancy_core.plugins.budget import Budget
     from chancy_core.plugins.tick import Tick
+    from chancy_core.plugins.web import WebPage, WebPanel
     from chancy_core.store import Migration
     from chancy_core.worker import Worker
 
@@ -296,4 +297,24 @@ def commands() -> list[click.Command]:  # type: ignore[empty-body]
     """Commands for the `chancy` command line; each is called with a function that makes the configured Chancy.
 
     If it raises, the plugin is refused.
+    """
+
+
+@hookspec
+def pages() -> list[WebPage]:  # type: ignore[empty-body]
+    """The plugin's pages in the dashboard of `chancy-dashboard`, whose own pages come by this hook too.
+
+    Called when a dashboard is made, in its process. Nothing of the dashboard has to be imported: a page says what is
+    looked up and which template shows it.
+
+    If it raises, or returns anything else, its pages are left out, which is a finding, and the others are shown. So is
+    a page whose path another plugin has.
+    """
+
+
+@hookspec
+def panels() -> list[WebPanel]:  # type: ignore[empty-body]
+    """The plugin's panels on pages of the dashboard that others bring, such as that of a job.
+
+    Called as `pages`, and contained like it.
     """

@@ -48,7 +48,7 @@ class Connections:
         self._schema = schema
         self._max_size = settings.pool_max_size
         self._options: Final[dict[str, Any]] = {"application_name": APPLICATION_NAME, "pooler": settings.pooler}
-        self.database: Final = Database(settings.dsn)
+        self.database = Database(settings.dsn)
         self.hearer: Hearer | None = None
         self.sides: dict[AbstractEventLoop, Side] = {}
         self.sync_side: SyncSide | None = None
@@ -60,6 +60,10 @@ class Connections:
     def refuse_missing_schema(self) -> None:
         """From now on opening raises SchemaError if the schema is missing, whatever the settings allow."""
         self._schema.may_be_missing = False
+
+    def lead_to(self, dsn: str) -> None:
+        """Before anything was opened: connect there, whatever the settings say."""
+        self.database = Database(dsn)
 
     # -- looking ---------------------------------------------------------------------------
 

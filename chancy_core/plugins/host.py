@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pluggy
 
@@ -14,16 +14,14 @@ from chancy_core import hookspecs
 from chancy_core.errors import PluginError
 from chancy_core.plugins.around import Around
 from chancy_core.plugins.base import Plugin
+from chancy_core.plugins.bringing import Bringing
 from chancy_core.plugins.calling import HookAbandoned
 from chancy_core.plugins.check import SPECS
-from chancy_core.plugins.containing import Implementation, call_hook, is_cancelled, is_ours, told
-from chancy_core.plugins.ending import Endings
+from chancy_core.plugins.containing import Implementation, is_cancelled, is_ours, told
 from chancy_core.plugins.finding import cannot_say, checked, together
 from chancy_core.plugins.load import Loaded
-from chancy_core.plugins.settings import file_of
 from chancy_core.plugins.tick import Tick
 from chancy_core.plugins.weather import HookPutOff, is_outage
-from chancy_core.store import Migration
 from chancy_core.store.weather import text_of
 from chancy_core.values.finding import Finding
 from chancy_core.values.job import Job
@@ -33,14 +31,12 @@ from chancy_core.values.ranges import DELAY_S
 from chancy_core.values.verdicts import Verdict
 from chancy_core.values.workerinfo import WorkerStatus
 
-T = TypeVar("T")
-
 ON_OPEN_S: Final = 30.0
 ON_START_S: Final = 30.0
 ON_STOP_S: Final = 10.0
 
 
-class PluginHost(Endings):
+class PluginHost(Bringing):
     """The loaded plugins, and the only place that calls them.
 
     pluggy declares and orders. The calls are made here, because pluggy's own ends at the first exception and does not
@@ -234,66 +230,6 @@ class PluginHost(Endings):
             if not isinstance(error, HookAbandoned):
                 self._failed(one.plugin, "findings", error)
             return [cannot_say(one.plugin, told(error))]
-
-    # -- what plugins bring ----------------------------------------------------------------
-
-    def migrations(self) -> list[Migration]:
-        """Every plugin's migrations, in plugin order. Raises PluginError."""
-        found: list[Migration] = []
-        for one in self._hooks["migrations"]:
-            brought = self._brought(one, "migrations", Migration)
-            versions = [migration.version for migration in brought]
-            if any(migration.owner != one.plugin for migration in brought) or versions != [
-                *range(1, len(versions) + 1)
-            ]:
-                raise PluginError(
-                    f"The plugin {one.plugin!r} brings migrations {[(m.owner, m.version) for m in brought]}: each "
-                    "owner must be its name, and the versions count from 1."
-                )
-            found.extend(brought)
-        return found
-
-    def commands(self, taken: Collection[str] = ()) -> list[Any]:
-        """Every plugin's commands.
-
-        Args:
-            taken: the names that the kernel's own commands have.
-
-        Raises:
-            PluginError: a plugin brought what is no command, or one whose name somebody else's has.
-        """
-        if not self._hooks["commands"]:
-            return []
-        import click  # noqa: PLC0415 -- an extra, which only the command line needs
-
-        whose = dict.fromkeys(taken, "Chancy")
-        found: list[click.Command] = []
-        for one in self._hooks["commands"]:
-            for command in self._brought(one, "commands", click.Command):
-                other = whose.setdefault(str(command.name), one.plugin)
-                if other != one.plugin or any(command.name == before.name for before in found):
-                    raise PluginError(
-                        f"The plugin {one.plugin!r} ({self._place(one.plugin)}) brings the command {command.name!r}, "
-                        f'which {other} has already: give it another name, @click.command("…").'
-                    )
-                found.append(command)
-        return found
-
-    def _place(self, plugin: str) -> str:
-        cls = next(type(one.plugin) for one in self.loaded if one.name == plugin)
-        return f"{cls.__qualname__} in {file_of(cls.__module__)}"
-
-    def _brought(self, one: Implementation, hook: str, kind: type[T]) -> list[T]:
-        try:
-            brought = list(call_hook(one))
-        except BaseException as error:
-            raise PluginError(f"The plugin {one.plugin!r} failed in {hook}: {told(error)}") from error
-        if not all(isinstance(item, kind) for item in brought):
-            raise PluginError(
-                f"The plugin {one.plugin!r} ({self._place(one.plugin)}) returned {brought!r:.200} from {hook}: "
-                f"return a list of objects of the type {kind.__name__}."
-            )
-        return brought
 
 
 def _ordered(manager: pluggy.PluginManager, hook: str) -> list[Implementation]:

@@ -13,7 +13,7 @@ from typing import Final
 from chancy_core.errors import nearest
 
 # The plugins of this project: chancy-NAME. A test holds this to the folder `plugins`.
-OURS: Final = ("cron", "doctor", "history", "leadership", "limits", "metrics", "otel", "pruner")
+OURS: Final = ("cron", "dashboard", "doctor", "history", "leadership", "limits", "metrics", "otel", "pruner")
 # What was a plugin in Chancy 0, or is one in other queues, and is here without one.
 BUILT_IN: Final = {
     "recovery": "every worker takes up the jobs of workers that were lost",
@@ -26,7 +26,7 @@ ELSEWHERE: Final = {
     "reprioritize": "give urgent work a queue of its own, or a lower priority when it is pushed",
 }
 # There was one in Chancy 0.
-NOT_YET: Final = ("api", "dashboard", "web", "workflow", "trigger", "django")
+NOT_YET: Final = ("api", "web", "workflow", "trigger", "django")
 _PAGE: Final = "docs/how-to/coming-from-chancy-0.md"
 
 

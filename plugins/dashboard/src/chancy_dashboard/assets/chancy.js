@@ -1,0 +1,140 @@
+// Everything works without this file. It adds: the theme and times without a reload, copying, selection, keys, dialogs in place.
+"use strict";
+(() => {
+  const $ = (s, e = document) => e.querySelector(s);
+  const $$ = (s, e = document) => [...e.querySelectorAll(s)];
+  const root = document.documentElement;
+  const cookie = (name) => document.cookie.match(`(?:^|; )${name}=([^;]*)`)?.[1];
+  const keep = (name, value) => { document.cookie = `${name}=${value}; path=${document.body.dataset.root.replace(/\/$/, "") || "/"}; max-age=31536000; samesite=lax`; };
+
+  const show = {
+    theme(value) { root.classList.remove("light", "dark"); if (value !== "system") root.classList.add(value); },
+    times(value) {
+      for (const t of $$("time[data-ago]")) { t.dataset.ago ||= t.textContent; t.textContent = value === "utc" ? t.title.slice(0, 19) : t.dataset.ago; }
+    },
+  };
+  for (const name of ["theme", "times"]) {
+    const set = (value) => {
+      show[name](value);
+      for (const b of $$(`#display [name=${name}]`)) b.setAttribute("aria-pressed", b.value === value);
+    };
+    for (const b of $$(`#display [name=${name}]`)) b.addEventListener("click", (e) => { e.preventDefault(); keep(name, b.value); set(b.value); });
+    if (cookie(name)) set(cookie(name));
+  }
+
+  document.addEventListener("click", async (e) => {
+    const b = e.target.closest("[data-copy]");
+    if (!b) return;
+    try { await navigator.clipboard.writeText(b.dataset.copy); } catch { return; }
+    const use = $("use", b);
+    use.setAttribute("href", "#i-s-good");
+    setTimeout(() => use.setAttribute("href", "#i-copy"), 1500);
+  });
+
+  const picks = $$(".pick input[name=id]"), all = $(".pick input[data-all]"), said = $("[data-picked]");
+  const count = () => {
+    const n = picks.filter((p) => p.checked).length;
+    for (const p of picks) p.closest("tr").classList.toggle("sel", p.checked);
+    if (said) said.textContent = `${n} selected`;
+    if (all) { all.checked = n === picks.length; all.indeterminate = n > 0 && n < picks.length; }
+  };
+  for (const p of picks) p.addEventListener("change", count);
+  all?.addEventListener("change", () => { for (const p of picks) p.checked = all.checked; count(); });
+  if (picks.length) count();
+
+  const box = $("[role=combobox]"), list = box && document.getElementById(box.getAttribute("aria-controls"));
+  if (box) {
+    const options = $$("[role=option]", list);
+    const open = (yes) => { list.closest(".pop").hidden = !yes; box.setAttribute("aria-expanded", yes); };
+    const at = () => options.findIndex((o) => o.getAttribute("aria-selected") === "true");
+    const go = (i) => options.forEach((o, k) => {
+      o.setAttribute("aria-selected", k === i);
+      if (k === i) { box.setAttribute("aria-activedescendant", o.id); o.scrollIntoView({ block: "nearest" }); }
+    });
+    const take = (o) => { box.value = box.value.replace(/\S*$/, o.dataset.value); open(false); box.focus(); };
+    box.addEventListener("input", () => open(true));
+    box.addEventListener("keydown", (e) => {
+      const shut = list.closest(".pop").hidden;
+      if (e.key === "ArrowDown" || e.key === "ArrowUp") { e.preventDefault(); open(true); go((at() + (e.key === "ArrowDown" ? 1 : -1) + options.length) % options.length); }
+      else if (e.key === "Escape") open(false);
+      else if ((e.key === "Tab" || e.key === "Enter") && !shut && at() >= 0) { e.preventDefault(); take(options[at()]); }
+    });
+    for (const o of options) o.addEventListener("mousedown", (e) => { e.preventDefault(); take(o); });
+  }
+
+  for (const a of $$("a[data-dialog]")) a.addEventListener("click", async (e) => {
+    e.preventDefault();
+    try {
+      const page = new DOMParser().parseFromString(await (await fetch(a.href)).text(), "text/html");
+      const dialog = document.adoptNode($("dialog", page));
+      dialog.removeAttribute("open");
+      document.body.append(dialog);
+      ready(dialog);
+      dialog.addEventListener("close", () => { dialog.remove(); a.focus(); });
+      dialog.showModal();
+    } catch { location.href = a.href; }
+  });
+  const ready = (dialog) => {
+    const typed = $("[data-type]", dialog), button = $("[data-armed]", dialog);
+    if (typed) {
+      const look = () => { button.disabled = typed.value.replace(/[^0-9a-z]/gi, "") !== typed.dataset.type; };
+      typed.addEventListener("input", look);
+      look();
+    }
+    for (const k of $$("[data-close]", dialog)) k.addEventListener("click", (e) => { if (dialog.matches(":modal")) { e.preventDefault(); dialog.close(); } });
+  };
+  $$("dialog").forEach(ready);
+
+  // The page follows what happens: the server sends its content anew when it has changed, and what differs is exchanged.
+  // What somebody uses just now (a field, an open menu, a selection) stays as it is.
+  const used = (e) => e.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, [contenteditable]");
+  const same = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && a.id === b.id && a.dataset?.key === b.dataset?.key;
+  const renew = (old, now) => {
+    if (old.nodeType !== 1) { if (old.nodeValue !== now.nodeValue) old.nodeValue = now.nodeValue; return; }
+    if (old.matches(":popover-open, dialog[open], [data-keep]") || old.matches("form") && used(old)) return;
+    const mine = old.matches("details") ? ["open"] : old.matches("input") ? ["checked", "value", "aria-expanded", "aria-activedescendant"] : old.matches("tr") ? ["class"] : [];
+    for (const { name, value } of [...now.attributes]) if (!mine.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+    for (const { name } of [...old.attributes]) if (!mine.includes(name) && !now.hasAttribute(name)) old.removeAttribute(name);
+    const next = [...now.childNodes];
+    let at = old.firstChild;
+    for (const n of next) {
+      if (at && same(at, n)) { const keep = at; at = at.nextSibling; renew(keep, n); }
+      else old.insertBefore(n, at);
+    }
+    while (at) { const gone = at; at = at.nextSibling; if (gone.nodeType !== 1 || !gone.matches("[data-keep]")) gone.remove(); }
+  };
+  const content = $("#content"), live = document.body.dataset.live, hold = $("[data-pause]"), state = $("[data-state]");
+  let held = false, stream;
+  const follow = () => {
+    stream = new EventSource(live);
+    const take = (e, away) => {
+      if (held) return;
+      const fresh = document.createElement("div");
+      fresh.innerHTML = new DOMParser().parseFromString(e.data, "text/html").body.innerHTML;
+      renew(content, Object.assign(content.cloneNode(false), { innerHTML: fresh.innerHTML }));
+      show.times(cookie("times") || "ago");
+      if (state) { state.classList.toggle("off", away); state.firstElementChild.textContent = new Date().toISOString().slice(11, 19); }
+      document.dispatchEvent(new Event("renewed"));
+    };
+    stream.addEventListener("page", (e) => take(e, false));
+    stream.addEventListener("away", (e) => take(e, true));
+    stream.onerror = () => state?.classList.add("off");
+    stream.onopen = () => state?.classList.remove("off");
+  };
+  if (content && live) {
+    follow();
+    if (hold) hold.hidden = false;
+    hold?.addEventListener("click", () => { held = !held; hold.lastChild.textContent = held ? "Go on" : "Hold"; });
+    // A page that nobody sees asks nothing.
+    document.addEventListener("visibilitychange", () => { if (document.hidden) stream.close(); else if (stream.readyState === 2) follow(); });
+  }
+
+  document.addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, select, textarea, dialog")) return;
+    if (e.key === "/") { e.preventDefault(); (box || $("#find"))?.focus(); }
+    if (e.key === "j" || e.key === "k") {
+      const rows = $$("main tbody th a"), i = rows.indexOf(document.activeElement);
+      rows[Math.max(0, Math.min(rows.length - 1, i + (e.key === "j" ? 1 : -1)))]?.focus();
+    }
+  });
+})();

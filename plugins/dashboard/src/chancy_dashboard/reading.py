@@ -1,0 +1,128 @@
+"""The dashboard's own connections: few, read-only, and none of the queue's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+import psycopg
+
+from chancy import Chancy
+from chancy.errors import ChancyError, SchemaError
+from chancy.plugin import Statements, apart, opened
+
+SQL: Final = Statements("chancy_dashboard.sql")
+# The queue must not feel that anybody looks: whatever takes longer is given up, and the page says so.
+STATEMENT_TIMEOUT_S: Final = 1.0
+CONNECTIONS: Final = 4
+# What changes something may take longer, one batch at a time.
+ACT_TIMEOUT_S: Final = 30.0
+ACT_CONNECTIONS: Final = 2
+# Whether the database takes changes is looked at so often.
+SERVER_FOR_S: Final = 10.0
+SERVER_WITHIN_S: Final = 3.0
+
+
+class Server(NamedTuple):
+    """The database, as people call it.
+
+    Attributes:
+        database: its name.
+        user: the role that asks.
+        version: such as `16.4`.
+        replica: whether it takes no changes.
+    """
+
+    database: str
+    user: str
+    version: str
+    replica: bool
+
+
+class Reader:
+    """The application twice more: once to look, with read-only connections, and once to act.
+
+    Args:
+        chancy: the application. It is only asked where its database is.
+        dsn: where to look instead, such as a replica.
+    """
+
+    def __init__(self, chancy: Chancy, dsn: str | None = None) -> None:
+        self._chancy: Final = chancy
+        self._dsn: Final = dsn
+        self._lock: asyncio.Lock | None = None
+        self._made: tuple[Chancy, Chancy] | None = None
+        self._server: Server | None = None
+        self._looked_at = float("-inf")
+
+    async def look(self) -> Chancy:
+        """The application whose connections are read-only."""
+        return (await self._both())[0]
+
+    async def act(self) -> Chancy:
+        """The application that can change things."""
+        return (await self._both())[1]
+
+    async def _both(self) -> tuple[Chancy, Chancy]:
+        if self._made is None:
+            self._lock = self._lock or asyncio.Lock()
+            async with self._lock:
+                if self._made is None:
+                    self._made = await self._make()
+        return self._made
+
+    async def _make(self) -> tuple[Chancy, Chancy]:
+        if self._chancy.settings.dsn is None:
+            # The private server has to run; where it is, is known then. A schema that is missing is told by each page.
+            with suppress(SchemaError):
+                await opened(self._chancy)
+        look = apart(
+            self._chancy,
+            dsn=self._dsn,
+            read_only=True,
+            statement_timeout_s=STATEMENT_TIMEOUT_S,
+            pool_max_size=CONNECTIONS,
+        )
+        act = apart(self._chancy, statement_timeout_s=ACT_TIMEOUT_S, pool_max_size=ACT_CONNECTIONS)
+        return look, act
+
+    async def ready(self) -> None:
+        """Connect, before anything is looked up. A schema that does not fit is told by whoever asks.
+
+        Raises:
+            DatabaseUnavailable: nothing answers there.
+        """
+        with suppress(SchemaError):
+            await opened(await self.look())
+
+    async def close(self) -> None:
+        """Disconnect."""
+        made, self._made = self._made, None
+        for one in made or ():
+            await one.close()
+
+    async def server(self) -> Server | None:
+        """What the database is that takes changes; the last that was known, if it does not answer; None: nothing is."""
+        now = time.monotonic()
+        if now - self._looked_at > SERVER_FOR_S:
+            # Also if it does not answer: nobody waits for it at each page.
+            self._looked_at = now
+            with suppress(ChancyError, psycopg.Error, TimeoutError, OSError):
+                async with asyncio.timeout(SERVER_WITHIN_S):
+                    act = await self.act()
+                    with suppress(SchemaError):
+                        await opened(act)
+                    async with act.pool.connection() as connection:
+                        ((*found,),) = await SQL.rows(connection, act.settings.schema, "read_server")
+                self._server = Server(*found)
+        return self._server
+
+
+async def rows(chancy: Chancy, name: str, /, **params: Any) -> list[dict[str, Any]]:
+    """Run a statement of this package in a read-only transaction, also where nothing can be set for a connection."""
+    pool = await opened(chancy)
+    async with pool.connection() as connection, connection.transaction():
+        await SQL.rows(connection, chancy.settings.schema, "begin_reading", ms=str(int(STATEMENT_TIMEOUT_S * 1000)))
+        return await SQL.dicts(connection, chancy.settings.schema, name, **params)

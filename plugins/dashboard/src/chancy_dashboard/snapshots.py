@@ -1,0 +1,80 @@
+"""What was looked up last: one reader of the database for all viewers, and what is shown while it is away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+# A page is at most two seconds old: so old when it is asked for, and as long as it takes to look.
+FOR_S: Final = 1.5
+# A person waits, and an operation of Chancy would try for twenty seconds.
+WITHIN_S: Final = 6.0
+# Addresses whose last snapshot is kept.
+KEPT: Final = 200
+
+
+class Snapshot(NamedTuple):
+    """What was looked up.
+
+    Attributes:
+        data: what `load` returned.
+        at: when.
+        read_at: the same by `time.monotonic()`.
+    """
+
+    data: Any
+    at: datetime
+    read_at: float
+
+    @property
+    def age_s(self) -> float:
+        """How old it is, in seconds."""
+        return time.monotonic() - self.read_at
+
+
+class Snapshots:
+    """The last snapshot of each address; what many ask for at a time is looked up once."""
+
+    def __init__(self) -> None:
+        self._last: OrderedDict[Hashable, Snapshot] = OrderedDict()
+        self._asked: dict[Hashable, asyncio.Task[Snapshot]] = {}
+
+    async def get(self, key: Hashable, load: Callable[[], Awaitable[Any]]) -> Snapshot:
+        """A snapshot that is not older than FOR_S. Raises what `load` raises, and TimeoutError after WITHIN_S."""
+        found = self._last.get(key)
+        if found is not None and found.age_s < FOR_S:
+            return found
+        task = self._asked.get(key)
+        if task is None:
+            task = self._asked[key] = asyncio.create_task(self._look(key, load))
+            task.add_done_callback(lambda done: self._over(key, done))
+        # Whoever goes away does not stop the look for the others.
+        return await asyncio.shield(task)
+
+    def last(self, key: Hashable) -> Snapshot | None:
+        """What was looked up last, however old it is."""
+        return self._last.get(key)
+
+    def forget(self) -> None:
+        """Look anew: something has been changed. What is away meanwhile is still known."""
+        for key, found in self._last.items():
+            self._last[key] = found._replace(read_at=found.read_at - FOR_S)
+
+    async def _look(self, key: Hashable, load: Callable[[], Awaitable[Any]]) -> Snapshot:
+        async with asyncio.timeout(WITHIN_S):
+            data = await load()
+        found = self._last[key] = Snapshot(data, datetime.now(UTC), time.monotonic())
+        self._last.move_to_end(key)
+        while len(self._last) > KEPT:
+            self._last.popitem(last=False)
+        return found
+
+    def _over(self, key: Hashable, done: asyncio.Task[Snapshot]) -> None:
+        self._asked.pop(key, None)
+        if not done.cancelled():
+            # Also if all who had asked went away.
+            done.exception()

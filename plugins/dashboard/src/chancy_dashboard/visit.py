@@ -1,0 +1,80 @@
+"""Somebody looks at a page, or does something there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from chancy import Chancy
+from chancy_dashboard.access import Access
+from chancy_dashboard.redacting import Redaction
+
+NOBODY: Final = Access("", ())
+
+
+class Visiting:
+    """A visit, as plugins know it (`chancy.plugin.Visit`), and what the dashboard's own pages know beside that.
+
+    Attributes:
+        chancy: the application; read-only, except in actions.
+        path: what filled in the braces of the page's path.
+        query: what stands in the address after `?`.
+        form: what was sent.
+        user: who it is.
+        access: what he may do.
+        source: from where he comes, for the audit.
+    """
+
+    def __init__(
+        self,
+        chancy: Chancy,
+        access: Access,
+        redaction: Redaction,
+        *,
+        path: Mapping[str, str],
+        query: Sequence[tuple[str, str]] = (),
+        form: Sequence[tuple[str, str]] = (),
+        source: str = "",
+    ) -> None:
+        self.chancy: Final = chancy
+        self.access: Final = access
+        self.source: Final = source
+        self.path: Final = dict(path)
+        self.query: Final = dict(query)
+        self.form: Final = dict(form)
+        self._query: Final = tuple(query)
+        self._form: Final = tuple(form)
+        self._redaction: Final = redaction
+
+    @property
+    def user(self) -> str:
+        """Who it is, for people to read."""
+        return self.access.user
+
+    def all(self, name: str) -> list[str]:
+        """Every value of one name in the form, or in the address where nothing was sent."""
+        return [value for key, value in (self._form or self._query) if key == name]
+
+    def may(self, permission: str, queue: str | None = None) -> bool:
+        """Whether he may do something: in this queue, or, without a queue, in all."""
+        return self.access.may(permission, queue)
+
+    def may_somewhere(self, permission: str) -> bool:
+        """Whether there is any queue in which he may do it."""
+        return self.access.may_somewhere(permission)
+
+    def redacted(self, value: Any) -> Any:
+        """A value without what its keys say is secret."""
+        return self._redaction(value)
+
+    def anonymous(self) -> Visiting:
+        """The same without who it is, for what is looked up once for everybody."""
+        return Visiting(self.chancy, NOBODY, self._redaction, path=self.path, query=self._query)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What distinguishes it from other visits to the same page, whoever comes."""
+        return (*sorted(self.path.items()), *sorted(self._query))
+
+
+Authorize = Callable[[Any], Any]

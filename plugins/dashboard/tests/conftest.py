@@ -1,0 +1,47 @@
+"""What these tests share: a dashboard, and a browser's requests without a server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from chancy import Chancy
+from chancy_dashboard import Access, Dashboard
+
+SAME = {"sec-fetch-site": "same-origin"}
+
+
+@pytest.fixture
+async def chancy(dsn: str, schema: str) -> AsyncIterator[Chancy]:
+    """An open Chancy with every installed plugin, whose schema has been migrated."""
+    async with Chancy(dsn, schema=schema) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def serve(chancy: Chancy) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
+    """Makes a dashboard, and a client that asks it as `Access("ada", "*")` does: `client = serve(read_only=True)`."""
+    async with AsyncExitStack() as stack:
+
+        def make(
+            of: Chancy | None = None, *, client: tuple[str, int] = ("127.0.0.1", 1), base: str = "", **options: Any
+        ) -> httpx.AsyncClient:
+            options.setdefault("authorize", lambda request: Access("ada", "*"))
+            dashboard = Dashboard(of or chancy, **options)
+            stack.push_async_callback(dashboard.close)
+            transport = httpx.ASGITransport(dashboard, client=client, root_path=base)
+            made = httpx.AsyncClient(transport=transport, base_url=f"http://localhost{base}", headers=SAME)
+            stack.push_async_callback(made.aclose)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def browser(serve: Callable[..., httpx.AsyncClient]) -> httpx.AsyncClient:
+    """Somebody who may do everything."""
+    return serve()
