@@ -44,6 +44,7 @@ from chancy_dashboard.reading import Reader
 from chancy_dashboard.redacting import Redact, Redaction
 from chancy_dashboard.rendering import ASSETS, VERSION, asset
 from chancy_dashboard.site import Site
+from chancy_dashboard.troubles import Watch
 from chancy_dashboard.views import Views
 
 A_YEAR: Final = "public, max-age=31536000, immutable"
@@ -88,7 +89,7 @@ class Dashboard:
     ) -> None:
         settings = _settings_of(chancy)
         self.site: Final = Site(chancy)
-        self.reader: Final = Reader(chancy, dsn)
+        self.reader: Final = Reader(chancy, Watch(self.site.problems), dsn)
         self._hosts: Final = hosts
         self._proxies: Final = Proxies(trusted_proxies)
         redaction = Redaction([*settings.redact], redact)

@@ -69,6 +69,7 @@ class Door:
             chancy,
             access,
             self._redaction,
+            self._reader,
             path={name: str(value) for name, value in request.path_params.items() if name != "version"},
             query=request.query_params.multi_items(),
             form=form or (),

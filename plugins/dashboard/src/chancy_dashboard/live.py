@@ -77,11 +77,8 @@ class Live:
 
     async def _content(self, request: Request, page: WebPage, visit: Visiting, found: Found) -> str:
         """What stands in the page between its head and its foot."""
-        context = await self._views.context(request, page, visit, found)
-        name = str(page.template) if found.snapshot is not None else "away.html"
-        if found.fault is not None and not found.fault.away:
-            name = "gone.html"
-        return self._views.render(name, {**context, "bare": True})
+        html, _ = await self._views.html(request, page, visit, found, bare=True)
+        return html
 
 
 def _event(kind: str, text: str) -> str:

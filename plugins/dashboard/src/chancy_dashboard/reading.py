@@ -12,6 +12,7 @@ import psycopg
 from chancy import Chancy
 from chancy.errors import ChancyError, SchemaError
 from chancy.plugin import Statements, apart, opened
+from chancy_dashboard.troubles import Troubles, Watch
 
 SQL: Final = Statements("chancy_dashboard.sql")
 # The queue must not feel that anybody looks: whatever takes longer is given up, and the page says so.
@@ -42,30 +43,39 @@ class Server(NamedTuple):
 
 
 class Reader:
-    """The application twice more: once to look, with read-only connections, and once to act.
+    """The application thrice more: to look, with read-only connections; to look for what is wrong; and to act.
 
     Args:
         chancy: the application. It is only asked where its database is.
         dsn: where to look instead, such as a replica.
+        watch: looks for what is wrong.
     """
 
-    def __init__(self, chancy: Chancy, dsn: str | None = None) -> None:
+    def __init__(self, chancy: Chancy, watch: Watch, dsn: str | None = None) -> None:
+        self.watch: Final = watch
         self._chancy: Final = chancy
         self._dsn: Final = dsn
         self._lock: asyncio.Lock | None = None
-        self._made: tuple[Chancy, Chancy] | None = None
+        self._made: tuple[Chancy, Chancy, Chancy] | None = None
         self._server: Server | None = None
         self._looked_at = float("-inf")
 
     async def look(self) -> Chancy:
         """The application whose connections are read-only."""
-        return (await self._both())[0]
+        return (await self._all())[0]
 
     async def act(self) -> Chancy:
         """The application that can change things."""
-        return (await self._both())[1]
+        return (await self._all())[1]
 
-    async def _both(self) -> tuple[Chancy, Chancy]:
+    async def troubles(self) -> Troubles:
+        """What is wrong now, in the database that takes changes, wherever one looks otherwise."""
+        checking = (await self._all())[2]
+        with suppress(SchemaError):
+            await opened(checking)
+        return await self.watch.now(checking)
+
+    async def _all(self) -> tuple[Chancy, Chancy, Chancy]:
         if self._made is None:
             self._lock = self._lock or asyncio.Lock()
             async with self._lock:
@@ -73,7 +83,7 @@ class Reader:
                     self._made = await self._make()
         return self._made
 
-    async def _make(self) -> tuple[Chancy, Chancy]:
+    async def _make(self) -> tuple[Chancy, Chancy, Chancy]:
         if self._chancy.settings.dsn is None:
             # The private server has to run; where it is, is known then. A schema that is missing is told by each page.
             with suppress(SchemaError):
@@ -86,7 +96,9 @@ class Reader:
             pool_max_size=CONNECTIONS,
         )
         act = apart(self._chancy, statement_timeout_s=ACT_TIMEOUT_S, pool_max_size=ACT_CONNECTIONS)
-        return look, act
+        # Not read-only by itself, because a database that is so is a finding.
+        check = apart(self._chancy, statement_timeout_s=STATEMENT_TIMEOUT_S, pool_max_size=ACT_CONNECTIONS)
+        return look, act, check
 
     async def ready(self) -> None:
         """Connect, before anything is looked up. A schema that does not fit is told by whoever asks.

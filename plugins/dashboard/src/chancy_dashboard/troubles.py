@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Final, NamedTuple
-from weakref import WeakKeyDictionary
 
 from chancy import Chancy
-from chancy.plugin import Finding, Severity, find_problems
+from chancy.plugin import Finding, Severity, Subject, find_problems
 
 # The checks ask the database more than a page does; what is wrong stays wrong for longer than that.
 FOR_S: Final = 10.0
@@ -36,17 +36,38 @@ class Troubles(NamedTuple):
         return len(self.findings) - self.errors
 
 
-_last: Final[WeakKeyDictionary[Chancy, Troubles]] = WeakKeyDictionary()
+class Watch:
+    """Looks for what is wrong, for all viewers.
+
+    Args:
+        brought: whose pages or panels could not be used, and why: that is wrong as well.
+    """
+
+    def __init__(self, brought: list[tuple[str, str]]) -> None:
+        self._brought: Final = [_of(plugin, problem) for plugin, problem in brought]
+        self._asking: asyncio.Task[Troubles] | None = None
+        self.last: Troubles | None = None
+
+    async def now(self, chancy: Chancy) -> Troubles:
+        """What is wrong, as it was a few seconds ago."""
+        if self.last is not None and time.monotonic() - self.last.at < FOR_S:
+            return self.last
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(chancy))
+        return await asyncio.shield(self._asking)
+
+    async def _ask(self, chancy: Chancy) -> Troubles:
+        found = await find_problems(chancy, within_s=WITHIN_S)
+        self.last = Troubles([*found, *self._brought], time.monotonic())
+        return self.last
 
 
-async def troubles_of(chancy: Chancy) -> Troubles:
-    """What is wrong, as it was a few seconds ago."""
-    found = _last.get(chancy)
-    if found is None or time.monotonic() - found.at > FOR_S:
-        found = _last[chancy] = Troubles(await find_problems(chancy, within_s=WITHIN_S), time.monotonic())
-    return found
-
-
-def last_troubles(chancy: Chancy) -> Troubles | None:
-    """What was wrong when it was looked up last; None: nobody has."""
-    return _last.get(chancy)
+def _of(plugin: str, problem: str) -> Finding:
+    return Finding(
+        id="page-left-out",
+        severity=Severity.WARNING,
+        subject=Subject("plugin", plugin),
+        what=f"A page or a panel of the plugin {plugin!r} is left out of the dashboard: {problem}",
+        why="What it would show is not shown.",
+        fix="chancy plugins",
+    )

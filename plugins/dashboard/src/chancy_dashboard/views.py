@@ -23,7 +23,6 @@ from chancy_dashboard.reading import Reader
 from chancy_dashboard.rendering import VERSION, new_environment
 from chancy_dashboard.site import Site
 from chancy_dashboard.snapshots import Snapshot, Snapshots
-from chancy_dashboard.troubles import last_troubles
 from chancy_dashboard.visit import Visiting
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -126,18 +125,35 @@ class Views:
             found: what was looked up.
             wrong: why an action failed, to be told on it.
         """
-        context = await self.context(request, page, visit, found)
-        context["wrong"] = wrong
-        status = found.fault.status if found.fault else 409 if wrong else 200
-        name = page.template if found.snapshot is not None else "away.html"
-        if found.fault is not None and not found.fault.away:
-            name = "gone.html"
-        response = HTMLResponse(self.render(str(name), context), status)
-        if context["said"]:
+        html, fault = await self.html(request, page, visit, found, wrong=wrong)
+        response = HTMLResponse(html, fault.status if fault else 409 if wrong else 200)
+        if said(request):
             response.delete_cookie(COOKIE, path=cookie_path(request))
-        if found.fault is not None and found.fault.away:
+        if fault is not None and fault.away:
             response.headers["Retry-After"] = "2"
         return response
+
+    async def html(
+        self, request: Request, page: WebPage, visit: Visiting, found: Found, **more: Any
+    ) -> tuple[str, Fault | None]:
+        """A page as it is shown, and why it could not be shown as it should.
+
+        Args:
+            request: what is answered.
+            page: the page.
+            visit: who looks.
+            found: what was looked up.
+            more: what the template has beside that.
+        """
+        fault = found.fault
+        if fault is None or (fault.away and found.snapshot is not None):
+            try:
+                context = await self.context(request, page, visit, found)
+                return self.render(str(page.template), {**context, **more}), fault
+            except Exception as error:  # noqa: BLE001 -- a template or a `show` of somebody's
+                fault = fault_of(error, page.title, self.site.whose.get(page.path, ""))
+        context = await self.context(request, page, visit, Found(None, fault))
+        return self.render("away.html" if fault.away else "gone.html", {**context, **more}), fault
 
     async def context(self, request: Request, page: WebPage, visit: Visiting, found: Found) -> dict[str, Any]:
         """What the template of a page has at hand."""
@@ -172,7 +188,7 @@ class Views:
             "server": server,
             "schema": schema,
             "read_only": await self._door.takes_no_changes(),
-            "troubles": None if visit is None else last_troubles(visit.chancy),
+            "troubles": self._reader.watch.last,
             "said": said(request),
             "theme": theme if (theme := request.cookies.get("theme")) in ("light", "dark") else "",
             "times": "utc" if request.cookies.get("times") == "utc" else "ago",

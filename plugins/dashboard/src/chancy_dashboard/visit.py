@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from chancy import Chancy
 from chancy_dashboard.access import Access
+from chancy_dashboard.reading import Reader
 from chancy_dashboard.redacting import Redaction
 
 NOBODY: Final = Access("", ())
@@ -23,6 +24,7 @@ class Visiting:
         user: who it is.
         access: what he may do.
         source: from where he comes, for the audit.
+        reader: the dashboard's connections.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Visiting:
         chancy: Chancy,
         access: Access,
         redaction: Redaction,
+        reader: Reader,
         *,
         path: Mapping[str, str],
         query: Sequence[tuple[str, str]] = (),
@@ -39,6 +42,7 @@ class Visiting:
         self.chancy: Final = chancy
         self.access: Final = access
         self.source: Final = source
+        self.reader: Final = reader
         self.path: Final = dict(path)
         self.query: Final = dict(query)
         self.form: Final = dict(form)
@@ -69,12 +73,9 @@ class Visiting:
 
     def anonymous(self) -> Visiting:
         """The same without who it is, for what is looked up once for everybody."""
-        return Visiting(self.chancy, NOBODY, self._redaction, path=self.path, query=self._query)
+        return Visiting(self.chancy, NOBODY, self._redaction, self.reader, path=self.path, query=self._query)
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What distinguishes it from other visits to the same page, whoever comes."""
         return (*sorted(self.path.items()), *sorted(self._query))
-
-
-Authorize = Callable[[Any], Any]

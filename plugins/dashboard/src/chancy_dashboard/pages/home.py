@@ -2,39 +2,79 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from chancy.plugin import Visit, WebPage
+from chancy_dashboard import figures
 from chancy_dashboard.parts import together
-from chancy_dashboard.reading import rows
-from chancy_dashboard.troubles import troubles_of
+from chancy_dashboard.series import RANGES, series
+from chancy_dashboard.visit import Visiting
 
-WORKERS_SHOWN: Final = 8
+WORKERS_SHOWN: Final = 6
 QUEUES_SHOWN: Final = 11
-COUNTED: Final = 10_000
+FAILURES_SHOWN: Final = 5
+SCHEDULES_SHOWN: Final = 7
+FAILING_WITHIN_S: Final = 0.8
 
 
 async def load(visit: Visit) -> dict[str, Any]:
-    """What is wrong, what waits and what runs."""
+    """What is wrong, what waits, runs and fails, and what comes next."""
     chancy = visit.chancy
     found = await together(
-        troubles=troubles_of(chancy),
-        waiting=rows(chancy, "find_waiting", limit=COUNTED),
-        workers=chancy.get_workers(runs=True),
+        troubles=cast("Visiting", visit).reader.troubles(),
+        waiting=figures.waiting(chancy),
+        running=figures.running(chancy),
+        workers=chancy.get_workers(),
+        queues=chancy.get_all_queues(),
+        series=series(chancy, visit.query.get("range")),
+        hour=figures.lately(chancy, since="1h", by="func"),
+        failures=chancy.find_failures("since:1h", limit=FAILURES_SHOWN, within_s=FAILING_WITHIN_S),
+        schedules=figures.next_schedules(chancy, SCHEDULES_SHOWN),
     )
-    troubles, waiting, workers = found["troubles"], found["waiting"] or [], found["workers"] or []
+    troubles, waiting = found["troubles"], found["waiting"] or {}
+    workers, running = found["workers"] or [], found["running"] or []
     alive = [worker for worker in workers if worker.alive]
+    hour = found["hour"]
     return {
         "findings": [] if troubles is None else [one.to_dict() for one in troubles.findings],
-        "waiting": sum(queue["count"] for queue in waiting),
-        "waiting_exact": all(queue["count"] < COUNTED for queue in waiting),
-        "oldest": max(waiting, key=lambda queue: queue["oldest_s"], default=None),
-        "queues": sorted(waiting, key=lambda queue: -queue["oldest_s"])[:QUEUES_SHOWN],
-        "running": sum(len(worker.runs or ()) for worker in workers),
-        "workers": [worker.to_dict() for worker in alive[:WORKERS_SHOWN]],
+        **_waiting(waiting),
+        "queues": len(found["queues"] or ()),
+        "running": sum(row["count"] for row in running),
+        "workers": [_worker(worker, running) for worker in alive[:WORKERS_SHOWN]],
         "alive": len(alive),
         "lost": len(workers) - len(alive),
+        "leader": next((worker.name for worker in alive if worker.status and worker.status.leads), None),
+        "series": found["series"],
+        "ranges": [(one.word, one.title) for one in RANGES],
+        "failed": None if hour is None else sum(rate.failed + rate.retried for rate in hour.rows),
+        "ran": None if hour is None else sum(rate.finished + rate.retried for rate in hour.rows),
+        "per_s": None if hour is None else sum(rate.out_per_s for rate in hour.rows),
+        "failures": found["failures"],
+        "schedules": found["schedules"],
         "partial": found["partial"],
+    }
+
+
+def _waiting(waiting: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    ordered = sorted(waiting.values(), key=lambda queue: -queue["oldest_s"])
+    return {
+        "waiting": sum(queue["count"] for queue in ordered),
+        "waiting_exact": all(queue["count"] < figures.COUNTED for queue in ordered),
+        "oldest": ordered[0] if ordered else None,
+        "longest": ordered[:QUEUES_SHOWN],
+    }
+
+
+def _worker(worker: Any, running: list[dict[str, Any]]) -> dict[str, Any]:
+    runs = [row for row in running if row["worker"] == worker.name]
+    return {
+        "name": worker.name,
+        "queues": worker.queues,
+        "leads": bool(worker.status and worker.status.leads),
+        "version": worker.version,
+        "lease_left_s": worker.lease_left_s,
+        "running": sum(row["count"] for row in runs),
+        "runs": runs[:3],
     }
 
 

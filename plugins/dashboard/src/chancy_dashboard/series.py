@@ -1,0 +1,114 @@
+"""What was, by steps of time, as chancy-history has it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from chancy import Chancy
+from chancy_dashboard.figures import HISTORY
+from chancy_dashboard.reading import rows
+
+_ORIGIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Range(NamedTuple):
+    """A range of time that can be looked at.
+
+    Attributes:
+        word: as it stands in an address.
+        title: for people.
+        since_s: how far back it goes.
+        step_s: how long each step is.
+        form: how a moment of it is written.
+    """
+
+    word: str
+    title: str
+    since_s: float
+    step_s: float
+    form: str
+
+
+RANGES: Final = (
+    Range("2h", "2 h", 7_200, 120, "%H:%M"),
+    Range("2d", "2 d", 172_800, 3_600, "%d %b %H:%M"),
+    Range("90d", "90 d", 7_776_000, 86_400, "%d %b"),
+)
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """What was, a value for each step; None where nothing is known.
+
+    Attributes:
+        range: which range of time.
+        times: when each step begins, for people.
+        out: jobs a second that ended.
+        into: runs a second that were begun.
+        bad: runs that failed, in a minute.
+        failing: the share of runs that failed.
+        wait_s: how long first runs had waited, the mean.
+        pending: how many waited.
+    """
+
+    range: str
+    times: list[str]
+    out: list[float | None]
+    into: list[float | None]
+    bad: list[float | None]
+    failing: list[float | None]
+    wait_s: list[float | None]
+    pending: list[float | None]
+
+    @property
+    def knows(self) -> bool:
+        """Whether anything was counted."""
+        return any(self.into) or any(self.out) or any(self.pending)
+
+
+def range_of(word: str | None) -> Range:
+    """The range of that word; the shortest, if there is none."""
+    return next((one for one in RANGES if one.word == word), RANGES[0])
+
+
+async def series(chancy: Chancy, word: str | None, queue: str | None = None) -> Series | None:
+    """What a queue did, or all; None where no history is kept."""
+    if not any(one.name == HISTORY for one in chancy.plugins.loaded):
+        return None
+    asked = range_of(word)
+    params = {"since_s": asked.since_s, "step_s": asked.step_s, "queue": queue}
+    counted = {row["at"]: row for row in await rows(chancy, "read_history", **params)}
+    depths = {row["at"]: row["pending"] for row in await rows(chancy, "read_depths", **params)}
+    steps = _steps(asked, max([*counted, *depths], default=None))
+    found = [counted.get(at) for at in steps]
+    first = next((i for i, row in enumerate(found) if row), len(found))
+    # Before anything was counted nothing is known; after that, what was not counted did not happen.
+    known = [row or ({} if i >= first else None) for i, row in enumerate(found)]
+    return Series(
+        range=asked.word,
+        times=[at.strftime(asked.form) for at in steps],
+        out=[_per(row, "finished", asked.step_s) for row in known],
+        into=[_per(row, "started", asked.step_s) for row in known],
+        bad=[_per(row, "bad", asked.step_s / 60) for row in known],
+        failing=[_share(row, "bad", "started") for row in known],
+        wait_s=[_share(row, "wait_s", "first") for row in known],
+        pending=[depths.get(at) for at in steps],
+    )
+
+
+def _steps(asked: Range, last: datetime | None) -> list[datetime]:
+    """When each step begins, the oldest first, as the database bins them."""
+    now = max(datetime.now(UTC), last.astimezone(UTC)) if last else datetime.now(UTC)
+    whole = int((now - _ORIGIN).total_seconds() // asked.step_s)
+    count = int(asked.since_s / asked.step_s)
+    return [_ORIGIN + timedelta(seconds=asked.step_s * (whole - i)) for i in range(count - 1, -1, -1)]
+
+
+def _per(row: dict[str, Any] | None, name: str, by: float) -> float | None:
+    return None if row is None else (row.get(name) or 0) / by
+
+
+def _share(row: dict[str, Any] | None, part: str, whole: str) -> float | None:
+    return None if not row or not row[whole] else row[part] / row[whole]
