@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chancy_core.values.decorating import JobFunction, job
     from chancy_core.values.ended import Ended, Ending
     from chancy_core.values.failures import FailureGroup, Failures
-    from chancy_core.values.found import Count, Page
+    from chancy_core.values.found import Count, Hit, Hits, Page
     from chancy_core.values.job import Job, Limit
     from chancy_core.values.jobfilter import JobFilter
     from chancy_core.values.queue import Queue, UnreadableQueue
@@ -52,6 +52,8 @@ __all__ = [
     "Ending",
     "FailureGroup",
     "Failures",
+    "Hit",
+    "Hits",
     "Job",
     "JobContext",
     "JobError",
@@ -102,7 +104,7 @@ _HOMES: Final = {
     "chancy_core.hookspecs": ("hookimpl",),
     "chancy_core.values.ended": ("Ended", "Ending"),
     "chancy_core.values.failures": ("FailureGroup", "Failures"),
-    "chancy_core.values.found": ("Count", "Page"),
+    "chancy_core.values.found": ("Count", "Hit", "Hits", "Page"),
     "chancy_core.values.job": ("Job", "Limit"),
     "chancy_core.values.jobfilter": ("JobFilter",),
     "chancy_core.values.spans": ("Span",),

@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
@@ -15,9 +15,9 @@ from chancy_core.app.course import Ask, Course, Rest
 from chancy_core.errors import InvalidFilter
 from chancy_core.store import acts, looking
 from chancy_core.store.filters import states
-from chancy_core.store.looking import Hit
 from chancy_core.store.snapshot import Snapshot
 from chancy_core.values.acted import Acted, Heard
+from chancy_core.values.found import Hit
 from chancy_core.values.jobfilter import JobFilter
 from chancy_core.values.queuedjob import State
 
@@ -36,38 +36,48 @@ _LOOK_S: Final = 0.5
 _LOOK_AGAIN_S: Final = 1.0
 
 
+# Jobs by their ids, or as they were found.
+Named: TypeAlias = "Sequence[uuid.UUID] | Sequence[Hit]"
+_WAITING: Final = (State.SCHEDULED, State.PENDING, State.RETRYING)
+_LIVE: Final = (*_WAITING, State.RUNNING)
+_ENDED: Final = (State.FAILED, State.CANCELLED)
+_FINISHED: Final = (*_ENDED, State.SUCCEEDED)
+# To which jobs each can be done, and to which it is done for a filter that names no state.
+STATES: Final = {
+    "cancel_jobs": (_LIVE, _LIVE),
+    "retry_jobs": (_FINISHED, _ENDED),
+    "delete_jobs": (_FINISHED, _FINISHED),
+    "update_jobs": (_WAITING, _WAITING),
+}
+
+
 class Verb(NamedTuple):
     """Something that is done to jobs.
 
     Attributes:
         name: what the operation is called.
-        states: which jobs it can be done to.
-        unless_named: the states that are meant by a filter that names none.
         act: does it to a batch.
     """
 
     name: str
-    states: Sequence[State]
-    unless_named: Sequence[State]
     act: acts.Act
 
-    def narrowed(self, wanted: JobFilter) -> JobFilter:
-        """The same filter, of those only that something can be done to. Raises InvalidFilter if these are none."""
-        if not wanted.states:
-            left = [state for state in states(wanted) if state in self.unless_named]
-        else:
-            left = [state for state in states(wanted) if state in self.states]
-        if not left:
-            raise InvalidFilter(
-                f"{self.name}: the filter {str(wanted)[:60]!r} leaves no jobs that this can be done to: those that are "
-                f"{', '.join(self.states)}."
-            )
-        return replace(wanted, states=tuple(left))
+
+def narrowed(name: str, wanted: JobFilter) -> JobFilter:
+    """The same filter, of those only that this can be done to. Raises InvalidFilter if these are none."""
+    possible, unless_named = STATES[name]
+    left = [state for state in states(wanted) if state in (possible if wanted.states else unless_named)]
+    if not left:
+        raise InvalidFilter(
+            f"{name}: the filter {str(wanted)[:60]!r} leaves no jobs that this can be done to: those that are "
+            f"{', '.join(possible)}."
+        )
+    return replace(wanted, states=tuple(left))
 
 
 def on_filter(chancy: Chancy, verb: Verb, wanted: JobFilter, *, dry_run: bool, progress: Heard | None) -> Course[Acted]:
     """Act on the jobs that a filter finds, and on no other."""
-    wanted = verb.narrowed(wanted)
+    wanted = narrowed(verb.name, wanted)
     return _on_filter(chancy, verb, wanted, dry_run=dry_run, progress=progress)
 
 
@@ -93,16 +103,14 @@ def _on_filter(
     return replace(acted, new=(yield from _count_new(chancy, wanted, snapshot)))
 
 
-def on_refs(
-    chancy: Chancy, verb: Verb, ids: Sequence[uuid.UUID], *, dry_run: bool, progress: Heard | None
-) -> Course[Acted]:
+def on_refs(chancy: Chancy, verb: Verb, asked: Named, *, dry_run: bool, progress: Heard | None) -> Course[Acted]:
     """Act on the jobs that are named."""
-    batches = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
+    batches = [asked[start : start + BATCH] for start in range(0, len(asked), BATCH)]
     if not dry_run:
-        return (yield from _in_batches(chancy, verb, batches, Acted(found=len(ids)), progress))
+        return (yield from _in_batches(chancy, verb, batches, Acted(found=len(asked)), progress))
     found, skipped = 0, Counter[str]()
     for batch in batches:
-        look = partial(acts.look, chancy.store, batch, verb.states)
+        look = partial(acts.look, chancy.store, batch, STATES[verb.name][0])
         done = yield Ask(look, repeatable=True)
         found += done.done[acts.FOUND]
         skipped += done.skipped
@@ -112,7 +120,7 @@ def on_refs(
 def _in_batches(
     chancy: Chancy,
     verb: Verb,
-    batches: Iterable[Sequence[Hit] | Sequence[uuid.UUID]],
+    batches: Iterable[Named],
     acted: Acted,
     progress: Heard | None,
 ) -> Course[Acted]:

@@ -252,6 +252,7 @@ class Chancy(Overloaded):
     get_job, sync_get_job = faces(jobs.get_job)
     get_jobs, sync_get_jobs = faces(jobs.get_jobs)
     find_jobs, sync_find_jobs = faces(finding.find_jobs)
+    find_hits, sync_find_hits = faces(finding.find_hits)
     find_failures, sync_find_failures = faces(finding.find_failures)
     cancel_job, sync_cancel_job = faces(jobs.cancel_job)
     delete_jobs, sync_delete_jobs = faces(acting.delete_jobs)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from chancy_core.app.reference import Reference
 from chancy_core.config.offers import offers
 from chancy_core.errors import InvalidJob, InvalidQueue
 from chancy_core.values.fields import check_text, shown
+from chancy_core.values.found import Hit
 from chancy_core.values.queue import EXECUTOR_GROUP, Queue, executor_words, known_executor
 from chancy_core.values.ranges import RUN_S
 
@@ -31,6 +32,17 @@ def identifiers_of(refs: Iterable[Ref]) -> list[uuid.UUID]:
     if isinstance(refs, str | bytes | Mapping) or not isinstance(refs, Iterable):
         raise InvalidJob(f"refs is {shown(refs)}: give a list of references or ids, as in [reference].")
     return [identifier_of(ref) for ref in refs]
+
+
+def hits_or_ids_of(refs: Iterable[Ref] | Iterable[Hit]) -> list[uuid.UUID] | list[Hit]:
+    """The jobs that an action is about, by their ids or as they were found. Raises InvalidJob, as `identifiers_of`."""
+    if not isinstance(refs, Iterable) or isinstance(refs, str | bytes | Mapping):
+        return identifiers_of(refs)
+    listed = list(refs)
+    hits = [one for one in listed if isinstance(one, Hit)]
+    if hits and len(hits) == len(listed):
+        return hits
+    return identifiers_of(cast("list[Ref]", listed))
 
 
 def check_timeout(timeout: object) -> None:

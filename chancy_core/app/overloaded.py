@@ -9,7 +9,7 @@ from chancy_core.app.given import Ref
 from chancy_core.app.handed import OWN
 from chancy_core.app.reference import Reference
 from chancy_core.values.acted import Acted, Heard
-from chancy_core.values.found import Count
+from chancy_core.values.found import Count, Hit
 from chancy_core.values.jobfilter import JobFilter
 from chancy_core.values.queuedjob import Cancellation
 
@@ -49,6 +49,16 @@ class _Cancels:
     ) -> Acted: ...
     @overload
     async def cancel_jobs(self, refs: Iterable[Ref], *, reason: str | None = None, progress: Heard) -> Acted: ...
+    @overload
+    async def cancel_jobs(
+        self,
+        refs: Iterable[Hit],
+        *,
+        reason: str | None = None,
+        dry_run: bool = False,
+        progress: Heard | None = None,
+        connection: Any = OWN,
+    ) -> Acted: ...
     async def cancel_jobs(self, refs: Any, **more: Any) -> Any:
         """See `operations.acting.cancel_jobs`."""
 
@@ -66,6 +76,16 @@ class _Cancels:
     ) -> Acted: ...
     @overload
     def sync_cancel_jobs(self, refs: Iterable[Ref], *, reason: str | None = None, progress: Heard) -> Acted: ...
+    @overload
+    def sync_cancel_jobs(
+        self,
+        refs: Iterable[Hit],
+        *,
+        reason: str | None = None,
+        dry_run: bool = False,
+        progress: Heard | None = None,
+        connection: Any = OWN,
+    ) -> Acted: ...
     def sync_cancel_jobs(self, refs: Any, **more: Any) -> Any:
         """See `operations.acting.cancel_jobs`."""
 
@@ -83,6 +103,15 @@ class _Retries:
     ) -> Acted: ...
     @overload
     async def retry_jobs(self, refs: Iterable[Ref], *, progress: Heard) -> Acted: ...
+    @overload
+    async def retry_jobs(
+        self,
+        refs: Iterable[Hit],
+        *,
+        dry_run: bool = False,
+        progress: Heard | None = None,
+        connection: Any = OWN,
+    ) -> Acted: ...
     async def retry_jobs(self, refs: Any, **more: Any) -> Any:
         """See `operations.acting.retry_jobs`."""
 
@@ -96,6 +125,15 @@ class _Retries:
     ) -> Acted: ...
     @overload
     def sync_retry_jobs(self, refs: Iterable[Ref], *, progress: Heard) -> Acted: ...
+    @overload
+    def sync_retry_jobs(
+        self,
+        refs: Iterable[Hit],
+        *,
+        dry_run: bool = False,
+        progress: Heard | None = None,
+        connection: Any = OWN,
+    ) -> Acted: ...
     def sync_retry_jobs(self, refs: Any, **more: Any) -> Any:
         """See `operations.acting.retry_jobs`."""
 

@@ -12,11 +12,11 @@ import psycopg
 
 from chancy_core.errors import InvalidJob
 from chancy_core.store.flow import Flow
-from chancy_core.store.looking import Hit
 from chancy_core.store.notices import unheard
 from chancy_core.store.queues import check_queues
 from chancy_core.store.store import Store
 from chancy_core.store.weather import text_of
+from chancy_core.values.found import Hit
 from chancy_core.values.notices import Notice
 from chancy_core.values.queuedjob import Cancellation, State
 
@@ -105,8 +105,9 @@ def update(store: Store, asked: Asked, change: Change) -> Flow[Done]:
     return Done(Counter(updated=len(came)), left)
 
 
-def look(store: Store, ids: Sequence[uuid.UUID], wanted: Sequence[State]) -> Flow[Done]:
+def look(store: Store, asked: Asked, wanted: Sequence[State]) -> Flow[Done]:
     """How many of these jobs are in one of these states, as FOUND; and what the others are."""
+    ids = [one.id if isinstance(one, Hit) else one for one in asked]
     rows = yield store.query("find_runs", id=list(ids))
     found = Counter(FOUND if row[3] in wanted else row[3] for row in rows)
     skipped = Counter({state: number for state, number in found.items() if state != FOUND})

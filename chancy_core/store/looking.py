@@ -11,7 +11,7 @@ import time
 import uuid
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import psycopg
 
@@ -21,7 +21,7 @@ from chancy_core.store.flow import Flow, Query
 from chancy_core.store.jobs import get_jobs
 from chancy_core.store.store import Store
 from chancy_core.store.weather import text_of
-from chancy_core.values.found import Count, Page
+from chancy_core.values.found import Count, Hit, Page
 from chancy_core.values.jobfilter import JobFilter
 from chancy_core.values.queuedjob import State
 
@@ -56,14 +56,6 @@ _SET: Final = (
 _CREATED_AT: Final = 3
 _HIT: Final = 4
 _PLACE: Final = 5
-
-
-class Hit(NamedTuple):
-    """A job that was found, as it was then."""
-
-    id: uuid.UUID
-    state: str
-    claims: int
 
 
 def find_jobs(store: Store, wanted: JobFilter, *, limit: int, after: uuid.UUID | None, within_s: float) -> Flow[Page]:

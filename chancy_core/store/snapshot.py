@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from chancy_core.store.looking import Hit
+from chancy_core.values.found import Hit
 from chancy_core.values.queuedjob import State
 
 _STATES: Final = [state.value for state in State]

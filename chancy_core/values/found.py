@@ -1,9 +1,10 @@
-"""What was found: a page of jobs, and how many there are."""
+"""What was found: a page of jobs, how many there are, and which ones an action is about."""
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -48,3 +49,29 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
     def to_dict(self) -> dict[str, Any]:
         """Every field by its name."""
         return {"value": self.value, "exact": self.exact}
+
+
+class Hit(NamedTuple):
+    """A job that was found, as it was then. An action that is given one leaves the job alone if it has changed since.
+
+    Attributes:
+        id: its id.
+        state: the state that it was in, as a text.
+        claims: how often it had been claimed.
+    """
+
+    id: uuid.UUID
+    state: str
+    claims: int
+
+
+class Hits(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs a filter finds, the newest first, as far as there was time to look.
+
+    Attributes:
+        hits: the jobs, as they were found.
+        next: where to go on: `find_hits(filter, after=found.next)`. None: there are no more.
+    """
+
+    hits: list[Hit]
+    next: str | None = None

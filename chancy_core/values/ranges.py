@@ -74,6 +74,8 @@ PROCESSES: Final = Range(1, 1000, _WHOLE, whole=True)
 DUE_WITHIN_S: Final = Range(0, _A_YEAR, "seconds", note="a year")
 # How many jobs a page may have, which are in memory with all their arguments; and how long they may be looked for.
 PAGE_LIMIT: Final = Range(1, 1000, _WHOLE, whole=True)
+# Twenty-one bytes each, and found in some tenths of a second.
+HITS_LIMIT: Final = Range(1, 20_000, _WHOLE, whole=True)
 LOOK_S: Final = Range(0.01, 60, "seconds", note="a minute")
 # How long a run took: what PostgreSQL's real and make_interval take without a second thought.
 RUN_S: Final = Range(0, 1e9, "seconds")

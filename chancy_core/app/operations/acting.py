@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from chancy_core.app.acting import Verb, on_filter, on_refs
-from chancy_core.app.given import Ref, identifiers_of
+from chancy_core.app.acting import Named, Verb, on_filter, on_refs
+from chancy_core.app.given import Ref, hits_or_ids_of
 from chancy_core.app.handed import OWN
 from chancy_core.app.operation import Begin, Steps, in_steps
 from chancy_core.app.operations.jobs import note_of
@@ -20,19 +20,15 @@ from chancy_core.errors import InvalidFilter, InvalidJob
 from chancy_core.store import Flow, acts, jobs
 from chancy_core.values.acted import Acted, Heard
 from chancy_core.values.fields import check_moment, check_number, check_queue, shown
+from chancy_core.values.found import Hit
 from chancy_core.values.jobfilter import JobFilter
-from chancy_core.values.queuedjob import Cancellation, State
+from chancy_core.values.queuedjob import Cancellation
 from chancy_core.values.ranges import PRIORITY
 
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
 
-Refs: TypeAlias = Iterable[Ref] | JobFilter
-
-_WAITING: Final = (State.SCHEDULED, State.PENDING, State.RETRYING)
-_LIVE: Final = (*_WAITING, State.RUNNING)
-_ENDED: Final = (State.FAILED, State.CANCELLED)
-_FINISHED: Final = (*_ENDED, State.SUCCEEDED)
+Refs: TypeAlias = Iterable[Ref] | Iterable[Hit] | JobFilter
 
 
 @in_steps
@@ -48,7 +44,8 @@ def cancel_jobs(
     """Cancel many jobs, each as `cancel_job` does.
 
     Args:
-        refs: the jobs, or a `JobFilter`: the live jobs that it finds.
+        refs: the jobs, or a `JobFilter`: the live jobs that it finds. Jobs that are given as `Hit`s are left alone if
+            they have changed since.
         reason: a few words, kept as their note.
         dry_run: only count them.
         progress: as for `update_jobs`.
@@ -58,11 +55,11 @@ def cancel_jobs(
         What came of each, in the order of `refs`; None for one that does not exist. For a filter, or with `dry_run` or
         `progress`, how many of each: an `Acted`.
     """
-    note = note_of(reason)
-    verb = Verb("cancel_jobs", _LIVE, _LIVE, partial(acts.cancel, note=note))
+    note, refs = note_of(reason), _read(refs)
+    verb = Verb("cancel_jobs", partial(acts.cancel, note=note))
     if not _plainly(refs, dry_run, progress):
         return _course(chancy, verb, refs, dry_run, progress, connection)
-    ids = identifiers_of(cast("Iterable[Ref]", refs))
+    ids = cast("list[uuid.UUID]", refs)
 
     def ask() -> Flow[list[Cancellation | None] | Acted]:
         found = yield from jobs.cancel_jobs(chancy.store, ids, note)
@@ -91,10 +88,10 @@ def retry_jobs(
         Those that came back. The others do not exist, have not finished, or have a unique key that another job
         holds by now. For a filter, or with `dry_run` or `progress`, how many of each: an `Acted`.
     """
-    verb = Verb("retry_jobs", _FINISHED, _ENDED, acts.retry)
+    verb, refs = Verb("retry_jobs", acts.retry), _read(refs)
     if not _plainly(refs, dry_run, progress):
         return _course(chancy, verb, refs, dry_run, progress, connection)
-    ids = identifiers_of(cast("Iterable[Ref]", refs))
+    ids = cast("list[uuid.UUID]", refs)
 
     def ask() -> Flow[list[Reference] | Acted]:
         back = yield from jobs.retry_jobs(chancy.store, ids)
@@ -118,8 +115,8 @@ def delete_jobs(
     Returns:
         How many were deleted, and why others were not.
     """
-    verb = Verb("delete_jobs", _FINISHED, _FINISHED, acts.delete)
-    return _course(chancy, verb, refs, dry_run, progress, connection)
+    verb = Verb("delete_jobs", acts.delete)
+    return _course(chancy, verb, _read(refs), dry_run, progress, connection)
 
 
 @in_steps
@@ -164,22 +161,33 @@ def update_jobs(
     if queue is not None:
         check_queue(queue)
     check_moment("scheduled_at", change.scheduled_at)
-    verb = Verb("update_jobs", _WAITING, _WAITING, partial(acts.update, change=change))
-    return _course(chancy, verb, refs, dry_run, progress, connection)
+    verb = Verb("update_jobs", partial(acts.update, change=change))
+    return _course(chancy, verb, _read(refs), dry_run, progress, connection)
 
 
-def _plainly(refs: Refs, dry_run: bool, progress: Heard | None) -> bool:
-    """Whether jobs are named, and nothing else is asked for: then it is one transaction, and each is told of.
+def _read(refs: Refs) -> Refs:
+    """The jobs that are meant, in a list, unless it is a filter.
 
     Raises:
         InvalidJob: it is a text, which may be meant as a filter.
     """
+    if isinstance(refs, JobFilter):
+        return refs
     if isinstance(refs, str):
         raise InvalidJob(
             f"refs is {shown(refs)}: give a list of references or ids, as in [reference], or, for all jobs that a "
             f"filter finds, JobFilter.parse({refs[:40]!r})."
         )
-    return not (isinstance(refs, JobFilter) or dry_run or progress is not None)
+    return hits_or_ids_of(refs)
+
+
+def _plainly(refs: Refs, dry_run: bool, progress: Heard | None) -> bool:
+    """Whether jobs are named, and nothing else is asked for: then it is one transaction, and each is told of."""
+    return not (isinstance(refs, JobFilter) or _are_hits(refs) or dry_run or progress is not None)
+
+
+def _are_hits(refs: Refs) -> bool:
+    return isinstance(refs, list) and bool(refs) and isinstance(refs[0], Hit)
 
 
 def _course(
@@ -187,23 +195,23 @@ def _course(
 ) -> Steps[Any]:
     if progress is not None and (not callable(progress) or inspect.iscoroutinefunction(progress)):
         raise InvalidFilter(f"progress is {shown(progress)}: give a plain function that takes an Acted, or None.")
-    plainly, within = _plainly(refs, dry_run, progress), connection is not OWN
-    if within and not plainly:
+    within = connection is not OWN
+    if within and (isinstance(refs, JobFilter) or dry_run or progress is not None):
         raise InvalidFilter(
             f"{verb.name} in your transaction takes references, and neither a filter, nor dry_run, nor progress: find "
             "the jobs first, and give them in a list."
         )
     if isinstance(refs, JobFilter):
         return on_filter(chancy, verb, refs, dry_run=dry_run, progress=progress)
-    ids = list(dict.fromkeys(identifiers_of(refs)))
+    asked = cast("Named", list(dict.fromkeys(refs)))
     if within:
-        return _in_theirs(chancy, verb, ids)
-    return on_refs(chancy, verb, ids, dry_run=dry_run, progress=progress)
+        return _in_theirs(chancy, verb, asked)
+    return on_refs(chancy, verb, asked, dry_run=dry_run, progress=progress)
 
 
-def _in_theirs(chancy: Chancy, verb: Verb, ids: list[uuid.UUID]) -> Begin[Acted]:
+def _in_theirs(chancy: Chancy, verb: Verb, asked: Named) -> Begin[Acted]:
     def ask() -> Flow[Acted]:
-        done, skipped = yield from verb.act(chancy.store, ids)
-        return Acted(found=len(ids), done=done, skipped=skipped)
+        done, skipped = yield from verb.act(chancy.store, asked)
+        return Acted(found=len(asked), done=done, skipped=skipped)
 
     return ask

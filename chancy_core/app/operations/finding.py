@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from chancy_core.app.acting import STATES, narrowed
 from chancy_core.app.operation import Begin, repeatable
 from chancy_core.errors import InvalidFilter
 from chancy_core.store import Flow, failing, jobs, looking
 from chancy_core.values.failures import Failures
 from chancy_core.values.fields import shown
-from chancy_core.values.found import Count, Page
+from chancy_core.values.found import Count, Hits, Page
 from chancy_core.values.jobfilter import JobFilter, filter_of
 from chancy_core.values.queuedjob import State
-from chancy_core.values.ranges import LOOK_S, PAGE_LIMIT, Range
+from chancy_core.values.ranges import HITS_LIMIT, LOOK_S, PAGE_LIMIT, Range
 
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
@@ -52,6 +53,48 @@ def find_jobs(
     _check("within_s", within_s, LOOK_S)
     below = None if after is None else _cursor(after)
     return lambda: looking.find_jobs(chancy.store, wanted, limit=limit, after=below, within_s=within_s)
+
+
+@repeatable
+def find_hits(
+    chancy: Chancy,
+    filter: JobFilter | str,  # noqa: A002
+    *,
+    action: str | None = None,
+    limit: int = 10_000,
+    after: str | uuid.UUID | None = None,
+    within_s: float = 2.0,
+) -> Begin[Hits]:
+    """Which jobs a filter finds, and in which state they are, without what is in them.
+
+    This is for an action that keeps for itself which jobs it is about: `retry_jobs(hits)` leaves alone what has changed
+    since. `retry_jobs(filter)` does the same in one go.
+
+    Args:
+        filter: which jobs.
+        action: only those that this can be done to: "cancel_jobs", "retry_jobs", "delete_jobs" or "update_jobs".
+        limit: how many at most.
+        after: where to go on: the `next` of the answer before.
+        within_s: for how many seconds it may look.
+
+    Raises:
+        InvalidFilter: the filter cannot be read, it leaves no jobs to which that can be done, or another argument is
+            out of range.
+    """
+    wanted = filter_of(filter)
+    if action is not None:
+        if action not in STATES:
+            raise InvalidFilter(f"action is {shown(action)}: give one of {', '.join(STATES)}.")
+        wanted = narrowed(action, wanted)
+    _check("limit", limit, HITS_LIMIT)
+    _check("within_s", within_s, LOOK_S)
+    below = None if after is None else _cursor(after)
+    return lambda: _hits(chancy, wanted, limit, below, within_s)
+
+
+def _hits(chancy: Chancy, wanted: JobFilter, limit: int, after: uuid.UUID | None, within_s: float) -> Flow[Hits]:
+    hits, last = yield from looking.find_hits(chancy.store, wanted, limit=limit, after=after, within_s=within_s)
+    return Hits(hits=hits, next=None if last is None else str(last))
 
 
 @repeatable
