@@ -11,10 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import psycopg
+
 from chancy_core import embedded
 from chancy_core.embedded import processes, watcher
 
 STOPS_WITHIN_S: Final = 30
+# What PostgreSQL does so that nothing is lost if the machine fails.
+FORGETFUL: Final = ("fsync", "full_page_writes")
 
 
 def new_folder(prefix: str) -> Path:
@@ -27,6 +31,14 @@ def new_folder(prefix: str) -> Path:
 def server_in(folder: Path) -> embedded.EmbeddedServer:
     """The server of a folder, shared by all who ask for it; it stops after its last user."""
     return embedded.acquire(folder / "postgres")
+
+
+def hasten(dsn: str) -> None:
+    """Let a server forget all when the machine fails: what is on it goes with what it was started for."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for name in FORGETFUL:
+            connection.execute(f"ALTER SYSTEM SET {name} = off".encode())
+        connection.execute(b"SELECT pg_reload_conf()")
 
 
 def remove_folder(folder: Path) -> None:

@@ -16,6 +16,9 @@ from chancy_core.app import Chancy
 from chancy_core.errors import NotOpen, PluginError
 from chancy_core.plugins import calling, host
 
+# What is tested is how tables are made: none of an earlier test.
+pytestmark = pytest.mark.new_tables
+
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 
 

@@ -18,6 +18,9 @@ from chancy import Chancy, Job, Queue, Worker
 from chancy_core.app.schema import Schema
 from chancy_core.errors import DatabaseUnavailable, PluginError, SchemaError
 
+# What is tested is how tables are made: none of an earlier test.
+pytestmark = pytest.mark.new_tables
+
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 
 

@@ -8,6 +8,9 @@ import pytest
 from chancy_core.store import run_sync
 from chancy_core.store.migrate import kernel_migrations, migrate
 
+# What is tested is how tables are made: none of an earlier test.
+pytestmark = pytest.mark.new_tables
+
 
 @pytest.fixture
 def made(query, schema):

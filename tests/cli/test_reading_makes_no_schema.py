@@ -9,6 +9,9 @@ from chancy import Chancy
 from chancy_core.cli.group import chancy as command
 from chancy_core.errors import SchemaError
 
+# What is tested is how tables are made: none of an earlier test.
+pytestmark = pytest.mark.new_tables
+
 SOME_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 

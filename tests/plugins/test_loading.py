@@ -14,6 +14,9 @@ from chancy import Chancy, Migration, Plugin
 from chancy_core.errors import ConfigError, PluginError, SchemaError
 from chancy_core.plugins.load import load_plugins
 
+# What is tested is how tables are made: none of an earlier test.
+pytestmark = pytest.mark.new_tables
+
 
 def test_every_problem_is_told_at_once_with_hook_and_signature():
     """One error lists the wrong hooks of all plugins, each with its signature and the nearest right name."""

@@ -13,6 +13,9 @@ from chancy_core.errors import SchemaError
 from chancy_core.store import run
 from chancy_core.store.migrate import KERNEL, applied, kernel_migrations, migrate, problem
 
+# What is tested is how tables are made: none of an earlier test.
+pytestmark = pytest.mark.new_tables
+
 NOW = len(kernel_migrations())
 YES = "-- What it is for.\n-- compatible: yes\n\n"
 NO = "-- compatible: no\n"

@@ -5,9 +5,13 @@ from __future__ import annotations
 import secrets
 
 import psycopg
+import pytest
 
 from chancy_core.store import run_sync
 from chancy_core.store.migrate import kernel_migrations, migrate
+
+# What is tested is how tables are made: none of an earlier test.
+pytestmark = pytest.mark.new_tables
 
 
 def test_a_role_that_may_write_jobs_may_leave_ends(dsn, schema, query):

@@ -16,6 +16,9 @@ from chancy_core.store import migrate as module
 from chancy_core.store import run
 from chancy_core.store.migrate import KERNEL, kernel_migrations, migrate
 
+# What is tested is how tables are made: none of an earlier test.
+pytestmark = pytest.mark.new_tables
+
 
 @pytest.fixture
 def admin(dsn):

@@ -12,6 +12,9 @@ from chancy_core.store import run
 from chancy_core.store.migrate import kernel_migrations, migrate
 from chancy_core.store.sqltext import statements_in
 
+# What is tested is how tables are made: none of an earlier test.
+pytestmark = pytest.mark.new_tables
+
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -16,6 +16,9 @@ from chancy_core.errors import SchemaError
 from chancy_core.store import outside, run
 from chancy_core.store.migrate import kernel_migrations, migrate
 
+# What is tested is how tables are made: none of an earlier test.
+pytestmark = pytest.mark.new_tables
+
 NOTES = Migration(
     "p", 1, "CREATE TABLE {schema}.notes (n int); INSERT INTO {schema}.notes SELECT generate_series(1, 1000)"
 )

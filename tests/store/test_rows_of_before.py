@@ -13,6 +13,9 @@ from chancy_core.store.migrate import kernel_migrations, migrate
 from chancy_core.values import ranges
 from chancy_core.values.backoff import Backoff
 
+# What is tested is how tables are made: none of an earlier test.
+pytestmark = pytest.mark.new_tables
+
 
 @pytest.fixture
 def before(dsn, schema):

@@ -200,6 +200,7 @@ async def test_fifty_pushers_in_every_form_make_one_job_a_key(new_chancy, chancy
     assert await chancy.count_jobs() == {"default": {"pending": 5}}
 
 
+@pytest.mark.new_tables  # whose rows have been counted from the first
 async def test_pushing_taken_keys_at_once_leaves_no_dead_rows(new_chancy, chancy, schema):
     """Fifty pushers of keys that are taken, singly and in bulk, insert not one row, dead or alive."""
     jobs = [KEYED.with_unique_key(f"k{n}") for n in range(100)]

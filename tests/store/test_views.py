@@ -15,6 +15,9 @@ from chancy import Job, Queue, Worker
 from chancy_core.store import run_sync
 from chancy_core.store.migrate import kernel_migrations, migrate
 
+# What is tested is how tables are made: none of an earlier test.
+pytestmark = pytest.mark.new_tables
+
 PAGE = Path(__file__).parents[2] / "docs/reference/sql.md"
 VIEWS = ("jobs_v1", "finished_jobs_v1", "queues_v1", "workers_v1")
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
