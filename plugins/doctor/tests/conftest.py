@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from chancy import Chancy
+from chancy.plugin import Finding, find_problems
+from chancy_doctor import Doctor
 
 ENDS_WITHIN_S = 120
 COMMAND = [sys.executable, "-m", "chancy_core"]
@@ -46,6 +48,7 @@ def run(command: list[str], environment: dict[str, str], folder: Path) -> subpro
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "something-is-wrong.md"
 # What is another one each time.
 CHANGING = (
+    (r"by \S+@\S+?(?=[.:]\s)", "by WHO"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"\b[\w-]+(\.\d+)?\.[0-9a-f]{6}\b", "WORKER"),
     (r"/\S*/(server|sockets|postgres)\b", "PATH"),
@@ -203,5 +206,25 @@ def finding(doctor: Callable[..., list[dict[str, Any]]], until: Any, schema: str
             raise AssertionError(f"no {id_}, but {last}") from None
         check_told(one, schema)
         return one
+
+    return wait
+
+
+@pytest.fixture
+def told(dsn: str, schema: str, until: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Waits until a look finds something, as the page shows it: `await told("worker-lost", wait_s=1)`."""
+
+    async def wait(id_: str, *, at: str = dsn, **thresholds: Any) -> Finding:
+        # As an operator has it, so that commands to type need no options.
+        monkeypatch.setenv("CHANCY_DSN", at)
+        monkeypatch.setenv("CHANCY_SCHEMA", schema)
+        async with Chancy(discover=False, plugins=[Doctor(within_s=60.0, **thresholds)]) as chancy:
+
+            async def found() -> Finding | None:
+                return next((one for one in await find_problems(chancy, within_s=60) if one.id == id_), None)
+
+            one: Finding = await until(found)
+            check_told(one.to_dict(), schema)
+            return one
 
     return wait

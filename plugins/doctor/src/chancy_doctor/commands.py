@@ -14,6 +14,7 @@ from chancy import Chancy
 from chancy.errors import JobNotFound
 from chancy.plugin import Finding, Range, Ranged, Severity, find_problems, looked_at
 from chancy_doctor.look import looking
+from chancy_doctor.notes import notes_on
 from chancy_doctor.plugin import Doctor
 from chancy_doctor.printing import answer_lines, document, findings_document, findings_lines
 from chancy_doctor.why.job import about_job
@@ -47,10 +48,11 @@ def doctor(ctx: click.Context, new_chancy: NewChancy, as_json: bool) -> None:
     plugin = Doctor.of(chancy)
     began = time.monotonic()
     findings = asyncio.run(find_problems(chancy, within_s=plugin.within_s))
+    notes = notes_on(chancy)
     if as_json:
-        click.echo(findings_document(chancy, findings, plugin.not_looked_at, time.monotonic() - began))
+        click.echo(findings_document(chancy, findings, plugin.not_looked_at, notes, time.monotonic() - began))
     else:
-        click.echo("\n".join(findings_lines(chancy, findings, plugin.not_looked_at)))
+        click.echo("\n".join(findings_lines(chancy, findings, plugin.not_looked_at, notes)))
     ctx.exit(_code(findings))
 
 
@@ -83,7 +85,7 @@ async def _answer(chancy: Chancy, what: tuple[str, ...]) -> Answer:
             job = await chancy.get_job(what[0])
             if job is None:
                 raise JobNotFound(f"There is no job {what[0]} in {looked_at(chancy)}: it was pruned, or never stored.")
-        async with looking(chancy, Doctor.of(chancy).thresholds, WHY_WITHIN_S) as look:
+        async with looking(chancy, Doctor.of(chancy).thresholds, time.monotonic() + WHY_WITHIN_S) as look:
             return await (about_job(look, job) if job is not None else about_queue(look, what[1]))
 
 

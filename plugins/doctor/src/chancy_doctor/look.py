@@ -37,6 +37,14 @@ class Waiting(NamedTuple):
     funcs: Sequence[str]
 
 
+class Pause(NamedTuple):
+    """A pause: for how many seconds it has been, by whom, and why; None where nobody knows."""
+
+    since_s: float | None = None
+    by: str | None = None
+    reason: str | None = None
+
+
 class Declared(NamedTuple):
     """What is declared, and who is there.
 
@@ -130,6 +138,17 @@ class Look:
         async with self._bounded():
             return await SQL.dicts(self._connection, self.schema, name, **params)
 
+    @property
+    def told_session(self) -> int:
+        """The process of the server that answered when the connection was made; a pooler tells a number of its own."""
+        return self._connection.pgconn.backend_pid
+
+    async def session_beside(self) -> int:
+        """The process of the server that serves a second connection, while the first is open."""
+        async with self.chancy.pool.connection() as other:
+            ((pid,),) = await SQL.rows(other, self.schema, "read_session")
+            return int(pid)
+
     @staticmethod
     def is_more(count: int) -> bool:
         """Whether there may be more waiting jobs than were counted."""
@@ -145,6 +164,11 @@ class Look:
             return "1 job waits"
         return f"{count:,} jobs wait" if count < TOLD else f"more than {TOLD - 1:,} jobs wait"
 
+    async def pause(self, queue: str) -> Pause:
+        """What is known of the pause of a queue."""
+        rows = await self.rows("read_pause", queue=queue)
+        return Pause(*rows[0]) if rows else Pause()
+
     def command(self, *words: str) -> str:
         """A command to paste."""
         return command_line(self.chancy, *words)
@@ -158,13 +182,19 @@ class Look:
 
 
 @asynccontextmanager
-async def looking(chancy: Chancy, thresholds: Thresholds, within_s: float) -> AsyncIterator[Look]:
-    """A look at an open application, which is over after so many seconds.
+async def beginning(chancy: Chancy, thresholds: Thresholds, ends_at: float) -> AsyncIterator[Look]:
+    """A look that has asked nothing yet: for checks that need none of it, and that say why the rest cannot be asked."""
+    async with chancy.pool.connection() as connection:
+        yield Look(chancy, thresholds, connection, Declared({}, {}, []), ends_at)
+
+
+@asynccontextmanager
+async def looking(chancy: Chancy, thresholds: Thresholds, ends_at: float) -> AsyncIterator[Look]:
+    """A look at an open application, which is over at a moment of `time.monotonic()`.
 
     Raises:
         psycopg.Error: the database is away, or refuses what is asked.
     """
-    ends_at = time.monotonic() + within_s
     declared = await declared_in(chancy)
     # One connection at a time: there may be few left.
     async with chancy.pool.connection() as connection:

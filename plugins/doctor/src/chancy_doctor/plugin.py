@@ -20,7 +20,9 @@ OWN_SHARE: Final = 0.75
 # Nobody waits for what the leader logs.
 LOGGED_WITHIN_S: Final = 30.0
 YEAR_S: Final = 31_536_000.0
-ROWS_MAX: Final = 1_000_000_000
+# The server stops taking writes at so many transactions.
+COUNT_MAX: Final = 2_000_000_000
+BYTES_MAX: Final = 2**50
 
 
 class Doctor(Plugin):
@@ -47,6 +49,9 @@ class Doctor(Plugin):
         clock_s: seconds by which the clock of this machine may differ from the database's.
         key_held_s: a job that holds its unique key for longer, in seconds, and is not scheduled, has held it for long.
         history_rows: more finished jobs than that, without a pruner, are a finding.
+        slot_transactions: a replication slot that is so many transactions behind is used by nobody.
+        slot_bytes: so much WAL that is kept for a replication slot which nobody uses is too much.
+        frozen_age: a database whose oldest transaction is so many transactions old is in need of vacuum.
     """
 
     name: ClassVar[str] = NAME
@@ -65,6 +70,9 @@ class Doctor(Plugin):
     clock_s: float = 30.0
     key_held_s: float = 86_400.0
     history_rows: int = 5_000_000
+    slot_transactions: int = 1_000_000
+    slot_bytes: int = 1_073_741_824
+    frozen_age: int = 1_500_000_000
 
     def __post_init__(self) -> None:
         if self.interval is not None:
@@ -74,8 +82,9 @@ class Doctor(Plugin):
             check_seconds(name, getattr(self, name), 0, YEAR_S, above=True)
         for name in ("storm_share", "connections_share", "notify_share"):
             check_number(name, getattr(self, name), 0, 1, above=True, what="a share")
-        for name in ("storm_jobs", "dead_rows", "history_rows"):
-            check_whole(name, getattr(self, name), 1, ROWS_MAX)
+        for name in ("storm_jobs", "dead_rows", "history_rows", "slot_transactions", "frozen_age"):
+            check_whole(name, getattr(self, name), 1, COUNT_MAX)
+        check_whole("slot_bytes", self.slot_bytes, 1, BYTES_MAX)
         self.not_looked_at: list[str] = []
         self._chancy: Chancy | None = None
         self._journal = Journal()

@@ -13,6 +13,7 @@ import click
 
 from chancy import Chancy
 from chancy.plugin import Finding, Severity, looked_at
+from chancy_doctor.notes import Note
 from chancy_doctor.why.reason import Answer
 
 COLOURS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
@@ -23,7 +24,9 @@ def document(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def findings_document(chancy: Chancy, findings: Sequence[Finding], missed: Sequence[str], took_s: float) -> str:
+def findings_document(
+    chancy: Chancy, findings: Sequence[Finding], missed: Sequence[str], notes: Sequence[Note], took_s: float
+) -> str:
     """What was found, as JSON."""
     return document(
         {
@@ -31,11 +34,14 @@ def findings_document(chancy: Chancy, findings: Sequence[Finding], missed: Seque
             "took_s": round(took_s, 3),
             "findings": [one.to_dict() for one in findings],
             "not_looked_at": list(missed),
+            "notes": [one._asdict() for one in notes],
         }
     )
 
 
-def findings_lines(chancy: Chancy, findings: Sequence[Finding], missed: Sequence[str]) -> list[str]:
+def findings_lines(
+    chancy: Chancy, findings: Sequence[Finding], missed: Sequence[str], notes: Sequence[Note]
+) -> list[str]:
     """What was found, for people."""
     if findings:
         count = f"{len(findings)} {'finding' if len(findings) == 1 else 'findings'}"
@@ -47,6 +53,9 @@ def findings_lines(chancy: Chancy, findings: Sequence[Finding], missed: Sequence
     if missed:
         told = f"There was no time to look at: {', '.join(missed)}. The database is slow to answer."
         lines += ["", *wrapped("", told)]
+    for note in notes:
+        word = click.style("NOTE", bold=True)
+        lines += ["", f"{word} {note.id}", *wrapped("  ", note.what), f"  fix  {click.style(note.fix, bold=True)}"]
     return lines
 
 

@@ -19,3 +19,6 @@ class Thresholds(NamedTuple):
     clock_s: float
     key_held_s: float
     history_rows: int
+    slot_transactions: int
+    slot_bytes: int
+    frozen_age: int

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Any
 
 from psycopg.sql import Identifier, Literal
 
 from chancy.plugin import Finding, Severity, Subject
 from chancy_doctor.look import Look, shown_s
 
-# A replication slot that is so many transactions behind is used by nobody, or by somebody who sleeps.
-SLOT_BEHIND: Final = 1_000_000
-# The server stops taking writes at two thousand million; it warns forty million before that.
-FROZEN_AGE_MAX: Final = 1_500_000_000
-
 
 async def check_snapshots(look: Look) -> list[Finding]:
     """A finding for each that keeps vacuum from its work for too long."""
     found = []
     for kind, name, who, state, since_s, behind in await look.rows("find_snapshots"):
-        old = behind >= SLOT_BEHIND if since_s is None else since_s >= look.thresholds.snapshot_s
+        old = (
+            (behind or 0) >= look.thresholds.slot_transactions
+            if since_s is None
+            else since_s >= look.thresholds.snapshot_s
+        )
         if old:
             found.append(_snapshot(kind, name, who, state, since_s, behind))
     return found
@@ -43,7 +42,9 @@ def _snapshot(kind: str, name: str, who: str, state: str | None, since_s: float 
         ),
         "slot": (
             f"The replication slot {name} ({state}, {who}) holds a snapshot",
-            f"SELECT pg_drop_replication_slot({Literal(name).as_string(None)}); -- if nobody needs it any more",
+            f"SELECT pg_drop_replication_slot({Literal(name).as_string(None)}); -- if nobody needs it any more"
+            if who != "in use"
+            else "SELECT * FROM pg_stat_replication; -- who uses it, and for what",
         ),
     }[kind]
     return Finding(
@@ -55,6 +56,24 @@ def _snapshot(kind: str, name: str, who: str, state: str | None, since_s: float 
         why="As long as it is held vacuum removes no dead row here, and claims become slower with every job.",
         fix=fix,
     )
+
+
+async def check_slots(look: Look) -> list[Finding]:
+    """A finding for each replication slot that nobody uses, and for which the disk fills."""
+    return [
+        Finding(
+            id="slot-keeps-wal",
+            severity=Severity.WARNING,
+            subject=Subject("database", f"slot {name}"),
+            what=f"The replication slot {name} ({kind}) is used by nobody, and "
+            + ("can never be used again." if lost else f"the server keeps {kept / 1024**2:,.0f} MB of WAL for it."),
+            evidence={"bytes": kept, "lost": int(lost)},
+            why="WAL is kept until somebody reads it, or until the disk is full and the server stops.",
+            fix=f"SELECT pg_drop_replication_slot({Literal(name).as_string(None)}); -- if nobody needs it any more",
+        )
+        for name, kind, kept, lost in await look.rows("read_slots")
+        if lost or kept >= look.thresholds.slot_bytes
+    ]
 
 
 async def check_server(look: Look) -> list[Finding]:
@@ -160,7 +179,7 @@ async def check_tables(look: Look) -> list[Finding]:
                 "ALTER SYSTEM SET autovacuum = on; SELECT pg_reload_conf();",
             )
         )
-    if row["frozen_age"] >= FROZEN_AGE_MAX:
+    if row["frozen_age"] >= look.thresholds.frozen_age:
         found.append(
             _of_server(
                 row,

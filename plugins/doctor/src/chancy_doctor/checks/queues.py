@@ -6,7 +6,7 @@ import msgspec
 
 from chancy import Queue, WorkerInfo
 from chancy.plugin import Finding, Severity, Subject
-from chancy_doctor.look import Look, Waiting, given_tags, named, refusal, shown_s, workers_of
+from chancy_doctor.look import Look, Pause, Waiting, given_tags, named, refusal, shown_s, workers_of
 
 
 async def check(look: Look) -> list[Finding]:
@@ -23,22 +23,37 @@ async def finding_of(look: Look, waiting: Waiting) -> Finding | None:
     if queue is None:
         return _undeclared(look, waiting, await look.count(name))
     if queue.state is Queue.State.PAUSED:
-        return _paused(look, queue, waiting, await look.count(name))
+        return await _paused(look, queue, waiting, await look.count(name))
     return None if look.serving(queue) else _unserved(look, queue, waiting, await look.count(name))
 
 
-def _paused(look: Look, queue: Queue, waiting: Waiting, count: str) -> Finding:
+async def _paused(look: Look, queue: Queue, waiting: Waiting, count: str) -> Finding:
+    pause = await look.pause(queue.name)
     until = f"until {queue.resume_at:%Y-%m-%d %H:%M %Z}" if queue.resume_at else "until somebody resumes it"
     return Finding(
         id="queue-paused",
         severity=Severity.WARNING,
         subject=Subject("queue", queue.name),
         what=f"The queue {queue.name} is paused {until}, and {count} in it, the oldest for "
-        f"{shown_s(waiting.oldest_s)}.",
-        evidence=_evidence(waiting) | {"resume_at": queue.resume_at.isoformat() if queue.resume_at else None},
+        f"{shown_s(waiting.oldest_s)}.{told_of(pause)}",
+        evidence=_evidence(waiting)
+        | {
+            "resume_at": queue.resume_at.isoformat() if queue.resume_at else None,
+            "paused_s": None if pause.since_s is None else round(pause.since_s, 1),
+            "paused_by": pause.by,
+            "reason": pause.reason,
+        },
         why="Jobs can be pushed to it, and none of them starts.",
         fix=look.command("queue", "resume", queue.name),
     )
+
+
+def told_of(pause: Pause) -> str:
+    """Who paused a queue, and when, in a sentence; nothing if nobody knows."""
+    if pause.since_s is None:
+        return ""
+    by = f" by {pause.by}" if pause.by else ""
+    return f" It was paused {shown_s(pause.since_s)} ago{by}{f': {pause.reason}' if pause.reason else ''}."
 
 
 def _unserved(look: Look, queue: Queue, waiting: Waiting, count: str) -> Finding:

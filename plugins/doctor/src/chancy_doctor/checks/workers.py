@@ -14,7 +14,31 @@ async def check(look: Look) -> list[Finding]:
     known = {worker.name for worker in look.workers}
     # A worker registers before it claims, so that its row was removed by somebody.
     found += [_orphans(look, row[0], row[2]) for row in running.values() if row[0] not in known]
-    return [*found, *_plugins(look)]
+    return [*found, *_versions(look), *_plugins(look)]
+
+
+def _versions(look: Look) -> list[Finding]:
+    """Workers of several versions, which during a deploy is nothing unusual, and is forgotten after it."""
+    by_version: dict[str, list[WorkerInfo]] = {}
+    for worker in look.alive:
+        by_version.setdefault(worker.version or "of an unknown version", []).append(worker)
+    if len(by_version) < 2:  # noqa: PLR2004 -- there is nothing to differ from
+        return []
+    # Those of the fewest workers first: mostly they are the ones that were forgotten.
+    groups = sorted(by_version.items(), key=lambda item: (len(item[1]), item[0]))
+    told = "; ".join(f"{version}: {named([one.name for one in group])}" for version, group in groups)
+    return [
+        Finding(
+            id="versions-differ",
+            severity=Severity.WARNING,
+            subject=Subject("schema", look.schema),
+            what=f"Live workers run {len(groups)} versions of Chancy: {told}.",
+            evidence={version: len(group) for version, group in groups},
+            why="During a deploy that is as it should be. After it somebody was forgotten: what a job gets depends on "
+            "who claims it.",
+            fix=look.command("workers"),
+        )
+    ]
 
 
 def _lost(look: Look, worker: WorkerInfo, running: dict[str, tuple[object, ...]]) -> Finding:
@@ -60,9 +84,30 @@ def _plugins(look: Look) -> list[Finding]:
     failing: dict[str, list[tuple[WorkerInfo, PluginStatus]]] = {}
     for worker in look.alive:
         for plugin in worker.status.plugins if worker.status else ():
-            if plugin.error is not None and (plugin.failed_s_ago or 0.0) < look.thresholds.recent_s:
+            # What is switched off stays so, whenever that was.
+            if plugin.off or (plugin.error is not None and (plugin.failed_s_ago or 0.0) < look.thresholds.recent_s):
                 failing.setdefault(plugin.name, []).append((worker, plugin))
-    return [_failing(look, name, seen) for name, seen in failing.items()]
+    return [_off(look, name, seen) or _failing(look, name, seen) for name, seen in failing.items()]
+
+
+def _off(look: Look, name: str, seen: list[tuple[WorkerInfo, PluginStatus]]) -> Finding | None:
+    off = [(worker, plugin) for worker, plugin in seen if plugin.off]
+    if not off:
+        return None
+    hooks = sorted({hook for _, plugin in off for hook in plugin.off})
+    return Finding(
+        id="hook-switched-off",
+        severity=Severity.ERROR if "claim_budget" in hooks else Severity.WARNING,
+        subject=Subject("plugin", name),
+        what=f"{named(hooks)} of the plugin {name} is not called any more on {named([one.name for one, _ in off])}: a "
+        "call went on although its time was over and it was cancelled.",
+        evidence={"workers": len(off), "failures": sum(plugin.failures for _, plugin in off)},
+        why="Queues that it limits are not claimed from, until these workers are started again."
+        if "claim_budget" in hooks
+        else "What the plugin does there is not done, until these workers are started again. It must let "
+        "CancelledError pass.",
+        fix=look.command("plugins"),
+    )
 
 
 def _failing(look: Look, name: str, seen: list[tuple[WorkerInfo, PluginStatus]]) -> Finding:

@@ -115,8 +115,8 @@ async def look_up(chancy: Chancy, thresholds: Thresholds, within_s: float, befor
         ChancyError: it is out of reach.
     """
     known = await known_now(chancy, before.known if before is not None else None, time.monotonic())
-    async with looking(chancy, thresholds, within_s) as look:
-        at = time.monotonic()
+    at = time.monotonic()
+    async with looking(chancy, thresholds, at + within_s) as look:
         runs = await look.rows("count_runs")
         ended = {
             row[0]: row[1] / row[2] for row in await look.rows("count_all_ended", over_s=RATE_OVER_S, limit=SAMPLE)

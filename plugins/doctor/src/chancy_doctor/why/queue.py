@@ -45,7 +45,9 @@ async def blocking(look: Look, name: str) -> list[Reason]:
     if queue is not None and queue.state is Queue.State.PAUSED:
         until = f" until {queue.resume_at:%Y-%m-%d %H:%M %Z}" if queue.resume_at else ""
         fix = look.command("queue", "resume", name)
-        return [Reason("queue-paused", f"The queue {name} is paused{until}.", fix)]
+        return [
+            Reason("queue-paused", f"The queue {name} is paused{until}.{queues.told_of(await look.pause(name))}", fix)
+        ]
     if queue is not None and not look.serving(queue):
         return [Reason("queue-unserved", f"No live worker serves the queue {name}.", look.command("worker"))]
     return []
