@@ -30,23 +30,40 @@ class Line(NamedTuple):
     area: bool = False
 
 
-def _points(values: Sequence[float | None], top: float, low: float = 0, high: float = 1000, height: float = 100) -> str:
-    n = max(len(values) - 1, 1)
-    spots = [(low + (high - low) * i / n, height - height * min(v or 0, top) / top) for i, v in enumerate(values)]
-    return "M" + "L".join(f"{x:.0f} {y:.1f}" for x, y in spots)
+def _paths(
+    values: Sequence[float | None], top: float, low: float = 0, high: float = 1000, height: float = 100
+) -> list[tuple[str, str]]:
+    """The lines through what is known, and the areas below them: one of each between two gaps."""
+    n, pieces = max(len(values) - 1, 1), [[]]  # type: tuple[int, list[list[tuple[float, float]]]]
+    for i, v in enumerate(values):
+        if v is not None:
+            pieces[-1].append((low + (high - low) * i / n, height - height * min(v, top) / top))
+        elif pieces[-1]:
+            pieces.append([])
+    found = []
+    for spots in pieces:
+        if spots:
+            line = "M" + "L".join(f"{x:.0f} {y:.1f}" for x, y in spots)
+            # A single moment is a dot.
+            line += "h.01" if len(spots) == 1 else ""
+            found.append((line, f"{line}L{spots[-1][0]:.0f} {height:g}L{spots[0][0]:.0f} {height:g}Z"))
+    return found
 
 
 def spark(values: Sequence[float | None], label: str, style: str = "k") -> Markup:
-    """A small line without axes."""
-    if not values:
+    """A small line without axes; nothing, where nothing is known."""
+    paths = _paths(values, max((v or 0 for v in values), default=0) * 1.08 or 1, 2, 98, 20)
+    if not paths:
         return Markup("")
-    path = _points(values, max((v or 0 for v in values), default=0) * 1.08 or 1, 2, 98, 20)
-    end = path.rsplit("L", 1)[-1].removeprefix("M")
+    drawn = [
+        Markup('<path class="ar {}" d="{}"/><path class="ln {}" d="{}"/>').format(style, area, style, line)
+        for line, area in paths
+    ]
+    end = paths[-1][0].removesuffix("h.01").rsplit("L", 1)[-1].removeprefix("M")
     return Markup(
-        '<svg class="spark" viewBox="0 0 100 20" preserveAspectRatio="none" role="img" aria-label="{}">'
-        '<path class="ar {}" d="{}L98 20L2 20Z"/><path class="ln {}" d="{}"/><path class="ln dot {}" d="M{}h.01"/>'
-        "</svg>"
-    ).format(label, style, path, style, path, style, end)
+        '<svg class="spark" viewBox="0 0 100 20" preserveAspectRatio="none" role="img" aria-label="{}">{}'
+        '<path class="ln dot {}" d="M{}h.01"/></svg>'
+    ).format(label, Markup("").join(drawn), style, end)
 
 
 def bars(values: Sequence[float], label: str, style: str = "bad") -> Markup:
@@ -117,10 +134,10 @@ def chart(
         ).format(TOP, plot)
     )
     for line in lines:
-        path = _points(line.values, step * 2)
-        if line.area:
-            out.append(Markup('<path class="ar {}" d="{}L1000 100L0 100Z"/>').format(line.style, path))
-        out.append(Markup('<path class="ln {}" d="{}"/>').format(line.style, path))
+        for path, area in _paths(line.values, step * 2):
+            if line.area:
+                out.append(Markup('<path class="ar {}" d="{}"/>').format(line.style, area))
+            out.append(Markup('<path class="ln {}" d="{}"/>').format(line.style, path))
     out.append(Markup("</svg>"))
     out += _below(times, height)
     out += _hits(lines, times, plot, unit, form)

@@ -18,3 +18,6 @@ CREATE TABLE {schema}.dashboard_audit (
     CONSTRAINT dashboard_audit_pkey PRIMARY KEY (id),
     CONSTRAINT dashboard_audit_state CHECK (state IN ('begun', 'done', 'failed', 'refused'))
 );
+
+-- find_audit_of
+CREATE INDEX dashboard_audit_subject ON {schema}.dashboard_audit (subject, id);

@@ -4,5 +4,7 @@ from typing import Final
 
 from chancy.plugin import WebPage
 from chancy_dashboard.pages.home import HOME
+from chancy_dashboard.pages.queue import QUEUE
+from chancy_dashboard.pages.queues import QUEUES
 
-PAGES: Final[tuple[WebPage, ...]] = (HOME,)
+PAGES: Final[tuple[WebPage, ...]] = (HOME, QUEUES, QUEUE)
