@@ -14,6 +14,7 @@ from chancy.plugin import (
     Migration,
     Plugin,
     Tick,
+    WebPage,
     check_seconds,
     check_whole,
     hookimpl,
@@ -124,6 +125,14 @@ class Cron(Plugin):
     async def findings(self, chancy: Chancy) -> list[Finding]:
         """Schedules that are late, cannot be read, cannot fire, or name a function that is not there."""
         return await find(chancy, self.late_s)
+
+    @hookimpl
+    def pages(self) -> list[WebPage]:
+        """The page of the schedules."""
+        # Only the dashboard shows it.
+        from chancy_cron.page import SCHEDULES  # noqa: PLC0415
+
+        return [SCHEDULES]
 
     # -- what applications call ------------------------------------------------------------
 

@@ -88,6 +88,39 @@ def meter(share: float | None, label: str, style: str = "run", *, wide: bool = F
     ).format(" w" if wide else "", label, style, width)
 
 
+def strip(marks: Sequence[tuple[float, str]] | None, label: str, *, muted: bool = False) -> Markup:
+    """Moments on a line of time.
+
+    Args:
+        marks: which share of the line each is at, and a text for it; None: too many to tell apart.
+        label: a sentence that says what one sees.
+        muted: whether they do not count now.
+    """
+    style = "f-mute" if muted else "f-run"
+    if marks is None:
+        drawn = [Markup('<rect class="{}" x="0" y="9" width="100%" height="6" rx="1"/>').format(style)]
+    else:
+        drawn = [
+            Markup('<rect class="{}" x="{:.2f}%" y="5" width="3" height="14" rx="1"><title>{}</title></rect>').format(
+                style, min(max(share, 0), 1) * 99, text
+            )
+            for share, text in marks
+        ]
+    return Markup(
+        '<svg class="strip" height="24" role="img" aria-label="{}">'
+        '<line class="gl" x1="0" x2="100%" y1="12" y2="12"/>{}</svg>'
+    ).format(label, Markup("").join(drawn))
+
+
+def hours(marks: Sequence[tuple[float, str]]) -> Markup:
+    """What stands above such lines: where which hour is."""
+    drawn = [
+        Markup('<text x="{:.2f}%" y="11" text-anchor="middle">{}</text>').format(min(max(share, 0.03), 0.97) * 99, text)
+        for share, text in marks
+    ]
+    return Markup('<svg class="strip" height="14" aria-hidden="true">{}</svg>').format(Markup("").join(drawn))
+
+
 def _step(top: float) -> float:
     """A round number, so that two of them reach the top."""
     if top <= 0:
@@ -174,4 +207,12 @@ def _hits(
     return found
 
 
-GLOBALS: Final[dict[str, Any]] = {"spark": spark, "bars": bars, "meter": meter, "chart": chart, "Line": Line}
+GLOBALS: Final[dict[str, Any]] = {
+    "spark": spark,
+    "bars": bars,
+    "meter": meter,
+    "strip": strip,
+    "hours": hours,
+    "chart": chart,
+    "Line": Line,
+}

@@ -3,8 +3,13 @@
 from typing import Final
 
 from chancy.plugin import WebPage
+from chancy_dashboard.pages.audit import AUDIT
+from chancy_dashboard.pages.database import DATABASE
 from chancy_dashboard.pages.home import HOME
+from chancy_dashboard.pages.plugins import PLUGINS
 from chancy_dashboard.pages.queue import QUEUE
 from chancy_dashboard.pages.queues import QUEUES
+from chancy_dashboard.pages.workers import WORKERS
 
-PAGES: Final[tuple[WebPage, ...]] = (HOME, QUEUES, QUEUE)
+# In the order of the navigation.
+PAGES: Final[tuple[WebPage, ...]] = (HOME, QUEUES, QUEUE, WORKERS, DATABASE, PLUGINS, AUDIT)
