@@ -1,4 +1,4 @@
-"""Acting on jobs as they were found: those that are not what they were are left alone."""
+"""An action on jobs as they were found some time ago: what has changed since is left alone."""
 
 from __future__ import annotations
 

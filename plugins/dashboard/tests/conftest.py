@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from chancy import Chancy
-from chancy_dashboard import Access, Dashboard
+from chancy_dashboard import Access, Dashboard, DashboardPlugin
 
 SAME = {"sec-fetch-site": "same-origin"}
 
@@ -20,6 +20,16 @@ async def chancy(dsn: str, schema: str) -> AsyncIterator[Chancy]:
     """An open Chancy with every installed plugin, whose schema has been migrated."""
     async with Chancy(dsn, schema=schema) as opened:
         yield opened
+
+
+@pytest.fixture
+def new_chancy(dsn: str, schema: str) -> Callable[..., Chancy]:
+    """Makes a Chancy for the test's schema, with this plugin and no other."""
+
+    def new(*plugins: Any, **settings: Any) -> Chancy:
+        return Chancy(dsn, schema=schema, discover=False, plugins=plugins or [DashboardPlugin()], **settings)
+
+    return new
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ from chancy_dashboard.acting import Acting
 from chancy_dashboard.deciding import Authorize, Door
 from chancy_dashboard.guard import is_allowed_host, protected
 from chancy_dashboard.live import Live
+from chancy_dashboard.operations.operator import Operator
 from chancy_dashboard.plugin import DashboardPlugin
 from chancy_dashboard.proxies import Proxies
 from chancy_dashboard.reading import Reader
@@ -90,6 +91,7 @@ class Dashboard:
         settings = _settings_of(chancy)
         self.site: Final = Site(chancy)
         self.reader: Final = Reader(chancy, Watch(self.site.problems), dsn)
+        self._operator: Final = None if read_only else Operator(self.reader.act)
         self._hosts: Final = hosts
         self._proxies: Final = Proxies(trusted_proxies)
         redaction = Redaction([*settings.redact], redact)
@@ -118,16 +120,25 @@ class Dashboard:
             told = f"This dashboard is not known by the name {request.headers.get('host', '')!r:.80}."
             await PlainTextResponse(told, 421)(scope, receive, protected(send))
             return
+        self._begin()
         await self._app(scope, receive, protected(send))
+
+    def _begin(self) -> None:
+        """Go on with what was begun here or elsewhere, from now on."""
+        if self._operator is not None:
+            self._operator.begin()
 
     async def close(self) -> None:
         """Disconnect. Served by itself it does so at the end; an application that mounts it may do it at its own."""
+        if self._operator is not None:
+            await self._operator.close()
         await self.reader.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self._begin()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.close()
