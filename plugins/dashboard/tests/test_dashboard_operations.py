@@ -96,7 +96,7 @@ async def test_a_process_that_lost_its_term_does_nothing_more(chancy: Chancy, qu
 
 
 class Killing:
-    """Runs the statements of operations, and now and then cuts the session or ends the process instead, or after one."""
+    """Runs the statements of operations, and now and then cuts the session or ends the process before or after one."""
 
     def __init__(self, seed: int) -> None:
         self._dice = random.Random(seed)

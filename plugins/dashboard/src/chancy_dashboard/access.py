@@ -66,6 +66,15 @@ class Access:
         """Whether there is any queue in which he may do it."""
         return bool(self._given.get(permission, self._given.get("*", ())))
 
+    def queues_of(self, permissions: Collection[str]) -> list[str] | None:
+        """The queues in which alone he may do some of this; None: he may do all of it, or nothing, anywhere."""
+        found: set[str] = set()
+        for permission in permissions:
+            queues = self._given.get(permission, self._given.get("*", ()))
+            if "*" not in queues:
+                found.update(queues)
+        return sorted(found) or None
+
     def only_read(self) -> Access:
         """The same somebody, who may look at most."""
         seen = {name: self._given.get(name, self._given.get("*", ())) for name in ("read", "reveal")}

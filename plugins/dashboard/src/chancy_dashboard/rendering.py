@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
 
-from chancy_dashboard import showing, svg
+from chancy_dashboard import jsons, queries, showing, svg
 
 OWN: Final = "chancy_dashboard.templates"
 
@@ -40,6 +40,8 @@ def new_environment() -> Environment:
         auto_reload=False,
     )
     environment.filters.update(showing.FILTERS)
+    environment.filters.update(jsons.FILTERS)
+    environment.filters.update(queries.FILTERS)
     environment.globals.update(svg.GLOBALS)
     return environment
 

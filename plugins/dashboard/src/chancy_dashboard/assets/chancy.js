@@ -31,35 +31,66 @@
     setTimeout(() => use.setAttribute("href", "#i-copy"), 1500);
   });
 
-  const picks = $$(".pick input[name=id]"), all = $(".pick input[data-all]"), said = $("[data-picked]");
+  const picks = () => $$(".pick input[name=id]");
   const count = () => {
-    const n = picks.filter((p) => p.checked).length;
-    for (const p of picks) p.closest("tr").classList.toggle("sel", p.checked);
-    if (said) said.textContent = `${n} selected`;
-    if (all) { all.checked = n === picks.length; all.indeterminate = n > 0 && n < picks.length; }
+    const each = picks(), n = each.filter((p) => p.checked).length, all = $(".pick input[data-all]"), told = $("[data-picked]");
+    for (const p of each) p.closest("tr").classList.toggle("sel", p.checked);
+    if (told) told.textContent = `${n} selected`;
+    if (all) { all.checked = n > 0 && n === each.length; all.indeterminate = n > 0 && n < each.length; }
   };
-  for (const p of picks) p.addEventListener("change", count);
-  all?.addEventListener("change", () => { for (const p of picks) p.checked = all.checked; count(); });
-  if (picks.length) count();
+  document.addEventListener("change", (e) => {
+    if (e.target.matches(".pick input[data-all]")) for (const p of picks()) p.checked = e.target.checked;
+    if (e.target.matches(".pick input")) count();
+  });
+  document.addEventListener("renewed", count);
+  count();
 
   const box = $("[role=combobox]"), list = box && document.getElementById(box.getAttribute("aria-controls"));
   if (box) {
-    const options = $$("[role=option]", list);
-    const open = (yes) => { list.closest(".pop").hidden = !yes; box.setAttribute("aria-expanded", yes); };
-    const at = () => options.findIndex((o) => o.getAttribute("aria-selected") === "true");
-    const go = (i) => options.forEach((o, k) => {
+    const pop = list.closest(".pop");
+    const options = () => $$("[role=option]", list);
+    const open = (yes) => { pop.hidden = !yes; box.setAttribute("aria-expanded", yes); if (!yes) box.removeAttribute("aria-activedescendant"); };
+    const at = () => options().findIndex((o) => o.getAttribute("aria-selected") === "true");
+    const go = (i) => options().forEach((o, k) => {
       o.setAttribute("aria-selected", k === i);
       if (k === i) { box.setAttribute("aria-activedescendant", o.id); o.scrollIntoView({ block: "nearest" }); }
     });
-    const take = (o) => { box.value = box.value.replace(/\S*$/, o.dataset.value); open(false); box.focus(); };
-    box.addEventListener("input", () => open(true));
+    const take = (o) => {
+      const end = box.selectionStart, before = box.value.slice(0, end).replace(/\S*$/, o.dataset.value), ready = !/[:.]$/.test(before);
+      box.value = before + (ready && end === box.value.length ? " " : "") + box.value.slice(end);
+      box.focus();
+      if (ready) open(false); else ask();
+    };
+    const show = (found) => {
+      list.replaceChildren(...found.map((one, k) => {
+        const li = document.createElement("li"), parts = [["code", "", one.value], ["span", "dim small", one.text], ["span", "n small", one.count]];
+        li.id = `o${k}`;
+        li.setAttribute("role", "option");
+        li.setAttribute("aria-selected", "false");
+        li.dataset.value = one.value;
+        for (const [name, cls, text] of parts) { const e = document.createElement(name); e.className = cls; e.textContent = text; li.append(e); }
+        return li;
+      }));
+      open(found.length > 0 && document.activeElement === box);
+    };
+    let asked = 0;
+    const ask = async () => {
+      const mine = ++asked, text = box.value.slice(0, box.selectionStart);
+      try {
+        const found = await (await fetch(`${box.dataset.complete}?q=${encodeURIComponent(text.slice(-1000))}`)).json();
+        if (mine === asked) show(found.options || []);
+      } catch { open(false); }
+    };
+    box.addEventListener("input", ask);
+    box.addEventListener("blur", () => open(false));
     box.addEventListener("keydown", (e) => {
-      const shut = list.closest(".pop").hidden;
-      if (e.key === "ArrowDown" || e.key === "ArrowUp") { e.preventDefault(); open(true); go((at() + (e.key === "ArrowDown" ? 1 : -1) + options.length) % options.length); }
-      else if (e.key === "Escape") open(false);
-      else if ((e.key === "Tab" || e.key === "Enter") && !shut && at() >= 0) { e.preventDefault(); take(options[at()]); }
+      const all = options(), shut = pop.hidden;
+      if (e.key === "ArrowDown" || e.key === "ArrowUp") { e.preventDefault(); if (shut) ask(); else if (all.length) go((at() + (e.key === "ArrowDown" ? 1 : -1) + all.length) % all.length); }
+      else if (e.key === "Escape" && !shut) { e.preventDefault(); open(false); }
+      else if (e.key === "Tab" && !shut && all.length && !e.shiftKey) { e.preventDefault(); take(all[Math.max(at(), 0)]); }
+      else if (e.key === "Enter" && !shut && at() >= 0) { e.preventDefault(); take(all[at()]); }
     });
-    for (const o of options) o.addEventListener("mousedown", (e) => { e.preventDefault(); take(o); });
+    list.addEventListener("mousedown", (e) => { const o = e.target.closest("[role=option]"); if (o) { e.preventDefault(); take(o); } });
   }
 
   for (const a of $$("a[data-dialog]")) a.addEventListener("click", async (e) => {
@@ -84,6 +115,11 @@
     for (const k of $$("[data-close]", dialog)) k.addEventListener("click", (e) => { if (dialog.matches(":modal")) { e.preventDefault(); dialog.close(); } });
   };
   $$("dialog").forEach(ready);
+  // The number that confirms it, wherever it is asked for.
+  const arm = () => { for (const typed of $$("form [data-type]")) { const b = $("[data-armed]", typed.form); if (b) b.disabled = typed.value.replace(/[^0-9a-z]/gi, "") !== typed.dataset.type; } };
+  document.addEventListener("input", arm);
+  document.addEventListener("renewed", arm);
+  arm();
 
   // The page follows what happens: the server sends its content anew when it has changed, and what differs is exchanged.
   // What somebody uses just now (a field, an open menu, a selection) stays as it is.
