@@ -40,12 +40,6 @@ FLASK = """
     """
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def get(port: int) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=WITHIN_S) as answer:
         return str(answer.read().decode())
@@ -58,10 +52,12 @@ def served(tmp_path: Path) -> Iterator[Callable[[str], tuple[int, subprocess.Pop
 
     def serve(program: str) -> tuple[int, subprocess.Popen[str]]:
         (tmp_path / "app.py").write_text(textwrap.dedent(program))
-        port = free_port()
-        options = ["--preload", "--workers", "3", "--threads", "4", "--bind", f"127.0.0.1:{port}", "app:app"]
-        command = [sys.executable, "-m", "gunicorn", *options]
-        process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        # The socket is made here and handed over, so that nobody else can have its port.
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port, fd = server.getsockname()[1], server.fileno()
+            options = ["--preload", "--workers", "3", "--threads", "4", "--bind", f"fd://{fd}", "app:app"]
+            command = [sys.executable, "-m", "gunicorn", *options]
+            process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, pass_fds=[fd])
         running.append(process)
         until = time.monotonic() + WITHIN_S
         while True:

@@ -69,7 +69,7 @@ async def test_findings_that_are_none_are_a_finding(new_chancy, answer):
 @pytest.mark.parametrize("deaf", [False, True])
 async def test_findings_that_take_too_long_are_not_waited_for(new_chancy, monkeypatch, deaf):
     """Neither one that sleeps, nor one that swallows its cancellation and goes on: the answer comes long before."""
-    monkeypatch.setattr(calling, "LETS_GO_WITHIN_S", 30.0)
+    monkeypatch.setattr(calling, "LETS_GO_WITHIN_S", 600.0)
     ends = asyncio.Event()
 
     async def slow(self, chancy):
@@ -90,7 +90,7 @@ async def test_findings_that_take_too_long_are_not_waited_for(new_chancy, monkey
         ends.set()
     assert [one.id for one in found] == ["plugin-cannot-say", "w"]
     # Neither an hour, nor what a hook is given to let go.
-    assert took_s < 25
+    assert took_s < 300
 
 
 async def test_findings_are_not_asked_for_where_the_schema_does_not_fit(new_chancy, query):

@@ -278,7 +278,7 @@ def test_processes_that_open_at_once_all_succeed(database, level):
         assert [ended.get(timeout=90) for _ in processes] == [None] * 4
     finally:
         for process in processes:
-            process.join(30)
+            process.join(60)
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -168,5 +168,5 @@ async def test_rows_that_take_long_to_claim_are_claimed_fewer_at_a_time(chancy, 
     references = await chancy.push_many([Job.from_func(jobs.noop)] * 100)
     # The whole claim takes ten seconds, and may take five.
     async with Worker(chancy, lease_s=15, concurrency=100):
-        finished = await chancy.wait_for_jobs(references, timeout=40)
+        finished = await chancy.wait_for_jobs(references, timeout=120)
     assert {job.state for job in finished} == {"succeeded"}

@@ -85,7 +85,7 @@ async def test_delete_cancels_what_does_not_run(chancy):
     later = await chancy.push("q", ECHO.with_scheduled_at(datetime.now(UTC) + timedelta(hours=1)))
     assert await chancy.delete_queue("q") == 4
     for reference in [*references, later]:
-        job = await reference.wait(timeout=5)
+        job = await reference.wait(timeout=60)
         assert job.state == State.CANCELLED
         assert "deleted" in job.note
     with pytest.raises(UnknownQueue):

@@ -171,6 +171,6 @@ async def test_other_jobs_run_while_one_waits_out_its_backoff(chancy):
     await chancy.declare(Queue("one", concurrency=1))
     async with Worker(chancy):
         failing = await chancy.push("one", Job(func="jobs.fail", max_attempts=2, backoff=Backoff(base_s=600)))
-        jobs = await chancy.wait_for_jobs(await chancy.push_many("one", [Job(func="jobs.echo")] * 20), timeout=20)
+        jobs = await chancy.wait_for_jobs(await chancy.push_many("one", [Job(func="jobs.echo")] * 20), timeout=60)
         assert {job.state for job in jobs} == {State.SUCCEEDED}
         assert (await failing.get()).state == State.RETRYING

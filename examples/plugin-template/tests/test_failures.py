@@ -38,7 +38,7 @@ asyncio.run(main())
 
 async def finished(chancy, *jobs):
     async with Worker(chancy):
-        return await chancy.wait_for_jobs(await chancy.push_many(list(jobs)), timeout=20)
+        return await chancy.wait_for_jobs(await chancy.push_many(list(jobs)), timeout=60)
 
 
 async def test_each_failed_job_has_its_row_and_no_other_has_one(new_chancy, query):
@@ -68,7 +68,7 @@ async def test_a_job_that_fails_again_has_another_row(new_chancy, query):
         (job,) = await finished(chancy, Job.from_func(fail, kwargs={"why": "x"}))
         await chancy.retry_jobs([job.id])
         async with Worker(chancy):
-            await chancy.wait_for_jobs([job.id], timeout=20)
+            await chancy.wait_for_jobs([job.id], timeout=60)
     assert query("SELECT job, count(DISTINCT claims) FROM {s}.acme_failures GROUP BY job") == [(job.id, 2)]
 
 

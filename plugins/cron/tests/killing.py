@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 CHILD = Path(__file__).with_name("worker_child.py")
-STOPS_WITHIN_S = 40
+STOPS_WITHIN_S = 120
 
 
 class Pair:

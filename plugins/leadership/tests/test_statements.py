@@ -92,12 +92,12 @@ def test_of_many_at_once_one_is_elected(dsn, migrated):
         answers = []
         with psycopg.connect(dsn, autocommit=True) as connection:
             for turn in range(turns):
-                barrier.wait(30)
+                barrier.wait(60)
                 params = {"holder": f"{number} in turn {turn}", "lease_s": 60}
                 rows = connection.execute(statement("elect", migrated, PACKAGE), params).fetchall()
                 elected = [row[1] for row in rows if row[0]]
                 answers.append(elected)
-                barrier.wait(30)
+                barrier.wait(60)
                 if elected:
                     params = {"holder": params["holder"], "channel": None}
                     connection.execute(statement("resign", migrated, PACKAGE), params)

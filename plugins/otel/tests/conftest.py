@@ -50,6 +50,6 @@ def run_one(new_chancy: Callable[..., Chancy]) -> Callable[..., Any]:
 
     async def run(job: Job, plugin: Otel | None = None) -> QueuedJob:
         async with new_chancy(plugin) as chancy, Worker(chancy):
-            return await (await chancy.push(job)).wait(timeout=30)
+            return await (await chancy.push(job)).wait(timeout=60)
 
     return run

@@ -25,7 +25,7 @@ async def test_what_a_job_raises_is_an_error_with_its_traceback(run_one, spans, 
 async def test_an_exception_that_raises_when_asked_is_recorded_all_the_same(run_one, new_chancy, spans):
     """Its type is told, its span ends, and nothing counts as the plugin's failure."""
     async with new_chancy() as chancy, Worker(chancy):
-        await (await chancy.push(Job(func="otel_jobs.fail_loudly"))).wait(timeout=30)
+        await (await chancy.push(Job(func="otel_jobs.fail_loudly"))).wait(timeout=60)
     run = spans.one("run")
     assert (run.status.status_code, run.status.description) == (StatusCode.ERROR, "LoudError")
     assert run.attributes["error.type"] == "otel_jobs.LoudError"
@@ -60,7 +60,7 @@ async def test_a_run_that_somebody_cancels_was_stopped(new_chancy, spans, until,
         reference = await chancy.push(Job(func=func))
         await until(lambda: _running(reference))
         await reference.cancel()
-        assert (await reference.wait(timeout=30)).state == "cancelled"
+        assert (await reference.wait(timeout=60)).state == "cancelled"
     run = spans.one("run")
     assert run.attributes["messaging.chancy.verdict"] == "stopped"
     assert (run.status.status_code, run.events) == (StatusCode.UNSET, ())

@@ -36,7 +36,7 @@ async def test_a_run_is_a_span_and_the_jobs_own_are_below_it(new_chancy, spans, 
         async with Worker(chancy) as worker:
             with tracer.start_as_current_span("request"):
                 reference = await chancy.push("special", Job(func=func, max_attempts=4))
-            job = await reference.wait(timeout=30)
+            job = await reference.wait(timeout=60)
     push, run, own = spans.one("push"), spans.one("run"), spans.one("own")
     assert (run.name, run.kind, run.status.status_code) == ("run special", SpanKind.CONSUMER, StatusCode.UNSET)
     assert job.result["span"] == format(run.context.span_id, "016x")
@@ -88,8 +88,8 @@ async def test_what_a_job_leaves_current_is_not_there_for_the_next(new_chancy, s
     async with new_chancy() as chancy:
         await chancy.declare(Queue("single", concurrency=1))
         async with Worker(chancy):
-            await (await chancy.push("single", Job(func="otel_jobs.leave_behind"))).wait(timeout=30)
-            job = await (await chancy.push("single", Job(func="otel_jobs.on_the_loop"))).wait(timeout=30)
+            await (await chancy.push("single", Job(func="otel_jobs.leave_behind"))).wait(timeout=60)
+            job = await (await chancy.push("single", Job(func="otel_jobs.on_the_loop"))).wait(timeout=60)
     _, run = spans.named("run")
     assert run.parent is None
     assert job.result["span"] == format(run.context.span_id, "016x")
@@ -101,7 +101,7 @@ async def test_a_run_does_not_belong_to_what_was_current_when_its_worker_started
     async with new_chancy(Otel(propagate=propagate)) as chancy:
         with tracer.start_as_current_span("start-up"):
             async with Worker(chancy):
-                await (await chancy.push(Job(func="otel_jobs.on_the_loop"))).wait(timeout=30)
+                await (await chancy.push(Job(func="otel_jobs.on_the_loop"))).wait(timeout=60)
     run = spans.one("run")
     assert run.parent is None
     assert run.context.trace_id != spans.one("start-up").context.trace_id
@@ -124,7 +124,7 @@ async def test_what_a_job_pushes_is_below_its_run(new_chancy, spans, until):
     """A push inside a run is a child of that run, and so on down the chain."""
     async with new_chancy(Otel(relation="parent")) as chancy, Worker(chancy):
         Pusher.chancy = chancy
-        await (await chancy.push(Job(func="otel_jobs.push_another"))).wait(timeout=30)
+        await (await chancy.push(Job(func="otel_jobs.push_another"))).wait(timeout=60)
         await until(lambda: len(spans.named("run")) == 2)
     first, second = spans.named("push")
     runs = {run.attributes["code.function.name"]: run for run in spans.named("run")}

@@ -42,7 +42,7 @@ async def test_without_an_sdk_a_callers_context_goes_on_through_the_job(new_chan
     async with new_chancy(Otel(relation=relation)) as chancy, Worker(chancy):
         with trace.use_span(NonRecordingSpan(CALLER)):
             reference = await chancy.push(JOB)
-        job = await reference.wait(timeout=30)
+        job = await reference.wait(timeout=60)
     assert job.meta == {"otel": {"traceparent": f"00-{7:032x}-{8:016x}-01"}}
     assert (int(job.result["trace"], 16), int(job.result["span"], 16)) == (7, 8)
 
@@ -55,7 +55,7 @@ async def test_what_is_not_sampled_is_not_recorded_and_says_so(new_chancy, monke
         monkeypatch.setattr(module, "TRACER", tracer)
         monkeypatch.setattr(module, "silent", lambda: False)
     async with new_chancy(Otel(relation=relation)) as chancy, Worker(chancy):
-        job = await (await chancy.push(Job(func="otel_jobs.on_the_loop"))).wait(timeout=30)
+        job = await (await chancy.push(Job(func="otel_jobs.on_the_loop"))).wait(timeout=60)
     assert int(job.meta["otel"]["traceparent"][-2:], 16) & TraceFlags.SAMPLED == 0
     assert int(job.result["span"], 16) != 0
     assert not spans.all
@@ -73,7 +73,7 @@ async def test_a_tracer_that_raises_stops_no_push_and_no_run(new_chancy, monkeyp
         monkeypatch.setattr(module, "silent", lambda: False)
     monkeypatch.setattr(containment, "_reported_at", float("-inf"))
     async with new_chancy() as chancy, Worker(chancy):
-        job = await (await chancy.push(JOB)).wait(timeout=30)
+        job = await (await chancy.push(JOB)).wait(timeout=60)
     assert (job.state, job.meta) == ("succeeded", {})
     assert not chancy.plugins.failures
     assert [record.getMessage() for record in caplog.records if "span_failed" in record.getMessage()]
