@@ -26,6 +26,7 @@ QUICK = (
     "snapshot",
     "growth",
     "bulk_push",
+    "push_calls",
     "many_pushers",
     "single_push",
     "start",

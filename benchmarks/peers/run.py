@@ -3,10 +3,10 @@
 Arguments: the driver's name, `producer` or `worker`, the DSN, and for a worker its concurrency. Needs nothing but the
 standard library and what the driver imports. All that is timed here is timed in the same way for every peer.
 
-A producer answers: `bulk N`, `single N`, `many N TASKS` with seconds; `stamp` when the job is stored; `left` with a
-count. A worker says `ready` once it can begin, and answers: `go` when it works, `halt` when it has stopped, `count`
-with how many jobs it has begun, `cpu` with its processor seconds. Jobs that carry the time of their push say
-`{"delay_s": ...}` as they start.
+A producer answers: `bulk N`, `calls N SIZE`, `single N`, `many N TASKS` with seconds; `stamp` when the job is stored;
+`left` with a count. A worker says `ready` once it can begin, and answers: `go` when it works, `halt` when it has
+stopped, `count` with how many jobs it has begun, `cpu` with its processor seconds. Jobs that carry the time of their
+push say `{"delay_s": ...}` as they start.
 """
 
 from __future__ import annotations
@@ -69,6 +69,16 @@ async def do_bulk(producer: Any, count: int) -> dict[str, float]:
     jobs = producer.jobs(range(count))
     start = time.perf_counter()
     await producer.push_many(jobs)
+    return {"seconds": time.perf_counter() - start}
+
+
+async def do_calls(producer: Any, count: int, size: int) -> dict[str, float]:
+    # As many calls as it takes, of so many jobs each, one after another.
+    calls = [producer.jobs(range(first, first + size)) for first in range(0, count, size)]
+    await producer.push_many(calls[0])
+    start = time.perf_counter()
+    for jobs in calls:
+        await producer.push_many(jobs)
     return {"seconds": time.perf_counter() - start}
 
 

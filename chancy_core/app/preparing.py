@@ -12,7 +12,7 @@ from chancy_core.store import Flow
 from chancy_core.store.ids import new_id
 from chancy_core.store.jobrows import JobRow, job_row
 from chancy_core.store.keys import Holder, refusal
-from chancy_core.store.lines import Lines
+from chancy_core.store.lines import FEW_MAX, Lines
 from chancy_core.store.notices import notice_of
 from chancy_core.store.pushes import BulkState, insert_keyed, insert_many
 from chancy_core.values.decorating import as_job
@@ -105,6 +105,18 @@ class Bulk:
         self._chancy = chancy
         self._lines = _lines(chancy, queue, on_conflict)
         self._state = BulkState(set(), {}, patience_ms)
+
+    def few(self) -> list[JobRow] | None:
+        """All of them as rows for `insert_jobs`, if they are there already, few, small, and without unique keys.
+
+        Otherwise None, and they are sent by `insert` and `end`.
+        """
+        if not isinstance(self.jobs, list | tuple) or len(self.jobs) > FEW_MAX:
+            return None
+        self._lines.read(iter((list(self.jobs),)))
+        # They have been read, and plugins have seen them.
+        self.jobs = ()
+        return self._lines.few()
 
     def insert(self, chunks: Iterator[list[Pushable]]) -> Flow[None]:
         """Send some of them."""

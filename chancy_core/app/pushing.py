@@ -21,7 +21,7 @@ from chancy_core.store.flow import cursor_of, run_with
 from chancy_core.store.jobrows import BATCH_BYTES_MAX, JobRow, weight
 from chancy_core.store.keys import Holder, Settled
 from chancy_core.store.notices import notices_of
-from chancy_core.store.pushes import insert_again, insert_jobs
+from chancy_core.store.pushes import insert_again, insert_jobs, insert_together
 from chancy_core.store.tries import Session, may_try_again, session_of
 from chancy_core.values.notices import Notice
 
@@ -45,6 +45,8 @@ class Pusher:
 
     def __init__(self, store: Store, pool: Pool, *, notifications: bool) -> None:
         self._telling = _Telling(store, pool, notifications=notifications)
+        self._store = store
+        self._pool = pool
         self._keyless = _Lane(store, pool, self._telling)
         self._held = Held(store, pool, self._telling.all)
         self._keyed = _Lane(store, pool, self._telling, patience_ms=PATIENCE_MS, held=self._held.put)
@@ -66,6 +68,14 @@ class Pusher:
         elif not self._held.joined(waiting):
             self._keyed.put(waiting)
         return await waiting.answer
+
+    async def push_together(self, rows: Sequence[JobRow]) -> None:
+        """Store some jobs without unique keys, all or none; returns after their commit. Raises as `push`."""
+        tell = self._telling.due(rows)
+        await self._pool.push(
+            insert_together(self._store, rows, tell),
+            lambda: insert_again(self._store, rows, self._telling.all(rows)),
+        )
 
     async def close(self) -> None:
         """Wait until everything has been written and told."""

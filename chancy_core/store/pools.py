@@ -17,9 +17,9 @@ from psycopg.rows import TupleRow
 from chancy_core.store import pooling
 from chancy_core.store.bounded import BoundedAsyncConnection
 from chancy_core.store.connect import connect
-from chancy_core.store.flow import AsyncConnection, Flow, Step, cursor_of, drive, run_with
+from chancy_core.store.flow import AsyncConnection, Flow, Step, cursor_of, drive, run, run_with
 from chancy_core.store.idle import close
-from chancy_core.store.tries import Session, Tries
+from chancy_core.store.tries import Session, Tries, session_of
 from chancy_core.store.write import Hearer, Write
 
 T = TypeVar("T")
@@ -68,6 +68,18 @@ class Pool(pooling.BasePool[BoundedAsyncConnection]):
             except Exception as error:  # noqa: BLE001 -- raised again, unless another attempt may help
                 pause_s = tries.pause_s(error)
             await asyncio.sleep(pause_s)
+
+    async def push(self, flow: Flow[T], again: Callable[[], Flow[T]]) -> T:
+        """Run the flow of a push; if its answer is lost, or it failed and may yet succeed, run `again`."""
+        lost: Session | None = None
+        try:
+            async with self.lent() as connection:
+                lost = session_of(connection)
+                return await run(connection, flow)
+        except Exception as error:  # noqa: BLE001 -- raised again, unless another attempt may help
+            pause_s = Tries(self.dsn).pause_s(error)
+        await asyncio.sleep(pause_s)
+        return await self.run(again, lost=lost)
 
     async def write(self, flow: Flow[T], hearer: Hearer | None = None) -> T:
         """Run a flow that must not be run again: each of its steps is done once, in a transaction of its own.

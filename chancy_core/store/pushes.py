@@ -93,6 +93,15 @@ def insert_jobs(
     return {id_: holder for id_, holder in settled.items() if holder is not None} if settled else {}
 
 
+def insert_together(store: Store, rows: Sequence[JobRow], notices: Sequence[Notice]) -> Flow[None]:
+    """As `insert_jobs`, for a bulk push of few jobs without unique keys: by one statement, all or none."""
+    try:
+        yield from insert_jobs(store, rows, notices)
+    except (psycopg.Error, UnicodeError) as error:
+        # Nobody tries each of them alone.
+        raise_explained((), error)
+
+
 class _How(NamedTuple):
     """How rows are stored: see `insert_jobs`."""
 

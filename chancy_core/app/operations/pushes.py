@@ -24,7 +24,8 @@ from chancy_core.store import Pool, SyncPool
 from chancy_core.store.connect import where
 from chancy_core.store.jobrows import JobRow, weight
 from chancy_core.store.keys import Holder
-from chancy_core.store.pushes import holders, insert_again, insert_jobs
+from chancy_core.store.notices import notices_of
+from chancy_core.store.pushes import holders, insert_again, insert_jobs, insert_together
 from chancy_core.store.weather import Fault, fault_of, text_of
 from chancy_core.values.fields import OnConflict
 from chancy_core.values.notices import Notice
@@ -148,6 +149,9 @@ async def push_many(
     side = self.opening.here or await self.opening.ready(makes=True)
     patience_ms = MANY_PATIENCE_MS if connection is OWN else None
     bulk = Bulk(self, jobs, patience_ms=patience_ms, on_conflict=on_conflict)
+    if connection is OWN and (rows := bulk.few()):
+        await side.pusher.push_together(rows)
+        return bulk.references()
     async with _transaction(self, side.pool, connection) as own:
         async with OneAtATime() as writing:
             async for chunks in groups(bulk.jobs):
@@ -169,6 +173,10 @@ def sync_push_many(
     bulk = Bulk(self, jobs, patience_ms=patience_ms, on_conflict=on_conflict)
     if isinstance(bulk.jobs, AsyncIterable):
         raise TypeError("sync_push_many cannot read an async iterable: give a plain one, or use push_many.")
+    if connection is OWN and (rows := bulk.few()):
+        tell = notices_of(rows) if self.settings.notifications else []
+        pool.push(insert_together(self.store, rows, tell), lambda: insert_again(self.store, rows, tell))
+        return bulk.references()
     with _transaction_sync(self, pool, connection) as own:
         for chunks in groups_sync(bulk.jobs):
             run_on_sync(own, bulk.insert(chunks))
