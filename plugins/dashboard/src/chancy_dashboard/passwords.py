@@ -51,9 +51,9 @@ class Entry(NamedTuple):
 class PasswordFile:
     """Lets those in who know a password of a file: an `authorize` for `Dashboard`.
 
-    A line is `NAME:HASH:PERMISSIONS`; `chancy dashboard --add-user NAME --password-file FILE` writes one. Permissions are
-    `*`, `read`, or several with commas between, each for all queues or, as in `retry@mail`, for those that a pattern
-    names. The file is read again when it has changed.
+    A line is `NAME:HASH:PERMISSIONS`; `chancy dashboard --add-user NAME --password-file FILE` writes one. Permissions
+    are `*`, `read`, or several with commas between, each for all queues or, as in `retry@mail`, for those that a
+    pattern names. The file is read again when it has changed.
 
     Args:
         path: the file.
