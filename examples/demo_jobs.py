@@ -50,6 +50,10 @@ async def ping() -> None:
     """Does nothing: what is measured is how soon it starts."""
 
 
+async def nothing() -> None:
+    """Does nothing, many times: what is measured is what the queue takes for itself."""
+
+
 async def postcard(text: str) -> str:
     """A job that was scheduled for later."""
     return text

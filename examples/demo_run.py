@@ -28,6 +28,8 @@ from chancy_core import embedded
 
 SCHEMA = "chancy_demo"
 PINGS = 50
+# Enough for some seconds, even on a fast machine.
+EMPTY = 50_000
 BIGGEST = 8
 STDLIB = Path(sysconfig.get_path("stdlib"))
 console = Console(highlight=False)
@@ -104,9 +106,13 @@ async def show(dsn: str) -> None:
             await show_progress(chancy, total)
             seconds = time.perf_counter() - start
             latencies = await idle_latencies_s(chancy)
+            console.print(f"Now {EMPTY:,} jobs that do nothing, for the pace of the queue itself.")
+            await chancy.push_many([Job.from_func(demo_jobs.nothing)] * EMPTY)
+            await show_progress(chancy, EMPTY)
         special = await chancy.wait_for_jobs(references.values(), timeout=30)
         rows = await finished_rows(dsn)
-    summary(rows, seconds, latencies)
+        empty_s = await empty_jobs_s(dsn)
+    summary(rows, seconds, empty_s, latencies)
     special_summary(dict(zip(references, zip(references.values(), special, strict=True), strict=True)))
     modules_summary([row["result"] for row in rows if row["func"] == "demo_jobs.index"])
     console.print(f"Every job, its result and its errors are in the schema {SCHEMA!r}, until the next demo.")
@@ -211,17 +217,29 @@ def percentile(ordered: Sequence[float], percent: int) -> float:
 
 
 async def finished_rows(dsn: str) -> list[dict[str, Any]]:
-    """Everything that finished, but for the pings."""
+    """Everything that finished, but for the jobs that do nothing."""
     async with await psycopg.AsyncConnection.connect(dsn, row_factory=dict_row) as connection:
         cursor = await connection.execute(
             "SELECT func, state, attempts, errors, result, created_at, scheduled_at, started_at "
-            f'FROM "{SCHEMA}".finished_jobs WHERE func <> %s'.encode(),
-            ["demo_jobs.ping"],
+            f'FROM "{SCHEMA}".finished_jobs WHERE func <> ALL (%s)'.encode(),
+            [["demo_jobs.ping", "demo_jobs.nothing"]],
         )
         return await cursor.fetchall()
 
 
-def summary(rows: list[dict[str, Any]], seconds: float, idle: list[float]) -> None:
+async def empty_jobs_s(dsn: str) -> float:
+    """Seconds from the start of the first job that does nothing to the recorded end of the last."""
+    async with await psycopg.AsyncConnection.connect(dsn, row_factory=dict_row) as connection:
+        cursor = await connection.execute(
+            "SELECT min(started_at) AS first, max(finished_at) AS last "
+            f'FROM "{SCHEMA}".finished_jobs WHERE func = %s'.encode(),
+            ["demo_jobs.nothing"],
+        )
+        (row,) = await cursor.fetchall()
+        return waited_s(row["first"], row["last"])
+
+
+def summary(rows: list[dict[str, Any]], seconds: float, empty_s: float, idle: list[float]) -> None:
     """What a person wants to know afterwards."""
     failed = [row for row in rows if row["state"] == "failed"]
     runs = sum(row["attempts"] for row in rows)
@@ -232,7 +250,14 @@ def summary(rows: list[dict[str, Any]], seconds: float, idle: list[float]) -> No
     )
     table = Table.grid(padding=(0, 2))
     table.add_row("jobs run", f"[bold]{len(rows):,}[/], of which {len(failed):,} failed")
-    table.add_row("speed", f"[bold]{len(rows) / seconds:,.0f}[/] jobs/s for {seconds:.1f} s, one worker process")
+    table.add_row(
+        "the queue's pace",
+        f"[bold]{EMPTY / empty_s:,.0f}[/] jobs/s: {EMPTY:,} jobs that do nothing, {empty_s:.1f} s, one worker process",
+    )
+    table.add_row(
+        "these jobs'",
+        f"{len(rows) / seconds:,.0f} jobs/s for {seconds:.1f} s: to parse and hash files takes the time",
+    )
     table.add_row(
         "push to start",
         f"[bold]{percentile(idle, 50) * 1000:.1f} ms[/] median, {percentile(idle, 99) * 1000:.1f} ms p99: "
