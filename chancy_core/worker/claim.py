@@ -173,19 +173,18 @@ class Claimer:
 
     async def _claim_and_start(self, wanted: int) -> Claimed:
         """Claim and start; a claim in flight is waited for even by a cancelled claimer, because its jobs are ours."""
-        leases_lost = self._lease.times_lost
+        # It starts its jobs itself, without a step of the loop between.
         claim = asyncio.ensure_future(self._claim_to_run(wanted))
         try:
-            claimed = await asyncio.shield(claim)
+            return await asyncio.shield(claim)
         except asyncio.CancelledError:
             with suppress(Exception):
-                self._start((await claim).jobs, leases_lost)
+                await claim
             raise
-        self._start(claimed.jobs, leases_lost)
-        return claimed
 
     async def _claim_to_run(self, wanted: int) -> Claimed:
-        """Claim, and have the connection that records outcomes before jobs run that may use up all there are."""
+        """Claim, have the connection that records outcomes before jobs run that may use up all there are, and start."""
+        leases_lost = self._lease.times_lost
         claimed = await self._claim(wanted)
         if claimed.jobs:
             try:
@@ -194,6 +193,7 @@ class Claimer:
                 for job in claimed.jobs:
                     self._finisher.put(handed_back(job, NO_CONNECTION))
                 raise
+        self._start(claimed.jobs, leases_lost)
         return claimed
 
     def _start(self, jobs: list[QueuedJob], leases_lost: int) -> None:
