@@ -15,7 +15,7 @@ from chancy_core.app.course import Ask, Course, Rest
 from chancy_core.errors import InvalidFilter
 from chancy_core.store import acts, looking
 from chancy_core.store.filters import states
-from chancy_core.store.snapshot import Snapshot
+from chancy_core.store.snapshot import Batch, Snapshot
 from chancy_core.values.acted import Acted, Heard
 from chancy_core.values.found import Hit
 from chancy_core.values.jobfilter import JobFilter
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
 # A batch takes some 20 ms, and holds its locks no longer: claims step over what it has locked.
 BATCH: Final = 500
-# After a batch the workers have the database for that share of its time: so they keep four fifths of their pace, even
-# where two cores are all there is.
-REST: Final = 0.8
+# While workers run jobs, they have the database after each batch for so many times as long: so they keep four fifths of
+# their pace, even where two cores are all there is.
+REST: Final = 1.5
+# After so many batches it is looked whether they do.
+LOOK_EVERY: Final = 4
 # So many are found in one go, and for so long, until progress is told.
 _FOUND_AT_ONCE: Final = 20_000
 _LOOK_S: Final = 0.5
@@ -105,7 +107,7 @@ def _on_filter(
 
 def on_refs(chancy: Chancy, verb: Verb, asked: Named, *, dry_run: bool, progress: Heard | None) -> Course[Acted]:
     """Act on the jobs that are named."""
-    batches = [asked[start : start + BATCH] for start in range(0, len(asked), BATCH)]
+    batches = [asked_of(asked[start : start + BATCH]) for start in range(0, len(asked), BATCH)]
     if not dry_run:
         return (yield from _in_batches(chancy, verb, batches, Acted(found=len(asked)), progress))
     found, skipped = 0, Counter[str]()
@@ -117,17 +119,25 @@ def on_refs(chancy: Chancy, verb: Verb, asked: Named, *, dry_run: bool, progress
     return Acted(found=found, skipped=skipped)
 
 
+def asked_of(named: Named) -> acts.Asked:
+    """The same jobs, as the statements take them."""
+    hits = [one for one in named if isinstance(one, Hit)]
+    return Batch.of(hits) if hits else [one for one in named if not isinstance(one, Hit)]
+
+
 def _in_batches(
     chancy: Chancy,
     verb: Verb,
-    batches: Iterable[Named],
+    batches: Iterable[acts.Asked],
     acted: Acted,
     progress: Heard | None,
 ) -> Course[Acted]:
     done, skipped = Counter[str](), Counter[str]()
-    took_s = 0.0
-    for batch in batches:
-        if took_s:
+    took_s, busy = 0.0, False
+    for number, batch in enumerate(batches):
+        if number % LOOK_EVERY == 0:
+            busy = yield Ask(partial(acts.is_busy, chancy.store), repeatable=True)
+        if busy and took_s:
             yield Rest(took_s * REST)
         start = time.monotonic()
         try:

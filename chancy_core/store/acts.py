@@ -11,9 +11,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import psycopg
 
 from chancy_core.errors import InvalidJob
+from chancy_core.store.arrays import unquoted_array
 from chancy_core.store.flow import Flow
 from chancy_core.store.notices import unheard
 from chancy_core.store.queues import check_queues
+from chancy_core.store.snapshot import Batch
 from chancy_core.store.store import Store
 from chancy_core.store.weather import text_of
 from chancy_core.values.found import Hit
@@ -57,7 +59,7 @@ class Change(NamedTuple):
 
 
 # Jobs as they were found, which are touched only while they are so; or only their ids.
-Asked: TypeAlias = "Sequence[Hit] | Sequence[uuid.UUID]"
+Asked: TypeAlias = "Batch | Sequence[uuid.UUID]"
 Act: TypeAlias = Callable[[Store, Asked], Flow[Done]]
 
 
@@ -78,7 +80,9 @@ def cancel(store: Store, asked: Asked, note: str) -> Flow[Done]:
 def retry(store: Store, asked: Asked) -> Flow[Done]:
     """Bring finished jobs back."""
     rows = yield store.ending("retry_jobs", **_named(asked))
-    tell = {Notice.due(row[2]) if row[4] == State.SCHEDULED else Notice.back(row[2]) for row in rows}
+    # They go to few queues: a notice for each of these, and not for each job.
+    back = {(row[2], row[4] == State.SCHEDULED) for row in rows}
+    tell = [Notice.due(queue) if later else Notice.back(queue) for queue, later in back]
     yield from store.notify([*unheard(rows), *sorted(tell)])
     came = {row[0] for row in rows}
     left = yield from _left(store, asked, came, {LIVE: NOT_FINISHED, OVER: KEY_TAKEN})
@@ -98,7 +102,8 @@ def update(store: Store, asked: Asked, change: Change) -> Flow[Done]:
     if change.queue is not None:
         yield from check_queues(store, [change.queue])
     rows = yield store.query("update_jobs", **_named(asked), **change._asdict())
-    tell = {Notice.back(queue) if state == State.PENDING else Notice.due(queue) for _, queue, state in rows}
+    back = {(queue, state == State.PENDING) for _, queue, state in rows}
+    tell = [Notice.back(queue) if now else Notice.due(queue) for queue, now in back]
     yield from store.notify(sorted(tell))
     came = {row[0] for row in rows}
     left = yield from _left(store, asked, came, {RUNNING: RUNNING, LIVE: CHANGED, OVER: FINISHED})
@@ -107,24 +112,25 @@ def update(store: Store, asked: Asked, change: Change) -> Flow[Done]:
 
 def look(store: Store, asked: Asked, wanted: Sequence[State]) -> Flow[Done]:
     """How many of these jobs are in one of these states, as FOUND; and what the others are."""
-    ids = [one.id if isinstance(one, Hit) else one for one in asked]
-    rows = yield store.query("find_runs", id=list(ids))
+    ids = list(asked.hits()) if isinstance(asked, Batch) else list(asked)
+    rows = yield store.query("find_runs", id=ids)
     found = Counter(FOUND if row[3] in wanted else row[3] for row in rows)
     skipped = Counter({state: number for state, number in found.items() if state != FOUND})
     skipped[GONE] = len(ids) - len(rows)
     return Done(Counter({FOUND: found[FOUND]}), +skipped)
 
 
+def is_busy(store: Store) -> Flow[bool]:
+    """Whether workers run jobs now."""
+    ((found,),) = yield store.query("is_busy")
+    return bool(found)
+
+
 def _named(asked: Asked) -> dict[str, Any]:
     """The parameters that say which jobs are meant."""
-    hits = [one for one in asked if isinstance(one, Hit)]
-    if len(hits) < len(asked):
-        return {"ids": list(asked), "states": None, "claims": None}
-    return {
-        "ids": [hit.id for hit in hits],
-        "states": [hit.state for hit in hits],
-        "claims": [hit.claims for hit in hits],
-    }
+    if isinstance(asked, Batch):
+        return asked.params()
+    return {"ids": unquoted_array(id_.hex for id_ in asked), "states": None, "claims": None}
 
 
 def _left(store: Store, asked: Asked, came: Iterable[uuid.UUID], reasons: Mapping[str, str]) -> Flow[Counter[str]]:
@@ -136,8 +142,11 @@ def _left(store: Store, asked: Asked, came: Iterable[uuid.UUID], reasons: Mappin
         came: those to which something was done.
         reasons: what it means of the others that they are RUNNING, LIVE or OVER now.
     """
-    found = {(one.id if isinstance(one, Hit) else one): one for one in asked}
-    left = found.keys() - set(came)
+    came = set(came)
+    if len(came) == len(asked):
+        return Counter()
+    found: Mapping[uuid.UUID, Hit | None] = asked.hits() if isinstance(asked, Batch) else dict.fromkeys(asked)
+    left = found.keys() - came
     if not left:
         return Counter()
     why: Counter[str] = Counter()
@@ -148,7 +157,7 @@ def _left(store: Store, asked: Asked, came: Iterable[uuid.UUID], reasons: Mappin
         reason = reasons[LIVE if live else OVER]
         if live and state == State.RUNNING:
             reason = reasons.get(RUNNING, reason)
-        elif reason == KEY_TAKEN and isinstance(hit, Hit) and (hit.claims, hit.state) != (claims, state):
+        elif reason == KEY_TAKEN and hit is not None and (hit.claims, hit.state) != (claims, state):
             reason = CHANGED
         why[reason] += 1
     why[GONE] += len(left - seen)

@@ -10,7 +10,7 @@ from functools import partial
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from chancy_core.app.acting import Named, Verb, on_filter, on_refs
+from chancy_core.app.acting import Named, Verb, asked_of, on_filter, on_refs
 from chancy_core.app.given import Ref, hits_or_ids_of
 from chancy_core.app.handed import OWN
 from chancy_core.app.operation import Begin, Steps, in_steps
@@ -211,7 +211,7 @@ def _course(
 
 def _in_theirs(chancy: Chancy, verb: Verb, asked: Named) -> Begin[Acted]:
     def ask() -> Flow[Acted]:
-        done, skipped = yield from verb.act(chancy.store, asked)
+        done, skipped = yield from verb.act(chancy.store, asked_of(asked))
         return Acted(found=len(asked), done=done, skipped=skipped)
 
     return ask

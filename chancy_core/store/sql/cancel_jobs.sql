@@ -8,7 +8,7 @@
 --
 -- Returns (id, what, worker, claims, queue, func, state, how, attempts, unique_key, note, meta, at, unheard), what being
 -- cancelled, stopping or finished. From claims to at it is what a plugin is told, NULL for a job that was not cancelled at
--- once, and meta only if somebody is here; unheard is whether other plugins wait to be told of it. Nothing for a job that is
+-- once, and queue, func, key, note, meta and at only if somebody is here; unheard is whether other plugins wait to be told of it. Nothing for a job that is
 -- nowhere, or that was on its way from one table to the other just then. Uses jobs_pkey; why through ANY is explained in
 -- finish_jobs.
 WITH asked AS (
@@ -55,9 +55,14 @@ told AS (
     RETURNING jobs.id, jobs.worker
 )
 SELECT id, 'cancelled' AS what, NULL AS worker,
-       claims, queue, func, 'cancelled' AS state, 'cancel' AS how, attempts,
-       coalesce(unique_key, waiting_key) AS unique_key, %(note)s::text AS note,
-       CASE WHEN %(here)s::text[] <> '{}' THEN meta::text END AS meta, now() AS at,
+       claims,
+       CASE WHEN %(here)s::text[] <> '{}' THEN queue END AS queue,
+       CASE WHEN %(here)s::text[] <> '{}' THEN func END AS func,
+       'cancelled' AS state, 'cancel' AS how, attempts,
+       CASE WHEN %(here)s::text[] <> '{}' THEN coalesce(unique_key, waiting_key) END AS unique_key,
+       CASE WHEN %(here)s::text[] <> '{}' THEN %(note)s::text END AS note,
+       CASE WHEN %(here)s::text[] <> '{}' THEN meta::text END AS meta,
+       CASE WHEN %(here)s::text[] <> '{}' THEN now() END AS at,
        (SELECT plugins IS NOT NULL FROM deaf) AS unheard
 FROM gone
 UNION ALL

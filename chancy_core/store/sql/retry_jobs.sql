@@ -9,7 +9,8 @@
 -- A job whose unique_key is taken by another stays where it is, and so does one of whose key one job may wait, and waits
 -- (unique_while); one that was never started waits for its scheduled_at.
 -- Returns (id, claims, queue, func, state, how, attempts, unique_key, note, meta, at, unheard) of those that came back. From
--- claims to at it is what a plugin is told, meta only if somebody is here; unheard is whether other plugins wait to be told.
+-- claims to at it is what a plugin is told, func, unique_key, note, meta and at only if somebody is here; unheard is whether
+-- other plugins wait to be told.
 -- Uses finished_jobs_id and jobs_waiting_key.
 WITH old AS (
     -- How the encoder of options writes it, and jsonb.
@@ -80,7 +81,16 @@ unheard AS (
     -- Asked once, before anything is read: without a listener this costs nothing.
     WHERE (SELECT plugins IS NOT NULL FROM deaf)
 )
-SELECT id, claims, queue, func, state, 'retry' AS how, attempts, unique_key, note,
-       CASE WHEN %(here)s::text[] <> '{}' THEN meta::text END AS meta, now() AS at,
+SELECT id,
+       claims,
+       queue,
+       CASE WHEN %(here)s::text[] <> '{}' THEN func END AS func,
+       state,
+       'retry' AS how,
+       attempts,
+       CASE WHEN %(here)s::text[] <> '{}' THEN unique_key END AS unique_key,
+       CASE WHEN %(here)s::text[] <> '{}' THEN note END AS note,
+       CASE WHEN %(here)s::text[] <> '{}' THEN meta::text END AS meta,
+       CASE WHEN %(here)s::text[] <> '{}' THEN now() END AS at,
        (SELECT plugins IS NOT NULL FROM deaf) AS unheard
 FROM back
