@@ -14,7 +14,8 @@ TEXT_MAX: Final = 1_000
 ITEMS_MAX: Final = 60
 DEPTH_MAX: Final = 12
 WHOLE_MAX: Final = 20_000
-BRIEF_MAX: Final = 110
+BRIEF_MAX: Final = 90
+BRIEF_TEXT_MAX: Final = 40
 # Characters that a browser does not show, or that change the order of others: somebody could hide something with them.
 _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
@@ -105,7 +106,7 @@ def brief(kwargs: Mapping[str, Any]) -> str:
 def _short(value: Any) -> str:
     if isinstance(value, str):
         return (
-            repr(value) if len(value) <= BRIEF_MAX // 2 else f"{value[: BRIEF_MAX // 2]!r}… ({len(value):,} characters)"
+            repr(value) if len(value) <= BRIEF_TEXT_MAX else f"{value[:BRIEF_TEXT_MAX]!r}… ({len(value):,} characters)"
         )
     if isinstance(value, Mapping):
         return "{}" if not value else f"{{{len(value):,} keys}}"

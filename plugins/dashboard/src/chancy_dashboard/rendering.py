@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
 
-from chancy_dashboard import jsons, queries, showing, svg
+from chancy_dashboard import jsons, life, links, queries, showing, svg
 
 OWN: Final = "chancy_dashboard.templates"
 
@@ -43,6 +43,8 @@ def new_environment() -> Environment:
     environment.filters.update(jsons.FILTERS)
     environment.filters.update(queries.FILTERS)
     environment.globals.update(svg.GLOBALS)
+    environment.globals.update(life.GLOBALS)
+    environment.globals.update(links.GLOBALS)
     return environment
 
 

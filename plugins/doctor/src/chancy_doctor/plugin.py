@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from chancy import Chancy, Worker
 from chancy.errors import PluginError
-from chancy.plugin import Finding, Plugin, check_number, check_seconds, check_whole, find_problems, hookimpl
+from chancy.plugin import (
+    Finding,
+    Plugin,
+    WebPanel,
+    check_number,
+    check_seconds,
+    check_whole,
+    find_problems,
+    hookimpl,
+)
 from chancy_doctor.examine import examine
 from chancy_doctor.journal import Journal
 from chancy_doctor.thresholds import Thresholds
@@ -119,6 +128,13 @@ class Doctor(Plugin):
         """Log what is wrong, once, and when it is over."""
         if self._chancy is not None:
             self._journal.note(await find_problems(self._chancy, within_s=LOGGED_WITHIN_S))
+
+    @hookimpl
+    def panels(self) -> list[WebPanel]:
+        """Why a job does not run, on its page."""
+        from chancy_doctor.panel import WHY  # noqa: PLC0415 -- only the dashboard shows it
+
+        return [WHY]
 
     @hookimpl
     def commands(self) -> list[click.Command]:
