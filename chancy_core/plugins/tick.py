@@ -19,6 +19,7 @@ class Tick(NamedTuple):
         worker: the worker's name.
         schema: the schema of the tables.
         push: `await tick.push(job, connection=…)`, as `Chancy.push`.
+        push_many: `await tick.push_many(jobs, connection=…)`, as `Chancy.push_many`.
         connect: see `connection`.
     """
 
@@ -27,6 +28,7 @@ class Tick(NamedTuple):
     worker: str
     schema: str
     push: Callable[..., Awaitable[Any]]
+    push_many: Callable[..., Awaitable[Any]]
     connect: Callable[[], AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]]
 
     @asynccontextmanager

@@ -113,6 +113,7 @@ def tick_of() -> Callable[..., Tick]:
             worker="test",
             schema=chancy.settings.schema,
             push=chancy.push,
+            push_many=chancy.push_many,
             connect=chancy.pool.connection,
         )
         return tick._replace(**changed)

@@ -77,7 +77,8 @@ class Ticker:
         host = self._chancy.plugins
         async with self._connection() as connection:
             now = await run(connection, self._now())
-        tick = Tick(now, leads, self._worker, self._chancy.settings.schema, self._chancy.push, self._connection)
+        chancy = self._chancy
+        tick = Tick(now, leads, self._worker, chancy.settings.schema, chancy.push, chancy.push_many, self._connection)
         well = await host.on_tick(self._plugin, tick, self._hindered)
         if not host.has("on_tick", self._plugin.name):
             # It was left behind, and must not keep what everybody shares.

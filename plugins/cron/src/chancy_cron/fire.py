@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import random
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 
 import psycopg
 
-from chancy import Job, Reference
+from chancy import Reference
 from chancy.plugin import Tick, is_outage, log, text_of
-from chancy_cron.clock import after_fired
-from chancy_cron.expression import parse
 from chancy_cron.fires import Advanced, FireStore
-from chancy_cron.missed import to_fire
-from chancy_cron.schedule import MISSED_MAX_LIMIT, StoredSchedule
-from chancy_cron.store import Connection, Row, stored, utc
-from chancy_cron.times import fire_times, zone
+from chancy_cron.plan import job_for, may_wait, plan
+from chancy_cron.store import Connection, Row
+from chancy_cron.together import fire_together
 
 Push = Callable[..., Awaitable[Reference]]
 
 # Schedules that one transaction fires. Others wait for its commit only if they are among them.
-BATCH: Final = 100
+BATCH: Final = 500
 # Jobs after which a transaction takes on no further schedule, so that making up for missed times ends in time.
 JOBS_MAX: Final = 1000
 # Seconds after which it does neither. What a killed worker had not committed is done again, so on a slow machine, with
@@ -36,16 +33,33 @@ RETRY_S: Final = 30.0
 LOCK_WITHIN_S: Final = 0.05
 WAIT_S: Final = 1.0
 ERROR_LENGTH_MAX: Final = 500
+# A moment that was waited for is over by so much when it is looked, so that it is not missed by a hair.
+JUST_AFTER_S: Final = 0.001
 
 
-async def fire_due(tick: Tick, *, late_s: float, keep_fires: int) -> int:
-    """Fire every schedule that is due and that no other worker fires just now. Returns how many jobs were pushed."""
+async def fire_due(tick: Tick, *, late_s: float, keep_fires: int, ahead_s: float = 0.0) -> int:
+    """Fire every schedule that is due and that no other worker fires just now.
+
+    Args:
+        tick: the tick.
+        late_s: as of the plugin.
+        keep_fires: as of the plugin.
+        ahead_s: what comes due within so many seconds is waited for, and fired in its moment.
+
+    Returns:
+        How many jobs were pushed.
+    """
     total = 0
+    if ahead_s:
+        async with tick.connection() as connection:
+            due_in_s = await FireStore(tick.schema, connection).due_in_s()
+        if due_in_s is not None and 0 < due_in_s < ahead_s:
+            await asyncio.sleep(due_in_s + JUST_AFTER_S)
     async with tick.connection() as connection:
         fires = FireStore(tick.schema, connection)
         while await fires.any_due():
             async with connection.transaction():
-                full, pushed = await _fire_batch(fires, connection, tick.push, late_s, keep_fires)
+                full, pushed = await _fire_batch(fires, connection, tick, late_s, keep_fires)
             total += pushed
             if not full:
                 # What is still due is fired by another worker just now.
@@ -54,22 +68,26 @@ async def fire_due(tick: Tick, *, late_s: float, keep_fires: int) -> int:
 
 
 async def _fire_batch(
-    fires: FireStore, connection: Connection, push: Push, late_s: float, keep_fires: int
+    fires: FireStore, connection: Connection, tick: Tick, late_s: float, keep_fires: int
 ) -> tuple[bool, int]:
     """Fire up to a batch of schedules. Returns whether there may be more, and how many jobs were pushed."""
     rows = await fires.lock_due(BATCH)
     if not rows:
         return False, 0
     await fires.set_lock_timeout(LOCK_WITHIN_S)
-    pushed = 0
-    done: list[Advanced] = []
     enough_at = time.monotonic() + TAKES_ON_FOR_S
+    done, pushed = await fire_together(
+        fires, connection, tick.push_many, rows, late_s=late_s, jobs_max=JOBS_MAX, until=enough_at
+    )
+    fired = {one.name for one in done}
     # Those with a key of their own come last: one whose key somebody holds must not make the others late.
-    for row in sorted(rows, key=_may_wait):
+    for row in sorted((row for row in rows if row["name"] not in fired), key=may_wait):
+        if pushed >= JOBS_MAX or (done and time.monotonic() >= enough_at):
+            break
         try:
             # A savepoint for each: a schedule that cannot be fired takes nothing away from the others.
             async with connection.transaction():
-                advanced, count = await _fire(fires, connection, push, row, late_s)
+                advanced, count = await _fire(fires, connection, tick.push, row, late_s)
         except (
             psycopg.errors.LockNotAvailable,
             psycopg.errors.QueryCanceled,
@@ -83,8 +101,6 @@ async def _fire_batch(
             advanced, count = _failed(row, error), 0
         done.append(advanced)
         pushed += count
-        if pushed >= JOBS_MAX or time.monotonic() >= enough_at:
-            break
     if done:
         await fires.set_lock_timeout(0)
         await fires.advance(done)
@@ -95,58 +111,20 @@ async def _fire_batch(
 
 
 async def _fire(fires: FireStore, connection: Connection, push: Push, row: Row, late_s: float) -> tuple[Advanced, int]:
-    schedule, now = stored(row), utc(row["now"])
-    expression, where = parse(schedule.cron), zone(schedule.timezone)
-    next_at = next(fire_times(expression, where, after_fired(expression, now, schedule.last_fired_at)), None)
-    if schedule.next_at is None or schedule.next_at > now:
-        # It was woken for a time that is not there, or not yet.
-        return Advanced(schedule.name, schedule.next_at or next_at, schedule.next_at or next_at), 0
-    times = to_fire(
-        expression,
-        where,
-        next_at=schedule.next_at,
-        now=now,
-        late_s=late_s,
-        missed=schedule.missed,
-        missed_max=min(schedule.missed_max, MISSED_MAX_LIMIT),
-    )
-    if schedule.next_at < now - timedelta(seconds=late_s):
-        log.warning(
-            "fires_missed",
-            schedule=schedule.name,
-            since=schedule.next_at.isoformat(),
-            missed=schedule.missed.value,
-            fired_now=len(times),
-        )
-    fresh = await fires.record(schedule.name, times) if times else []
+    """Fire one schedule."""
+    planned = plan(row, late_s)
+    name = planned.schedule.name
+    fresh = await fires.record(name, planned.times) if planned.times else []
     job_id, pushed = None, 0
     for fire_at in fresh:
-        reference = await push(job_for(schedule, fire_at), connection=connection)
+        reference = await push(job_for(planned.schedule, fire_at), connection=connection)
         # One that waited and was replaced runs for this time now.
         fired = reference.created or reference.replaced
         pushed += fired
         job_id = str(reference) if fired else None
         if not fired:
-            log.info("fire_skipped", schedule=schedule.name, fire_at=fire_at.isoformat(), unfinished_job=str(reference))
-    return Advanced(schedule.name, next_at, next_at, fresh[-1] if fresh else None, job_id), pushed
-
-
-def job_for(schedule: StoredSchedule, fire_at: datetime) -> Job:
-    """The job that a schedule pushes for one of its times; `meta["cron"]` says for which."""
-    job = schedule.job
-    meta: dict[str, Any] = {"cron": {"schedule": schedule.name, "fire_at": fire_at.isoformat()}}
-    job = job.with_meta({**meta, **job.meta})
-    if schedule.jitter_s:
-        delay_s = random.uniform(0, schedule.jitter_s)  # noqa: S311
-        job = job.with_scheduled_at(fire_at + timedelta(seconds=delay_s))
-    if not schedule.overlap and job.unique_key is None:
-        job = job.with_unique_key(f"cron:{schedule.name}")
-    return job
-
-
-def _may_wait(row: Row) -> bool:
-    """Whether the push of a schedule's job may have to wait for somebody: unique keys are given out one by one."""
-    return not row["overlap"] or '"unique_key":"' in str(row["job"]).replace(" ", "")
+            log.info("fire_skipped", schedule=name, fire_at=fire_at.isoformat(), unfinished_job=str(reference))
+    return planned.advanced(fresh[-1] if fresh else None, job_id), pushed
 
 
 def _waits(row: Row, error: Exception) -> Advanced:

@@ -36,6 +36,19 @@ class FireStore(SchemaConnection):
         """Record fires. Returns those that had not been recorded before."""
         return [utc(row["fire_at"]) for row in await self._rows("record_fires", name=name, times=list(times))]
 
+    async def record_many(self, fires: Sequence[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
+        """Record fires of many schedules. Returns those that had not been recorded before."""
+        if not fires:
+            return set()
+        names, times = zip(*fires, strict=True)
+        rows = await self._rows("record_many", name=list(names), fire_at=list(times))
+        return {(row["schedule"], utc(row["fire_at"])) for row in rows}
+
+    async def due_in_s(self) -> float | None:
+        """In how many seconds the first schedule is due; None: none is."""
+        rows = await self._rows("due_in")
+        return float(rows[0]["due_in_s"]) if rows else None
+
     async def advance(self, done: Sequence[Advanced]) -> None:
         """Write what became of schedules."""
         columns = zip(*done, strict=True)

@@ -14,8 +14,8 @@ from chancy.plugin import check_text, check_whole, log, opened, with_connection
 from chancy_cron.declare import next_time
 from chancy_cron.errors import InvalidSchedule, ScheduleNotFound
 from chancy_cron.expression import parse
-from chancy_cron.fire import job_for
 from chancy_cron.loaded import check
+from chancy_cron.plan import job_for
 from chancy_cron.schedule import NAME_LENGTH_MAX, StoredSchedule
 from chancy_cron.store import Connection, CronStore
 from chancy_cron.times import fire_times, zone

@@ -39,6 +39,8 @@ INTERVAL_MIN_S: Final = 0.01
 INTERVAL_MAX_S: Final = 60.0
 LATE_MAX_S: Final = 3600.0
 KEEP_FIRES_MAX: Final = 100_000
+# What comes due before the next look is waited for in the tick, at most so long: a tick has to end in time.
+AHEAD_S: Final = 1.0
 
 
 class Cron(Plugin):
@@ -109,7 +111,9 @@ class Cron(Plugin):
     async def on_tick(self, tick: Tick) -> None:
         """Fire what is due."""
         try:
-            await fire_due(tick, late_s=self.late_s, keep_fires=self.keep_fires)
+            await fire_due(
+                tick, late_s=self.late_s, keep_fires=self.keep_fires, ahead_s=min(self.interval or 0, AHEAD_S)
+            )
             await self._clock.look(tick)
         except psycopg.Error as error:
             if not is_outage(error):

@@ -136,7 +136,8 @@ def _job_text(job: Job) -> str:
 
 def _read_job(text: str) -> Job:
     job = msgspec.json.decode(text, type=Job)
-    return job.as_is() if msgspec.json.decode(text, type=_Exact).exact else job
+    exact = '"exact"' in text and msgspec.json.decode(text, type=_Exact).exact
+    return job.as_is() if exact else job
 
 
 def stored(row: Row) -> StoredSchedule:

@@ -15,7 +15,7 @@ SET next_at = given.next_at,
     last_fired_at = coalesce(given.last_fired_at, schedules.last_fired_at),
     last_error = given.last_error
 FROM unnest(
-    %(name)s::text[], %(next_at)s::timestamptz[], %(wake_at)s::timestamptz[], %(last_fired_at)s::timestamptz[],
-    %(last_job)s::text[], %(last_error)s::text[]
+    %(name)b::text[], %(next_at)s::timestamptz[], %(wake_at)s::timestamptz[], %(last_fired_at)s::timestamptz[],
+    %(last_job)b::text[], %(last_error)b::text[]
 ) AS given (name, next_at, wake_at, last_fired_at, last_job, last_error)
 WHERE schedules.name = given.name

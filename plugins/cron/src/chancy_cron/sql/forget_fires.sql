@@ -5,7 +5,7 @@
 --
 -- Uses cron_fires_pkey.
 DELETE FROM {schema}.cron_fires AS fires
-USING unnest(%(names)s::text[]) AS fired (name), LATERAL (
+USING unnest(%(names)b::text[]) AS fired (name), LATERAL (
     SELECT fire_at
     FROM {schema}.cron_fires
     WHERE schedule = fired.name
