@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from chancy_core.executors.asyncio import AsyncExecutor
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
 from chancy_core.executors.functions import filled
 from chancy_core.executors.report import Report, with_declared
+from chancy_core.executors.taking import Ended, Takes
 from chancy_core.executors.thread import ThreadExecutor
 from chancy_core.values.job import Limit
 from chancy_core.values.queuedjob import QueuedJob
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from chancy_core.executors.process import ProcessExecutor
 
 
-class AutoExecutor(Executor):
+class AutoExecutor(Executor, Takes):
     """Runs each job on the executor that suits it, and that enforces its limits.
 
     A job with a memory limit runs in a child process, and so does a plain function with a time limit. Other coroutine
@@ -68,6 +70,19 @@ class AutoExecutor(Executor):
         else:
             report = await (self._async if function.is_async else self._thread).run_function(job, function)
         return report if declared is None else with_declared(report, declared)
+
+    def take(self, job: QueuedJob, context: Context, ended: Ended) -> bool:
+        """Run a plain function without limits in a thread. See `Takes`."""
+        # What is not known yet, `run` finds; the threads leave coroutine functions and limits to it as well.
+        return self._thread.take(job, context, ended)
+
+    def wake(self) -> None:
+        """Let a thread come for what was taken."""
+        self._thread.wake()
+
+    def stop_taken(self, job: QueuedJob, reason: StopReason) -> None:
+        """As the threads have it."""
+        self._thread.stop_taken(job, reason)
 
     def stop(self, job: QueuedJob, task: asyncio.Task[Any], reason: StopReason) -> None:
         """Stop a running job the way the executor does that runs it."""

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import uuid
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from chancy_core.errors import CannotRun, CannotRunHere
 from chancy_core.executors import Executor, Report, StopReason
 from chancy_core.executors.door import checked, is_ours
+from chancy_core.executors.taking import Takes
 from chancy_core.log import log
 from chancy_core.values.queue import Queue
 from chancy_core.values.queuedjob import Outcome, QueuedJob, State
@@ -30,10 +31,10 @@ WAITED: Final = "It waited too long for a slot on its worker: it was handed back
 
 
 class RunningJob(NamedTuple):
-    """A job that runs, the task that runs it, and the executor that was asked to."""
+    """A job that runs, the task that runs it, if it has one, and the executor that was asked to."""
 
     job: QueuedJob
-    task: asyncio.Task[None]
+    task: asyncio.Task[None] | None
     executor: Executor
 
 
@@ -49,9 +50,7 @@ class Lane:
     def __init__(self, queue: Queue, concurrency: int, executor: Executor, finisher: Finisher, policy: Policy) -> None:
         self.queue = queue
         self.concurrency = concurrency
-        self._executor = executor
-        # Whether what it reports is looked at.
-        self._checks = not is_ours(executor)
+        self._use(executor)
         self._finisher = finisher
         self._policy = policy
         self.unable: Final = Unable(queue.name, policy.worker)
@@ -107,10 +106,17 @@ class Lane:
         self.concurrency = concurrency
         self._changed.set()
         if executor is not None:
-            old, self._executor = self._executor, executor
-            self._checks = not is_ours(executor)
+            old = self._executor
+            self._use(executor)
             self._close_when_done(old)
         self._fill()
+
+    def _use(self, executor: Executor) -> None:
+        self._executor = executor
+        # Whether what it reports is looked at.
+        self._checks = not is_ours(executor)
+        # A subclass of somebody else's means its `run` to be called.
+        self._takes = executor if isinstance(executor, Takes) and is_ours(executor) else None
 
     def start(self, jobs: Iterable[QueuedJob]) -> None:
         """Run jobs that were claimed, each in a task of its own, as soon as there is a slot for it."""
@@ -121,13 +127,20 @@ class Lane:
             self._timer = self._loop.call_at(until, self._give_back_late)
 
     def _fill(self) -> None:
-        executor = self._executor
-        checks = self._checks
+        executor, checks = self._executor, self._checks
+        # A function that is left alone for now is not begun: `_run` looks.
+        takes = None if self.unable else self._takes
         for _ in range(min(self.free, len(self._waiting))):
             job = self._waiting.popleft()[0]
             # What a job has put into context variables is not there for the one that is started when it ends.
-            task = self._loop.create_task(self._run(job, executor, checks=checks), context=self._context.copy())
+            context = self._context.copy()
+            if takes is not None and takes.take(job, context, self._taken_ended):
+                self._running[id(job)] = RunningJob(job, None, executor)
+                continue
+            task = self._loop.create_task(self._run(job, executor, checks=checks), context=context)
             self._running[id(job)] = RunningJob(job, task, executor)
+        if takes is not None:
+            takes.wake()
 
     async def _run(self, job: QueuedJob, executor: Executor, *, checks: bool) -> None:
         known = self.unable.problem_of(job.func) if self.unable else None
@@ -141,6 +154,21 @@ class Lane:
                     report = checked(job.func, report, executor)
         except BaseException as error:  # noqa: BLE001 -- an executor that breaks its promise loses no job
             report = self._broken(job, executor, error)
+        self._end(job, executor, report)
+        if self._waiting:
+            self._fill()
+
+    def _taken_ended(self, ended: Sequence[tuple[QueuedJob, Report]]) -> None:
+        """Jobs that have no task have ended. Never raises."""
+        for job, report in ended:
+            run = self._running.get(id(job))
+            if run is not None and run.job is job:
+                self._end(job, run.executor, report)
+        if self._waiting:
+            self._fill()
+
+    def _end(self, job: QueuedJob, executor: Executor, report: Report) -> None:
+        """A run is over: its slot is free, and what becomes of the job is decided. Never raises."""
         try:
             executor.forget(job)
         except BaseException as error:  # noqa: BLE001
@@ -158,8 +186,6 @@ class Lane:
             self.unable.runs(job.func)
         self._finisher.put(outcome)
         self._pace.ended(outcome.run_s)
-        if self._waiting:
-            self._fill()
         self._changed.set()
 
     def _broken(self, job: QueuedJob, executor: Executor, error: BaseException) -> Report:
@@ -235,15 +261,24 @@ class Lane:
         if self._running.get(id(run.job)) is run:
             self._told[id(run.job)] = reason
             try:
-                run.executor.stop(run.job, run.task, reason)
+                if run.task is not None:
+                    run.executor.stop(run.job, run.task, reason)
+                elif isinstance(run.executor, Takes):
+                    run.executor.stop_taken(run.job, reason)
             except BaseException as error:  # noqa: BLE001 -- it is stopped all the same
                 self._complain(run.job, run.executor, error)
-                run.task.cancel()
+                if run.task is not None:
+                    run.task.cancel()
 
     async def idle(self) -> None:
         """Wait until nothing runs."""
-        while self._running:
-            await asyncio.wait([run.task for run in self._running.values()])
+        await self._until(lambda: not self._running)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something that becomes so when a run ends."""
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
 
     def abandon(self) -> list[QueuedJob]:
         """The jobs that still run although they were stopped, which nobody will wait for."""
@@ -256,11 +291,8 @@ class Lane:
         await close_executor(self._executor)
 
     def _close_when_done(self, executor: Executor) -> None:
-        tasks = [run.task for run in self._running.values() if run.executor is executor]
-
         async def close() -> None:
-            if tasks:
-                await asyncio.wait(tasks)
+            await self._until(lambda: not any(run.executor is executor for run in self._running.values()))
             await close_executor(executor)
 
         task = asyncio.create_task(close())
