@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import pickle
 import sys
+from contextvars import Context
 from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
@@ -16,10 +16,12 @@ from chancy_core.executors.door import checked
 from chancy_core.executors.processes import memory
 from chancy_core.executors.processes.children import Children, Upkeep
 from chancy_core.executors.processes.deaths import MIB, error_of, mib
+from chancy_core.executors.processes.frames import encode_job
 from chancy_core.executors.processes.guard import KillReason
 from chancy_core.executors.processes.handle import Child, Death, Terms
 from chancy_core.executors.processes.nursery import FORK, SPAWN
 from chancy_core.executors.report import Report, with_declared
+from chancy_core.executors.taking import Ended, Takes
 from chancy_core.values.declared import Declared
 from chancy_core.values.job import Limit
 from chancy_core.values.queuedjob import QueuedJob
@@ -30,7 +32,7 @@ TOLD_TWICE: Final = 2
 NO_CHILD: Final = "No child process could be made ready for it"
 
 
-class ProcessExecutor(Executor):
+class ProcessExecutor(Executor, Takes):
     """Runs functions of both kinds in child processes, which are kept and used again.
 
     There are never more children than jobs that run at a time, and no more than leave some descriptors for other uses
@@ -96,7 +98,11 @@ class ProcessExecutor(Executor):
                 preload=preload,
             ),
         )
+        self._no_limits: Final = Terms(None, None, grace_s, start_within_s)
         self._busy: dict[Any, Child] = {}
+        # Those that were taken, by the job's identity in memory, and those of them that are begun once more, in a task.
+        self._taken: dict[int, Child] = {}
+        self._again: dict[int, asyncio.Task[None]] = {}
         # By a function's name, what a child has said of it.
         self._declared: dict[str, Declared] = {}
 
@@ -151,7 +157,7 @@ class ProcessExecutor(Executor):
     async def _run(self, job: QueuedJob) -> Report:
         try:
             terms = self._terms(job)
-            payload = pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
+            payload = encode_job(job)
             child = await self._children.take(terms)
         except OSError as error:
             return Report.not_begun(CannotRunHere(f"{NO_CHILD}: {error}"))
@@ -164,7 +170,69 @@ class ProcessExecutor(Executor):
         finally:
             del self._busy[key]
             self._children.give_back(child)
-        return self._died(job, terms, child, ended) if isinstance(ended, Death) else self._ended(job, terms, ended)
+        return self._came(job, terms, child, ended)
+
+    # -- jobs that need no task ------------------------------------------------------------
+
+    def take(self, job: QueuedJob, context: Context, ended: Ended) -> bool:
+        """Run a job without limits in a child that is there, or can be. See `Takes`."""
+        if job.limits or job.func in self._declared:
+            return False
+        try:
+            payload = encode_job(job)
+            child = self._children.take_now(self._no_limits)
+        except BaseException:  # noqa: BLE001 -- `run` finds the same, and tells of it
+            return False
+        if child is None:
+            return False
+        self._taken[id(job)] = child
+
+        def how_ended(how: Report | Death) -> None:
+            context.run(self._taken_ended, job, child, ended, how)
+
+        child.begin(job, payload, self._no_limits, how_ended)
+        return True
+
+    def wake(self) -> None:
+        """Nothing: children have been told."""
+
+    def stop_taken(self, job: QueuedJob, reason: StopReason) -> None:
+        """As `stop`."""
+        task = self._again.get(id(job))
+        if task is not None:
+            self.stop(job, task, reason)
+            return
+        child = self._taken.get(id(job))
+        if child is not None:
+            self.tell(job, reason)
+            child.stop(job, reason)
+
+    def _taken_ended(self, job: QueuedJob, child: Child, ended: Ended, how: Report | Death) -> None:
+        del self._taken[id(job)]
+        self._children.give_back(child)
+        try:
+            report = self._came(job, self._no_limits, child, how)
+        except BaseException as error:  # noqa: BLE001 -- what the child said is none, say
+            report = Report.raised(error)
+        declared = report.declared
+        if declared is not None:
+            self._declared[job.func] = declared
+            if not report.begun:
+                # It has limits that this side has to enforce. `run` knows of them now.
+                self._again[id(job)] = asyncio.create_task(self._run_again(job, ended))
+                return
+            report = with_declared(report, None if declared.filled(job) is job else declared)
+        ended([(job, report)])
+
+    async def _run_again(self, job: QueuedJob, ended: Ended) -> None:
+        try:
+            report = await self.run(job)
+        except BaseException as error:  # noqa: BLE001 -- it was cancelled, say
+            report = Report.raised(error)
+        del self._again[id(job)]
+        ended([(job, report)])
+
+    # -- what both have --------------------------------------------------------------------
 
     def stop(self, job: QueuedJob, task: asyncio.Task[Any], reason: StopReason) -> None:
         """Tell a running job to stop; it is killed if it has not after `grace_s`."""
@@ -185,9 +253,12 @@ class ProcessExecutor(Executor):
 
     def _terms(self, job: QueuedJob) -> Terms:
         if not job.limits:
-            return Terms(None, None, self._grace_s, self._start_within_s)
+            return self._no_limits
         self.check_limits(job)
         return Terms(time_limit_s(job), _memory_limit(job), self._grace_s, self._start_within_s)
+
+    def _came(self, job: QueuedJob, terms: Terms, child: Child, how: Report | Death) -> Report:
+        return self._died(job, terms, child, how) if isinstance(how, Death) else self._ended(job, terms, how)
 
     def _ended(self, job: QueuedJob, terms: Terms, report: Report) -> Report:
         # A child may be made to say anything by the job that runs in it.

@@ -18,6 +18,9 @@ from typing import Final
 AHEAD_S: Final = 0.15
 # And at most so many jobs for each slot beyond the first: those of a killed worker have spent an attempt, begun or not.
 AHEAD_PER_SLOT: Final = 8
+# But so many for any number of slots beyond the first, or two of them would claim ten jobs at a time: a claim of forty
+# costs hardly more.
+AHEAD_LEAST: Final = 32
 # Jobs that run longer than this on the average are not short: a claim costs little beside them.
 SHORT_S: Final = 0.02
 # The pace is the slower one of two spans of at least so long, because jobs that began together end together, and one
@@ -51,4 +54,5 @@ class Pace:
         if not self._short:
             return 0
         soon = int(min(self._per_s, self._per_s_before) * AHEAD_S)
-        return max(0, min(soon - concurrency, (concurrency - 1) * AHEAD_PER_SLOT))
+        most = max((concurrency - 1) * AHEAD_PER_SLOT, AHEAD_LEAST) if concurrency > 1 else 0
+        return max(0, min(soon - concurrency, most))

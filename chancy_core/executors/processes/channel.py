@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from chancy_core.executors.processes.frames import Frames, FrameTooLarge, frame
 
-CHUNK_BYTES: Final = 256 * 1024
+# A larger buffer is mapped and unmapped with each look, which costs more than the few bytes that most have.
+CHUNK_BYTES: Final = 64 * 1024
 
 
 class Channel:

@@ -37,6 +37,7 @@ from chancy_core.executors.processes.frames import (
     Stop,
     Told,
     Where,
+    decode_job,
     decode_to_child,
     encode_report,
     frame,
@@ -232,7 +233,7 @@ class ChildProgram:
 
     def _run(self, run: RunJob) -> None:
         try:
-            job: QueuedJob = pickle.loads(run.job)  # noqa: S301 -- from the worker itself
+            job = decode_job(run)
         except BaseException as error:  # noqa: BLE001 -- the worker is to know
             self._say(Broken(f"the job cannot be read in a child process: {type(error).__name__}: {error}"))
             self._ended = run.number
@@ -255,7 +256,7 @@ class ChildProgram:
         report = replace(report, peak_bytes=self._peak.read())
         self._going = None
         self._ended = run.number
-        self._say(Done(run.number, encode_report(report), memory.rss_bytes(self._pid) or 0))
+        self._say(Done(run.number, encode_report(report), self._peak.rss_bytes()))
 
     def _line_holds(self) -> bool:
         """Whether the descriptor is the socket still, and not a file that was opened when it had been closed."""

@@ -99,17 +99,26 @@ class Children:
             OSError: none could be started, and there is none to wait for.
         """
         while True:
-            child = self._idle_child(terms)
+            child = self.take_now(terms)
             if child is not None:
                 return child
-            if room_for_child(first=not self._children):
-                return self._new()
             if not self._children:
                 raise OSError(errno.EMFILE, "no descriptors are left for a child process")
             self._freed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._freed.wait()
+
+    def take_now(self, terms: Terms) -> Child | None:
+        """A child for a run; None: there is none, and no room for another.
+
+        Raises:
+            OSError: none could be started.
+        """
+        child = self._idle_child(terms)
+        if child is None and room_for_child(first=not self._children):
+            child = self._new()
+        return child
 
     def _idle_child(self, terms: Terms) -> Child | None:
         """The child that was used last, so that those which are not needed grow old; None: there is none for this."""

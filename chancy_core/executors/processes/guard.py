@@ -141,8 +141,10 @@ class Guard:
 
     def release(self, watch: Watch) -> None:
         """Watch a run no longer. Afterwards its `killed_for` is final."""
-        with self._changed:
-            self._watches.discard(watch)
+        # Only one thread begins to watch, and releases. Most runs were never watched.
+        if watch in self._watches:
+            with self._changed:
+                self._watches.discard(watch)
 
     def close(self) -> None:
         """Let the thread end."""

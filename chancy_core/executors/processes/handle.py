@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -75,15 +75,19 @@ class Death(NamedTuple):
     begun: bool = True
 
 
+# Called once, on the loop, with what a run came to. Never raises.
+HowEnded: TypeAlias = Callable[[Report | Death], None]
+
+
 class _AwaitedRun:
-    def __init__(self, number: int, job: QueuedJob, terms: Terms, watch: Watch) -> None:
+    def __init__(self, number: int, job: QueuedJob, terms: Terms, watch: Watch, ended: HowEnded) -> None:
         self.number = number
         self.job = job
         self.terms = terms
         self.watch = watch
         self.began_at = time.monotonic()
         self.stack = ""
-        self.ended: asyncio.Future[Report | Death] = asyncio.get_running_loop().create_future()
+        self.ended = ended
 
 
 class Child:
@@ -135,25 +139,32 @@ class Child:
         """Use this line."""
         self._channel = channel
 
-    async def run(self, job: QueuedJob, payload: bytes, terms: Terms) -> Report | Death:
-        """Run a job (and the same pickled)."""
-        self.runs += 1
-        watch = Watch(self.kill, self._ask_soon, self.pid)
-        going = self._going = _AwaitedRun(self.runs, job, terms, watch)
-        if terms.memory_bytes is not None:
-            self._guard.watch(watch, limit_bytes=terms.memory_bytes)
-        if terms.time_s is not None:
-            self._guard.kill_at(watch, going.began_at + terms.start_within_s, KillReason.NOT_STARTED)
-        self.channel.send(RunJob(self.runs, payload))
+    async def run(self, job: QueuedJob, payload: tuple[bytes, bytes], terms: Terms) -> Report | Death:
+        """Run a job (and the same encoded)."""
+        came: asyncio.Future[Report | Death] = self._loop.create_future()
+
+        def ended(how: Report | Death) -> None:
+            if not came.done():
+                came.set_result(how)
+
+        self.begin(job, payload, terms, ended)
         try:
-            return await going.ended
+            return await came
         except asyncio.CancelledError:
             # Nobody waits for it any more.
             self.kill()
             raise
-        finally:
-            self._release(going)
-            self._going = None
+
+    def begin(self, job: QueuedJob, payload: tuple[bytes, bytes], terms: Terms, ended: HowEnded) -> None:
+        """Run a job (and the same encoded), and call `ended`."""
+        self.runs += 1
+        watch = Watch(self.kill, self._ask_soon, self.pid)
+        going = self._going = _AwaitedRun(self.runs, job, terms, watch, ended)
+        if terms.memory_bytes is not None:
+            self._guard.watch(watch, limit_bytes=terms.memory_bytes)
+        if terms.time_s is not None:
+            self._guard.kill_at(watch, going.began_at + terms.start_within_s, KillReason.NOT_STARTED)
+        self.channel.send(RunJob(self.runs, *payload))
 
     def stop(self, job: QueuedJob, reason: StopReason) -> None:
         """Tell the run to stop; kill it if it has not after its grace time."""
@@ -191,10 +202,10 @@ class Child:
         self.channel.close()
         self.gone.set()
         going = self._going
-        if going is not None and not going.ended.done():
+        if going is not None:
             self._release(going)
             watch = going.watch
-            going.ended.set_result(
+            going.ended(
                 Death(
                     code,
                     watch.killed_for,
@@ -265,14 +276,17 @@ class Child:
 
     def _done(self, message: Done) -> None:
         going = self._going
-        if going is None or going.number != message.number or going.ended.done():
+        if going is None or going.number != message.number:
             raise msgspec.ValidationError("a run has ended that was not asked for")
+        report = decode_report(message.report)
         self._release(going)
         if going.watch.killed_for is not None:
             # It ended while it was being killed: what it came to counts, but the child is gone.
             self.usable = False
         self.rss_bytes = message.rss_bytes
-        going.ended.set_result(decode_report(message.report))
+        going.ended(report)
 
     def _release(self, going: _AwaitedRun) -> None:
+        """Nobody waits for this run from now on, and nothing is enforced any more."""
+        self._going = None
         self._guard.release(going.watch)

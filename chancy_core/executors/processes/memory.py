@@ -13,6 +13,8 @@ LINUX: Final = sys.platform.startswith("linux")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 # Written to clear_refs, it makes the kernel forget the peak so far (proc(5)).
 _FORGET_PEAK: Final = b"5"
+# A peak that is higher than what a process holds by no more than this is not forgotten between two jobs.
+SLACK_BYTES: Final = 1 << 18
 
 
 def can_measure() -> bool:
@@ -51,33 +53,59 @@ def peak_bytes(pid: int) -> int | None:
 
 
 class OwnPeak:
-    """The peak of this process, from a moment on.
+    """The peak of this process, from a moment on; and what it holds now. Both are asked for with each job.
 
-    Where the kernel cannot forget the peak so far, it is that since the process began.
+    The peak may be that of the moment before, if that was hardly more than what the process held anyway. Where the
+    kernel cannot forget the peak so far, it is that since the process began.
     """
 
     def __init__(self) -> None:
-        self._status = self._clear = -1
+        self._clear = self._statm = self._status = -1
+        # What was seen last.
+        self._peak = self._rss = 0
         if LINUX:
             # Some containers have one of them, or neither.
             with suppress(OSError):
+                self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+            with suppress(OSError):
                 self._clear = os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+                os.pwrite(self._clear, _FORGET_PEAK, 0)
+        if _peak_by_usage() > self.rss_bytes() + SLACK_BYTES:
+            # It counts what was before this program, or cannot forget: the longer way round.
+            with suppress(OSError):
                 self._status = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+        self._peak = self.read()
 
     def restart(self) -> None:
         """Forget the peak so far."""
-        if self._clear >= 0:
+        if self._clear >= 0 and self._peak > self._rss + SLACK_BYTES:
             with suppress(OSError):
                 os.pwrite(self._clear, _FORGET_PEAK, 0)
 
     def read(self) -> int:
         """The peak, in bytes."""
+        found = None
         if self._status >= 0:
-            found = _peak_in(os.pread(self._status, 4096, 0))
-            if found is not None:
-                return found
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
+            # A job may have closed it.
+            with suppress(OSError):
+                found = _peak_in(os.pread(self._status, 4096, 0))
+        self._peak = _peak_by_usage() if found is None else found
+        return self._peak
+
+    def rss_bytes(self) -> int:
+        """What this process holds now."""
+        found = None
+        if self._statm >= 0:
+            with suppress(OSError, IndexError, ValueError):
+                found = int(os.pread(self._statm, 128, 0).split()[1]) * _PAGE_BYTES
+        self._rss = (rss_bytes(os.getpid()) or 0) if found is None else found
+        return self._rss
+
+
+def _peak_by_usage() -> int:
+    """The peak of this process as the system accounts for it, which costs a fraction of a look into /proc."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _peak_in(status: bytes) -> int | None:
