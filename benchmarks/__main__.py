@@ -31,7 +31,20 @@ QUICK = (
     "single_push",
     "start",
 )
-SCENARIOS = (*QUICK, "find", "act", "executors", "cost", "footprint", "idle", "prune", "sustained")
+SCENARIOS = (
+    *QUICK,
+    "find",
+    "act",
+    "executors",
+    "threads",
+    "processes",
+    "failing",
+    "cost",
+    "footprint",
+    "idle",
+    "prune",
+    "sustained",
+)
 # Enough for a glance, and little to wait for.
 QUICK_PEERS = ("pgqueuer",)
 

@@ -8,21 +8,43 @@ duration is not, for the bare loop as for us.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from benchmarks import work
-from benchmarks.children import Child, child
+from benchmarks.children import child
 from benchmarks.database import Batch, Bench, push
 from benchmarks.frame import Sample
 from chancy import Chancy, Job
 
 WARM_UP = 2000
+# As `benchmarks.worker` has it, which cannot be imported without being set up as one.
+QUIET = "--quiet"
 LOOK_EVERY_S = 0.02
 PATIENCE_S = 120.0
 
 Beside = Callable[[], AbstractAsyncContextManager[Any]]
+
+
+class Meter(Protocol):
+    """What runs jobs, and how much of the processor it has used."""
+
+    async def cpu_s(self) -> float: ...
+
+
+# Starts workers, and leaves their end to the stack.
+Start = Callable[[AsyncExitStack], Awaitable[Sequence[Meter]]]
+
+
+class End(NamedTuple):
+    """How jobs end: their state, and after how many runs, which are counted as jobs."""
+
+    state: str
+    runs: int = 1
+
+
+SUCCEEDED = End("succeeded")
 
 
 async def ours(
@@ -35,6 +57,8 @@ async def ours(
     beside: Beside = nullcontext,
     take_pending: bool = False,
     job: Callable[[int], Job] = work.nothing_job,
+    ends: End = SUCCEEDED,
+    start: Start | None = None,
 ) -> Sample:
     """Drain with worker processes of Chancy.
 
@@ -45,10 +69,13 @@ async def ours(
         beside: what goes on during the drain; entered when the jobs lie ready.
         take_pending: push none, drain the first of those that lie there already.
         job: makes the jobs.
+        ends: how all of them end.
+        start: starts the workers; None: as `chancy worker` runs one, by themselves.
     """
     async with AsyncExitStack() as stack:
         await chancy.resume_queue("default")
-        workers = await _workers(stack, chancy, processes, plugins)
+        more = plugins if ends == SUCCEEDED else (QUIET, *plugins)
+        workers = await (start(stack) if start else _workers(stack, chancy, processes, more))
         await wait(bench, chancy, await _batch(bench, chancy, WARM_UP, job, take_pending=take_pending))
         await pause(bench, chancy)
         batch = await _batch(bench, chancy, jobs, job, take_pending=take_pending)
@@ -61,7 +88,7 @@ async def ours(
         wal_bytes = await bench.wal_bytes() - wal_bytes
         cpu_s = sum([await worker.cpu_s() for worker in workers]) - cpu_s
         await pause(bench, chancy)
-        return await _sample(bench, chancy, batch, cpu_s, wal_bytes)
+        return await _sample(bench, chancy, batch, cpu_s, wal_bytes, ends)
 
 
 async def bare(bench: Bench, chancy: Chancy, jobs: int, *, beside: Beside = nullcontext) -> Sample:
@@ -80,7 +107,7 @@ async def bare(bench: Bench, chancy: Chancy, jobs: int, *, beside: Beside = null
         return await _sample(bench, chancy, batch, cpu_s, wal_bytes)
 
 
-async def _workers(stack: AsyncExitStack, chancy: Chancy, processes: int, plugins: Sequence[str]) -> Sequence[Child]:
+async def _workers(stack: AsyncExitStack, chancy: Chancy, processes: int, plugins: Sequence[str]) -> Sequence[Meter]:
     arguments = ("benchmarks.worker", chancy.dsn, chancy.settings.schema, "100", *plugins)
     workers = [await stack.enter_async_context(child(*arguments)) for _ in range(processes)]
     for worker in workers:
@@ -125,8 +152,10 @@ async def until(bench: Bench, condition: str, params: Mapping[str, Any] | None =
             await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def _sample(bench: Bench, chancy: Chancy, batch: Batch, cpu_s: float, wal_bytes: float) -> Sample:
-    """What the database says, once it is certain that every job ran exactly once."""
+async def _sample(
+    bench: Bench, chancy: Chancy, batch: Batch, cpu_s: float, wal_bytes: float, ends: End = SUCCEEDED
+) -> Sample:
+    """What the database says, once it is certain that every job ran exactly once, or as often as it was to."""
     total_s, first_tenth_s, last_tenth_s, count, distinct, claims = await bench.row(
         f"""
         WITH job AS (
@@ -138,15 +167,15 @@ async def _sample(bench: Bench, chancy: Chancy, batch: Batch, cpu_s: float, wal_
         SELECT extract(epoch FROM max(after))::float,
                extract(epoch FROM max(after) FILTER (WHERE part <= 0.1))::float,
                extract(epoch FROM max(after) - max(after) FILTER (WHERE part <= 0.9))::float,
-               count(*) FILTER (WHERE state = 'succeeded'), count(DISTINCT id), max(claims)
+               count(*) FILTER (WHERE state = %(state)s), count(DISTINCT id), max(claims)
         FROM job
         """,
-        batch.ends,
+        {**batch.ends, "state": ends.state},
     )
-    if not (count == distinct == batch.count and claims == 1):
-        raise RuntimeError(f"{batch.count} jobs: {count} succeeded, {distinct} different, claimed {claims} times.")
+    if not (count == distinct == batch.count and claims == ends.runs):
+        raise RuntimeError(f"{batch.count} jobs: {count} {ends.state}, {distinct} different, claimed {claims} times.")
     sample = {
-        "jobs_s": count / total_s,
+        "jobs_s": count * ends.runs / total_s,
         "cpu_us_per_job": cpu_s / count * 1e6,
         "wal_bytes_per_job": wal_bytes / count,
     }

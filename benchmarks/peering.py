@@ -21,6 +21,8 @@ from benchmarks.peers.catalog import Peer
 
 RUN = Path(__file__).parent / "peers" / "run.py"
 WARM_UP = 200
+# The shape of jobs that every driver has: what it runs best, and with nothing in it.
+NOTHING = "nothing"
 LOOK_EVERY_S = 0.01
 PATIENCE_S = 120.0
 
@@ -33,9 +35,11 @@ class Place:
         database: its name, if it is one.
         dsn: for its processes.
         admin: an autocommitting connection, if it is a database.
+        shape: what its jobs do: see `peers/run.py`.
     """
 
     def __init__(self, peer: Peer, database: str, dsn: str, admin: Connection | None) -> None:
+        self.shape = NOTHING
         self.peer = peer
         self.database = database
         self.dsn = dsn
@@ -64,7 +68,9 @@ class Place:
     async def span(self, since: dt.datetime) -> tuple[int, dt.datetime, dt.datetime]:
         """How many finished since then, the first start, and when the last was recorded."""
         assert self.admin is not None
-        row = await (await self.admin.execute(self.peer.driver.SPAN, {"since": since})).fetchone()
+        driver = self.peer.driver
+        sql = driver.SPAN_RAISED if self.shape.startswith("raises") else driver.SPAN
+        row = await (await self.admin.execute(sql, {"since": since})).fetchone()
         assert row is not None
         return row[0], row[1], row[2]
 
@@ -83,6 +89,11 @@ def beside(
     best = Comparison(f"{what} / best peer", "chancy", bench.peers.names(redis=False), metric, at_least, at_most)
     # Which way is better decides who is best among several; among one it does not matter.
     return [best, *(Comparison(f"{what} / {name}", "chancy", name, metric) for name in bench.peers.names())]
+
+
+def with_shape(bench: Bench, shape: str) -> list[Peer]:
+    """The peers that run jobs of this shape, those with PostgreSQL first."""
+    return [peer for peer in bench.peers.all if shape in getattr(peer.driver, "SHAPES", {})]
 
 
 @asynccontextmanager
@@ -115,11 +126,16 @@ async def _install(peer: Peer, dsn: str) -> None:
         raise RuntimeError(f"{peer.label} could not be installed in its database.")
 
 
-async def drain(bench: Bench, peer: Peer, processes: int = 1, jobs: int | None = None) -> Sample:
+async def drain(
+    bench: Bench, peer: Peer, processes: int = 1, jobs: int | None = None, *, shape: str = NOTHING, slots: int = 100
+) -> Sample:
     """Workers that are warm are let at jobs that lie there."""
-    async with place(bench, peer) as where, workers(where, processes) as children:
-        await push(where, jobs or peer.driver.JOBS)
-        return await drained(where, children, jobs or peer.driver.JOBS)
+    count = jobs or (peer.driver.JOBS if shape == NOTHING else peer.driver.SHAPES[shape])
+    async with place(bench, peer) as where:
+        where.shape = shape
+        async with workers(where, processes, slots=slots) as children:
+            await push(where, count)
+            return await drained(where, children, count)
 
 
 async def push(where: Place, jobs: int) -> float:
@@ -129,10 +145,13 @@ async def push(where: Place, jobs: int) -> float:
 
 
 @asynccontextmanager
-async def workers(where: Place, processes: int, dsn: str | None = None) -> AsyncIterator[list[Child]]:
+async def workers(
+    where: Place, processes: int, dsn: str | None = None, *, slots: int = 100
+) -> AsyncIterator[list[Child]]:
     """Worker processes that have run some jobs, and stopped."""
     async with AsyncExitStack() as stack:
-        children = [await stack.enter_async_context(where.child("worker", "100", dsn=dsn)) for _ in range(processes)]
+        arguments = ("worker", str(slots), where.shape)
+        children = [await stack.enter_async_context(where.child(*arguments, dsn=dsn)) for _ in range(processes)]
         await push(where, WARM_UP)
         await go(children)
         await _counted(children, WARM_UP)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import uuid_utils
 
 from benchmarks.children import say
-from chancy import Job, Plugin, hookimpl
+from chancy import Backoff, Job, Plugin, hookimpl
 from chancy_core.config.offers import offers
 
 
@@ -19,6 +19,33 @@ async def nothing(*, n: int) -> None:
 
 def nothing_sync(*, n: int) -> None:
     """The same, for a thread."""
+
+
+def sleep_sync(*, n: int) -> None:  # noqa: ARG001
+    """Waits in a thread, as for another service."""
+    time.sleep(0.005)
+
+
+async def raises(*, n: int) -> None:  # noqa: ARG001
+    raise ValueError("on purpose")
+
+
+async def raises20(*, n: int) -> None:  # noqa: ARG001
+    """The same, with twenty frames."""
+    _deep(18)
+
+
+def _deep(frames: int) -> None:
+    if frames > 1:
+        _deeper(frames - 1)
+    raise ValueError("on purpose")
+
+
+def _deeper(frames: int) -> None:
+    # Two that call each other, because of one that calls itself a traceback shows only some frames.
+    if frames > 1:
+        _deep(frames - 1)
+    raise ValueError("on purpose")
 
 
 async def stamp(*, pushed_at: float) -> float:
@@ -33,6 +60,9 @@ async def tell(*, pushed_at: float) -> None:
 
 NOTHING = f"{__name__}.nothing"
 NOTHING_SYNC = f"{__name__}.nothing_sync"
+SLEEP_SYNC = f"{__name__}.sleep_sync"
+RAISES = f"{__name__}.raises"
+RAISES20 = f"{__name__}.raises20"
 STAMP = f"{__name__}.stamp"
 TELL = f"{__name__}.tell"
 
@@ -70,6 +100,23 @@ def plugins(names: Sequence[str]) -> list[Plugin]:
 
 def nothing_sync_job(n: int) -> Job:
     return Job(func=NOTHING_SYNC, kwargs={"n": n})
+
+
+def sleep_sync_job(n: int) -> Job:
+    return Job(func=SLEEP_SYNC, kwargs={"n": n})
+
+
+def raising_job(n: int) -> Job:
+    return Job(func=RAISES, kwargs={"n": n})
+
+
+def raising20_job(n: int) -> Job:
+    return Job(func=RAISES20, kwargs={"n": n})
+
+
+def raising_twice_job(n: int) -> Job:
+    """Tried once more, at once."""
+    return Job(func=RAISES, kwargs={"n": n}, max_attempts=2, backoff=Backoff.fixed(0))
 
 
 # The same job, as an application without a queue would store it.

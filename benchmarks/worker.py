@@ -1,6 +1,7 @@
 """A child: one worker process, as `chancy worker` runs it.
 
-Arguments: DSN, schema, concurrency; then the names of plugins, if it has any.
+Arguments: DSN, schema, concurrency; then the names of plugins, if it has any. With `--quiet` nothing is logged, where
+jobs fail on purpose: nobody is measured by where they write their log.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from benchmarks.work import plugins  # noqa: E402
 from chancy import Chancy, Worker  # noqa: E402
 from chancy_core.worker.process import loop_factory  # noqa: E402
 
+QUIET = "--quiet"
+
 
 async def main(dsn: str, schema: str, concurrency: str, *names: str) -> None:
     reader = asyncio.StreamReader()
@@ -33,5 +36,8 @@ async def main(dsn: str, schema: str, concurrency: str, *names: str) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
+    given = [argument for argument in sys.argv[1:] if argument != QUIET]
+    if QUIET in sys.argv:
+        logging.disable(logging.CRITICAL)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(main(*sys.argv[1:]))
+        runner.run(main(*given))

@@ -13,7 +13,12 @@ from benchmarks.peers.environments import PeerUnavailableError, environment
 from benchmarks.peers.redis_server import redis
 
 POSTGRESQL = ("pgqueuer", "awa", "chancy", "procrastinate")
-ON_REDIS = {"saq": "unix://{socket}", "celery": "redis+socket://{socket}"}
+ON_REDIS = {
+    "saq": "unix://{socket}",
+    "celery": "redis+socket://{socket}",
+    "dramatiq": "unix://{socket}",
+    "taskiq": "unix://{socket}",
+}
 EVERY = (*POSTGRESQL, *ON_REDIS)
 
 

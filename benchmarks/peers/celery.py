@@ -15,13 +15,15 @@ PACKAGES = ("celery[redis]==5.7.0", "hiredis==3.5.0")
 IMPORT = "from celery import Celery"
 # A drain of so many takes some seconds.
 JOBS = 1_500
+# And of jobs of another shape.
+SHAPES = {"plain": 1_500, "sleeps": 1_500, "children": 1_000, "raises": 1_000, "raises20": 1_000}
 HOW = "threads, results kept in Redis, which appends each command to its file and syncs it"
 
 
 @functools.cache
 def _app(dsn: str) -> tuple[Any, Any]:
     from celery import Celery
-    from peer_run import begin
+    from peer_run import act, begin
 
     app = Celery("bench", broker=dsn, backend=dsn, set_as_current=True)
     app.conf.update(worker_prefetch_multiplier=10, broker_pool_limit=50, worker_hijack_root_logger=False)
@@ -29,6 +31,7 @@ def _app(dsn: str) -> tuple[Any, Any]:
     @app.task(name="nothing")
     def nothing(n: int, pushed_at: float) -> None:  # noqa: ARG001
         begin(pushed_at)
+        act()
 
     app.finalize()
     return app, nothing
@@ -76,13 +79,15 @@ async def producer(dsn: str) -> AsyncIterator[Producer]:
 
 @contextlib.asynccontextmanager
 async def worker(dsn: str, concurrency: int) -> AsyncIterator[None]:
+    from peer_run import shape
+
     logging.getLogger("celery").setLevel(logging.ERROR)
     app, _ = _app(dsn)
     ready = asyncio.Event()
     loop = asyncio.get_running_loop()
     controller = app.WorkController(
         concurrency=concurrency,
-        pool_cls="threads",
+        pool_cls="prefork" if shape == "children" else "threads",
         without_heartbeat=True,
         without_mingle=True,
         without_gossip=True,

@@ -14,12 +14,15 @@ PACKAGES = ("pgqueuer==1.6.0", "asyncpg==0.32.0", "uvloop==0.23.0")
 IMPORT = "import asyncpg; from pgqueuer import PgQueuer"
 # A drain of so many takes some seconds.
 JOBS = 30_000
+# And of jobs of another shape.
+SHAPES = {"plain": 5_000, "sleeps": 5_000, "raises": 5_000, "raises20": 3_000}
 HOW = "asyncpg, batches of 500, autovacuum settings as recommended, tables durable"
 BATCH = 500
 SPAN = """
     SELECT count(*) FILTER (WHERE status = 'successful'), min(created) FILTER (WHERE status = 'picked'), max(created)
     FROM pgqueuer_log WHERE created >= %(since)s AND status IN ('picked', 'successful')
     """
+SPAN_RAISED = SPAN.replace("'successful'", "'exception'")
 # The trigger notifies for each statement; rows that only lie there need not.
 _FILL = """
     SET session_replication_role = replica;
@@ -76,19 +79,27 @@ async def producer(dsn: str) -> AsyncIterator[Producer]:
 
 
 @contextlib.asynccontextmanager
-async def worker(dsn: str, concurrency: int) -> AsyncIterator[None]:  # noqa: ARG001 -- without a limit it is faster
+async def worker(dsn: str, concurrency: int) -> AsyncIterator[None]:
+    import anyio.to_thread
     import asyncpg
-    from peer_run import begin
+    from peer_run import act, begin, is_plain
     from pgqueuer import AsyncpgDriver, PgQueuer
 
     logging.getLogger("pgqueuer").setLevel(logging.ERROR)
     connection = await asyncpg.connect(dsn)
     queue = PgQueuer(AsyncpgDriver(connection))
 
-    @queue.entrypoint("nothing")
-    async def nothing(job: Any) -> None:
+    def plain(job: Any) -> None:
         begin(json.loads(job.payload)["pushed_at"])
+        act()
 
+    async def nothing(job: Any) -> None:
+        plain(job)
+
+    if is_plain():
+        # Plain functions run in as many threads as anyio allows. Without a limit of its own it is faster.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = concurrency
+    queue.entrypoint("nothing")(plain if is_plain() else nothing)
     task = asyncio.create_task(queue.qm.run(batch_size=BATCH))
     yield
     queue.shutdown.set()

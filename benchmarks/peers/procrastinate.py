@@ -12,11 +12,14 @@ PACKAGES = ("procrastinate==3.10.0", "psycopg[binary,pool]==3.3.9", "uvloop==0.2
 IMPORT = "from procrastinate import App, PsycopgConnector"
 # A drain of so many takes some seconds.
 JOBS = 1_500
+# And of jobs of another shape.
+SHAPES = {"plain": 1_500, "sleeps": 1_500, "raises": 1_000, "raises20": 1_000}
 HOW = "concurrency 100 on a pool of 10 connections"
 SPAN = """
     SELECT count(*) FILTER (WHERE type = 'succeeded'), min(at) FILTER (WHERE type = 'started'), max(at)
     FROM procrastinate_events WHERE at >= %(since)s AND type IN ('started', 'succeeded')
     """
+SPAN_RAISED = SPAN.replace("'succeeded'", "'failed'")
 # The triggers write an event for each row, and notify; rows that only lie there need neither.
 _FILL = """
     SET session_replication_role = replica;
@@ -35,16 +38,19 @@ FILLS = {
 
 
 def _app(dsn: str) -> tuple[Any, Any]:
-    from peer_run import begin
+    from peer_run import act, begin, is_plain
     from procrastinate import App, PsycopgConnector
 
     app = App(connector=PsycopgConnector(conninfo=dsn, min_size=1, max_size=10))
 
-    @app.task(queue="default", name="nothing")
-    async def nothing(n: int, pushed_at: float) -> None:  # noqa: ARG001
+    def plain(n: int, pushed_at: float) -> None:  # noqa: ARG001
         begin(pushed_at)
+        act()
 
-    return app, nothing
+    async def nothing(n: int, pushed_at: float) -> None:
+        plain(n, pushed_at)
+
+    return app, app.task(queue="default", name="nothing")(plain if is_plain() else nothing)
 
 
 async def install(dsn: str) -> None:

@@ -1,7 +1,9 @@
 """A child in a peer's environment: drives one peer as told by lines on standard input, answering by lines of JSON.
 
-Arguments: the driver's name, `producer` or `worker`, the DSN, and for a worker its concurrency. Needs nothing but the
-standard library and what the driver imports. All that is timed here is timed in the same way for every peer.
+Arguments: the driver's name, `producer` or `worker`, the DSN, and for a worker its concurrency and the shape of its
+jobs: `nothing`, which is what a driver runs best; `plain` functions, in threads; `sleeps`, the same for 5 ms;
+`children`, plain functions in child processes; `raises` and `raises20`, with one frame and with twenty. Needs nothing
+but the standard library and what the driver imports. All that is timed here is timed in the same way for every peer.
 
 A producer answers: `bulk N`, `calls N SIZE`, `single N`, `many N TASKS` with seconds; `stamp` when the job is stored;
 `left` with a count. A worker says `ready` once it can begin, and answers: `go` when it works, `halt` when it has
@@ -15,12 +17,16 @@ import asyncio
 import contextlib
 import importlib.util
 import json
+import logging
+import multiprocessing
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-begun = 0
+SLEEP_S = 0.005
+begun = multiprocessing.Value("l", 0)
+shape = "nothing"
 
 
 def say(answer: object) -> None:
@@ -30,10 +36,39 @@ def say(answer: object) -> None:
 
 def begin(pushed_at: float) -> None:
     """What every job does: counts, and says how long ago it was pushed if it carries the time."""
-    global begun  # noqa: PLW0603 -- one worker a process
-    begun += 1
+    # Threads and child processes count, too.
+    with begun.get_lock():
+        begun.value += 1
     if pushed_at:
         say({"delay_s": time.monotonic() - pushed_at})
+
+
+def is_plain() -> bool:
+    """Whether functions are to be plain ones."""
+    return shape in ("plain", "sleeps", "children")
+
+
+def act() -> None:
+    """What a job does beside that, by its shape."""
+    if shape == "sleeps":
+        time.sleep(SLEEP_S)
+    elif shape == "raises":
+        raise ValueError("on purpose")
+    elif shape == "raises20":
+        _deep(18)
+
+
+def _deep(frames: int) -> None:
+    if frames > 1:
+        _deeper(frames - 1)
+    raise ValueError("on purpose")
+
+
+def _deeper(frames: int) -> None:
+    # Two that call each other, because of one that calls itself a traceback shows only some frames.
+    if frames > 1:
+        _deep(frames - 1)
+    raise ValueError("on purpose")
 
 
 def load(name: str) -> Any:
@@ -129,12 +164,17 @@ async def work(driver: Any, dsn: str, concurrency: int) -> None:
                 await stack.aclose()
                 say("halted")
             elif line == "count":
-                say(begun)
+                say(begun.value)
             elif line == "cpu":
                 say(time.process_time())
 
 
-def main(name: str, role: str, dsn: str, concurrency: str = "100") -> None:
+def main(name: str, role: str, dsn: str, concurrency: str = "100", its_shape: str = "nothing") -> None:
+    global shape  # noqa: PLW0603 -- one a process
+    shape = its_shape
+    if shape.startswith("raises"):
+        # What a job raised is recorded. Nobody is measured by where they write their log.
+        logging.disable(logging.CRITICAL)
     driver = load(name)
     if role == "install":
         asyncio.run(driver.install(dsn))
