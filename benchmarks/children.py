@@ -43,9 +43,7 @@ class Child:
 
     def cpu_used_s(self) -> float:
         """The same without asking, so that it does not wake up."""
-        # After the name, which may hold anything, come the fields from the third on; these are the 14th and 15th.
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return _cpu_s(self._process.pid)
 
     def memory_bytes(self) -> int:
         """What it holds of the machine's memory."""
@@ -86,3 +84,33 @@ def say(text: object) -> None:
     """What a child answers."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+class Family:
+    """A process, and all that it has started.
+
+    Args:
+        pid: its own.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    async def cpu_s(self) -> float:
+        """The processor time of those that live."""
+        return sum(map(_cpu_s, self._pids()))
+
+    def _pids(self) -> list[int]:
+        found, left = [], [self._pid]
+        while left:
+            pid = left.pop()
+            found.append(pid)
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                left += map(int, (task / "children").read_text(encoding="ascii").split())
+        return found
+
+
+def _cpu_s(pid: int) -> float:
+    # After the name, which may hold anything, come the fields from the third on; these are the 14th and 15th.
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -8,12 +8,15 @@ duration is not, for the bare loop as for us.
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any, NamedTuple, Protocol
 
 from benchmarks import work
-from benchmarks.children import child
+from benchmarks.children import Family, child
 from benchmarks.database import Batch, Bench, push
 from benchmarks.frame import Sample
 from chancy import Chancy, Job
@@ -113,6 +116,29 @@ async def _workers(stack: AsyncExitStack, chancy: Chancy, processes: int, plugin
     for worker in workers:
         await worker.hear()
     return workers
+
+
+async def supervised(bench: Bench, chancy: Chancy, processes: int, stack: AsyncExitStack) -> Sequence[Meter]:
+    """`chancy worker --processes N`, once all of them have registered."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "chancy_core", "worker", "--processes", str(processes), "--concurrency", "100"),
+        stderr=DEVNULL,
+        env={
+            **os.environ,
+            "CHANCY_DSN": chancy.dsn,
+            "CHANCY_SCHEMA": chancy.settings.schema,
+            "CHANCY_DISCOVER": "false",
+        },
+    )
+
+    async def end() -> None:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+    stack.push_async_callback(end)
+    await until(bench, f"SELECT count(*) = {processes} FROM {chancy.settings.schema}.workers")
+    return [Family(process.pid)]
 
 
 async def _batch(bench: Bench, chancy: Chancy, jobs: int, job: Callable[[int], Job], *, take_pending: bool) -> Batch:

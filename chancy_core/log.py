@@ -35,6 +35,12 @@ class Log:
     further up; `stack_info=True` adds the stack.
     """
 
+    def hears(self, level: int) -> bool:
+        """Whether anybody hears of events of this level, for those whose fields cost something."""
+        if _logger.disabled:
+            _logger.disabled = False
+        return (_kept is not None and level >= _kept.level) or _logger.isEnabledFor(level)
+
     def debug(self, event: str, /, **fields: Any) -> None:
         """What happened to one job, or costs nothing to leave out."""
         _write(logging.DEBUG, event, fields)

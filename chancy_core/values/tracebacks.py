@@ -26,6 +26,9 @@ _SAY_MORE: Final = (SyntaxError, NameError, AttributeError, ImportError, BaseExc
 # Classes of these modules are told of without the module's name.
 _UNNAMED: Final = frozenset({"builtins", "__main__"})
 
+# Where this project's own code is. A file of it may change only when it is installed anew, below a worker that runs.
+OWN: Final = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")  # noqa: PTH100, PTH118, PTH120
+
 # What tells one state of a source from another; None: it cannot be told, and its frames are not remembered.
 _Version: TypeAlias = Any
 # A source that is nowhere, such as that of `<string>`.
@@ -174,6 +177,9 @@ def _text(at: TracebackType, code: CodeType, versions: dict[str, _Version]) -> s
 
 def _version(name: str) -> _Version:
     """The state of a source, by what `linecache` goes by when it decides whether to read it again."""
+    if name.startswith(OWN):
+        # Part of every traceback. What runs is what was there first, whatever lies there by now.
+        return _NOWHERE
     invented = name.startswith("<") and name.endswith(">")
     if not invented:
         try:

@@ -308,6 +308,7 @@ def size_of(outcome: Outcome) -> int:
     if outcome.meta is not None:
         size += len(outcome.meta)
     if outcome.error is not None:
-        errors: list[Any] = [*outcome.job.errors, outcome.error]
-        size += sum(len(error.traceback) + len(error.message) for error in errors[-ERRORS_KEPT:])
+        size += len(outcome.error.traceback) + len(outcome.error.message)
+        for error in outcome.job.errors[1 - ERRORS_KEPT :]:
+            size += len(error.traceback) + len(error.message)
     return size

@@ -7,6 +7,7 @@ the outcome cannot be recorded, because others own the job by then, `outcomes_st
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -59,7 +60,7 @@ def report_failure(outcome: Outcome, raised: Raised) -> None:
         raised: what was raised.
     """
     job, error = outcome.job, outcome.error
-    if error is None:
+    if error is None or not log.hears(logging.ERROR if outcome.state.finished else logging.WARNING):
         return
     fields: dict[str, Any] = {
         "job": str(job.id),
