@@ -126,7 +126,7 @@ async def test_keys_pause_sort_filter_cancel_and_end(chancy, terminal, until, qu
     top.press("c")
     await until(lambda: "Cancel 3 waiting jobs" in top.frame)
     top.press("y")
-    await until(lambda: "3 of 3 jobs were cancelled" in top.text)
+    await until(lambda: "cancelled 3" in top.text)
     assert query("SELECT count(*) FROM {s}.jobs") == [(0,)]
     top.press("q")
     await until(lambda: top.process.poll() is not None)
@@ -146,7 +146,7 @@ async def test_failed_jobs_are_run_again_by_a_key(chancy, terminal, until, query
     top.press("r")
     await until(lambda: "Run 6 failed jobs of shop_jobs.fails again? [y/n]" in top.frame)
     top.press("y")
-    await until(lambda: "6 jobs of shop_jobs.fails were brought back" in top.text)
+    await until(lambda: "retried 6" in top.text)
     assert query("SELECT count(*) FROM {s}.jobs") == [(6,)]
 
 

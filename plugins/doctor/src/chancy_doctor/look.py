@@ -17,6 +17,8 @@ SQL: Final = Statements("chancy_doctor.sql")
 # So many waiting jobs of a queue are counted to see that it has some; what is told is counted further.
 COUNTED: Final = 1_000
 TOLD: Final = 100_000
+# So many jobs that have ended, or are due, are looked at to see what fails.
+SAMPLE: Final = 5_000
 # How the tags begin that every worker has.
 OF_ITSELF: Final = ("hostname=", "worker=", "worker_id=", "python=", "chancy=", "os=", "arch=")
 
@@ -99,6 +101,7 @@ class Look:
         self._ends_at = ends_at
         self.queues, self.unreadable, self.workers = declared
         self.waiting: dict[str, Waiting] = {}
+        self._failures: list[tuple[Any, ...]] | None = None
 
     @property
     def schema(self) -> str:
@@ -119,10 +122,16 @@ class Look:
         """The live workers that take jobs from a queue."""
         return [worker for worker in self.alive if serves(worker, queue) and not refusal(worker, queue)]
 
-    async def begin(self) -> None:
-        """Ask what waits, which most checks need."""
-        found = await self.rows("find_waiting", limit=COUNTED)
+    async def begin(self, counted: int = COUNTED) -> None:
+        """Ask what waits, which most checks need: of each queue so many jobs at most."""
+        found = await self.rows("find_waiting", limit=counted)
         self.waiting = {row[0]: Waiting(*row) for row in found}
+
+    async def failures(self) -> list[tuple[Any, ...]]:
+        """How the newest runs of each function ended; asked once, because it is the dearest question of all."""
+        if self._failures is None:
+            self._failures = await self.rows("count_failures", since_s=self.thresholds.recent_s, limit=SAMPLE)
+        return self._failures
 
     async def rows(self, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
         """Run a statement, which is cancelled when the look is over.
@@ -189,8 +198,12 @@ async def beginning(chancy: Chancy, thresholds: Thresholds, ends_at: float) -> A
 
 
 @asynccontextmanager
-async def looking(chancy: Chancy, thresholds: Thresholds, ends_at: float) -> AsyncIterator[Look]:
+async def looking(
+    chancy: Chancy, thresholds: Thresholds, ends_at: float, counted: int = COUNTED
+) -> AsyncIterator[Look]:
     """A look at an open application, which is over at a moment of `time.monotonic()`.
+
+    Of each queue it counts so many waiting jobs at most.
 
     Raises:
         psycopg.Error: the database is away, or refuses what is asked.
@@ -199,7 +212,7 @@ async def looking(chancy: Chancy, thresholds: Thresholds, ends_at: float) -> Asy
     # One connection at a time: there may be few left.
     async with chancy.pool.connection() as connection:
         look = Look(chancy, thresholds, connection, declared, ends_at)
-        await look.begin()
+        await look.begin(counted)
         yield look
 
 

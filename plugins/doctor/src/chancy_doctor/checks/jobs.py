@@ -6,9 +6,8 @@ from collections import defaultdict
 from typing import Any, Final
 
 from chancy.plugin import Finding, Severity, Subject
-from chancy_doctor.look import Look, jobs_of, shown_s, workers_of
+from chancy_doctor.look import SAMPLE, Look, jobs_of, shown_s, workers_of
 
-SAMPLE: Final = 5_000
 # A job that ended its worker once may have been in the way of a deploy; one that did so twice is the reason.
 POISON_TIMES: Final = 2
 # Jobs of one attempt fail at once; then it is the number of workers that tells.
@@ -67,7 +66,7 @@ def _failed_with_worker(look: Look, func: str, failed: list[tuple[Any, ...]]) ->
 async def check_failures(look: Look) -> list[Finding]:
     """A finding for each function most of whose newest runs failed."""
     limits = look.thresholds
-    rows = await look.rows("count_failures", since_s=limits.recent_s, limit=SAMPLE)
+    rows = await look.failures()
     return [
         _storm(look, *row)
         for row in rows

@@ -1,15 +1,17 @@
-"""What the keys do to queues and jobs: counted first, and asked about."""
+"""What the keys do to queues and jobs: counted first, asked about, and told while it goes on."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from datetime import timedelta
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from chancy import Cancellation, Chancy
+from chancy import Acted, Chancy, JobFilter, State
 from chancy_doctor.top.picture import FailureRow, QueueRow
 
-# More than that is for a command, which shows how far it is.
-JOBS_MAX: Final = 1_000
+REASON: Final = "Cancelled in chancy top."
+PAUSED: Final = "Paused in chancy top."
+Heard: TypeAlias = Callable[[Acted], object]
 
 
 class Action(NamedTuple):
@@ -17,11 +19,11 @@ class Action(NamedTuple):
 
     Attributes:
         question: what somebody is asked; empty: there is nothing to do.
-        act: does it, and says what came of it.
+        act: does it, tells how far it has come, and says what came of it.
     """
 
     question: str
-    act: Callable[[], Awaitable[str]]
+    act: Callable[[Heard], Awaitable[Acted]]
 
 
 async def pause_or_resume(chancy: Chancy, row: QueueRow) -> str:
@@ -29,55 +31,35 @@ async def pause_or_resume(chancy: Chancy, row: QueueRow) -> str:
     if row.state == "paused":
         await chancy.resume_queue(row.name)
         return f"The queue {row.name} was resumed."
-    await chancy.pause_queue(row.name)
+    await chancy.pause_queue(row.name, reason=PAUSED)
     return f"The queue {row.name} was paused: p resumes it."
 
 
 async def retry_failed(chancy: Chancy, row: FailureRow) -> Action:
     """Bring the failed jobs of a function back."""
-    found = await _ids(chancy, f"state:failed func:{row.func} since:1d")
-
-    async def act() -> str:
-        back = await chancy.retry_jobs(found)
-        skipped = len(found) - len(back)
-        return f"{len(back):,} jobs of {row.func} were brought back" + (
-            f", {skipped:,} could not be." if skipped else "."
-        )
-
-    return Action(_question("Run", "failed jobs", row.func, len(found), "again"), act)
+    wanted = JobFilter(states=(State.FAILED,), funcs=(row.func,), since=timedelta(days=1))
+    question = await _question(chancy, wanted, "Run", "failed jobs", row.func, " again")
+    return Action(question, lambda heard: chancy.retry_jobs(wanted, progress=heard))
 
 
 async def cancel_waiting(chancy: Chancy, queue: QueueRow | None, failure: FailureRow | None) -> Action:
     """Cancel what waits of a function, or in a queue."""
     name = failure.func if failure is not None else queue.name if queue is not None else ""
-    term = "func" if failure is not None else "queue"
-    found = [
-        *await _ids(chancy, f"state:pending {term}:{name}"),
-        *await _ids(chancy, f"state:retrying {term}:{name}"),
-    ][:JOBS_MAX]
-
-    async def act() -> str:
-        ended = await chancy.cancel_jobs(found, reason="Cancelled in chancy top.")
-        count = sum(one is Cancellation.CANCELLED for one in ended)
-        return f"{count:,} of {len(found):,} jobs were cancelled; the others run, or have ended."
-
-    return Action(_question("Cancel", "waiting jobs", name, len(found), ""), act)
+    whose: dict[str, Any] = {"funcs": (name,)} if failure is not None else {"queues": (name,)}
+    wanted = JobFilter(states=(State.PENDING, State.RETRYING), **whose)
+    question = await _question(chancy, wanted, "Cancel", "waiting jobs", name, "")
+    return Action(question, lambda heard: chancy.cancel_jobs(wanted, reason=REASON, progress=heard))
 
 
-async def _ids(chancy: Chancy, text: str) -> list[str]:
-    ids: list[str] = []
-    after = None
-    while len(ids) < JOBS_MAX:
-        page = await chancy.find_jobs(text, limit=min(JOBS_MAX, 500), after=after)
-        ids += [str(job.id) for job in page.jobs]
-        if page.next is None:
-            break
-        after = page.next
-    return ids[:JOBS_MAX]
+def told(acted: Acted) -> str:
+    """How far an action has come."""
+    if not acted.counted:
+        return f"counting: {acted.found:,} so far … Esc stops"
+    return f"{sum(acted.done.values()) + sum(acted.skipped.values()):,} of {acted.found:,} … Esc stops"
 
 
-def _question(verb: str, what: str, name: str, count: int, end: str) -> str:
-    if not count:
+async def _question(chancy: Chancy, wanted: JobFilter, verb: str, what: str, name: str, end: str) -> str:
+    count = await chancy.count_jobs(wanted)
+    if not count.value and count.exact:
         return ""
-    most = " (the newest; there may be more)" if count >= JOBS_MAX else ""
-    return f"{verb} {count:,} {what} of {name}{most}{f' {end}' if end else ''}?"
+    return f"{verb} {'' if count.exact else 'about '}{count.value:,} {what} of {name}{end}?"

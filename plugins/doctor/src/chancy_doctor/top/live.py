@@ -62,11 +62,11 @@ class Top:
         self._chancy = chancy
         self._every_s = every_s
         self._view = View()
-        self._keys = Keys(chancy, self._view)
         self._picture: Picture | None = None
         self._lost = ""
         self._open = False
         self._changed = asyncio.Event()
+        self._keys = Keys(chancy, self._view, self._changed.set)
         self._look_now = asyncio.Event()
         self._ended = False
 
@@ -91,6 +91,7 @@ class Top:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._keys.end()
             if self._open:
                 await self._chancy.close()
 
@@ -102,6 +103,7 @@ class Top:
 
     async def _look(self) -> None:
         thresholds = Doctor.of(self._chancy).thresholds
+        everything = True
         while True:
             try:
                 async with asyncio.timeout(2 * LOOK_WITHIN_S):
@@ -109,7 +111,9 @@ class Top:
                         await self._chancy.open()
                         self._open = True
                     self._chancy.check_schema()
-                    self._picture = await look_up(self._chancy, thresholds, LOOK_WITHIN_S, self._picture)
+                    self._picture = await look_up(
+                        self._chancy, thresholds, LOOK_WITHIN_S, self._picture, everything=everything
+                    )
                 self._lost = ""
             except (ChancyError, psycopg.Error, OSError, TimeoutError) as error:
                 # Told on the screen; the next look may find it again.
@@ -117,6 +121,8 @@ class Top:
             self._changed.set()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._look_now.wait(), self._every_s)
+            # Somebody has changed something, or wants to know; or the database is back.
+            everything = self._look_now.is_set() or bool(self._lost)
             self._look_now.clear()
 
     async def _heed(self, pressed: asyncio.Queue[str]) -> None:

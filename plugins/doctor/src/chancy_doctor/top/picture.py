@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from chancy import Chancy, Queue, WorkerInfo
 from chancy.plugin import Finding
 from chancy_doctor.checks import jobs
 from chancy_doctor.examine import examine_in
-from chancy_doctor.look import Look, looking
+from chancy_doctor.look import COUNTED, SAMPLE, Look, looking
 from chancy_doctor.thresholds import Thresholds
+from chancy_doctor.top.coming import Coming, coming_now
 from chancy_doctor.top.lately import Known, known_now
 
 # What ended is looked for so far back, among so many of the newest jobs.
-RATE_OVER_S = 60.0
-SAMPLE = 5_000
+RATE_OVER_S: Final = 60.0
+# How often what reads thousands of rows is looked up: so a look every two seconds takes less than 1 % of a core.
+SLOW_S: Final = 15.0
+# So many waiting jobs are counted in the looks between, over all queues; but of each queue so many.
+ROWS: Final = 5_000
+FEW: Final = 50
 
 
 class QueueRow(NamedTuple):
@@ -77,67 +82,102 @@ class FailureRow(NamedTuple):
     job: str
 
 
+class Slow(NamedTuple):
+    """What is looked up every few looks, because it reads thousands of rows.
+
+    Attributes:
+        at: when, by `time.monotonic()`.
+        failures: the functions that fail.
+        findings: what is wrong.
+        missed: whether there was no time for some of it.
+        out_s: how many jobs of each queue end in a second.
+        waiting: how many jobs of each queue wait, counted further than each look does.
+    """
+
+    at: float
+    failures: list[FailureRow]
+    findings: list[Finding]
+    missed: bool
+    out_s: Mapping[str, float]
+    waiting: Mapping[str, int]
+
+
 class Picture(NamedTuple):
     """What one look saw.
 
     Attributes:
         at: when, by `time.monotonic()`.
+        slow: what is looked up less often than the rest.
         queues: the queues.
         workers: the workers.
-        failures: the functions that fail.
-        findings: what is wrong.
         server: how the server does, by name.
-        missed: whether there was no time for some of it.
         known: what the queues did lately; None: nobody keeps that.
+        coming: what fires next, and who leads.
     """
 
     at: float
+    slow: Slow
     queues: list[QueueRow]
     workers: list[WorkerRow]
-    failures: list[FailureRow]
-    findings: list[Finding]
     server: Mapping[str, Any]
-    missed: bool
     known: Known | None = None
+    coming: Coming | None = None
 
 
-async def look_up(chancy: Chancy, thresholds: Thresholds, within_s: float, before: Picture | None) -> Picture:
+async def look_up(
+    chancy: Chancy, thresholds: Thresholds, within_s: float, before: Picture | None, *, everything: bool = False
+) -> Picture:
     """Look once.
 
     Args:
         chancy: an open application.
         thresholds: from when on something is a finding.
         within_s: how long it may take.
-        before: the look before, for what takes two; None: there was none.
+        before: the look before, for what takes two, and for what is looked up less often; None: there was none.
+        everything: whether to look that up now.
 
     Raises:
         psycopg.Error: the database is away.
         ChancyError: it is out of reach.
     """
-    known = await known_now(chancy, before.known if before is not None else None, time.monotonic())
     at = time.monotonic()
-    async with looking(chancy, thresholds, at + within_s) as look:
+    known = await known_now(chancy, before.known if before is not None else None, at)
+    coming = await coming_now(chancy, before.coming if before is not None else None, at)
+    slow = before.slow if before is not None and not everything and at - before.slow.at < SLOW_S else None
+    # Many queues are counted less far, so that a look reads no more rows for them.
+    counted = COUNTED if slow is None else max(ROWS // max(len(slow.waiting), 1), FEW)
+    async with looking(chancy, thresholds, at + within_s, counted) as look:
         runs = await look.rows("count_runs")
-        ended = {
-            row[0]: row[1] / row[2] for row in await look.rows("count_all_ended", over_s=RATE_OVER_S, limit=SAMPLE)
-        }
-        failing = await look.rows("count_failures", since_s=thresholds.recent_s, limit=SAMPLE)
         (server,) = await look.dicts("read_server")
-        examined = await examine_in(look)
+        if slow is None:
+            slow = await _look_slowly(look, at)
         return Picture(
             at=at,
-            queues=_queues(look, runs, ended, before, at),
-            workers=[_worker(look, worker, runs) for worker in look.workers],
-            failures=[_failure(row) for row in failing if row[1] >= jobs.SHOWN_FROM],
-            findings=examined.findings,
+            slow=slow,
+            queues=_queues(look, counted, runs, slow, before, at),
+            workers=_workers(look, runs),
             server=server,
-            missed=bool(examined.not_looked_at),
             known=known,
+            coming=coming,
         )
 
 
+async def _look_slowly(look: Look, at: float) -> Slow:
+    ended = await look.rows("count_all_ended", over_s=RATE_OVER_S, limit=SAMPLE)
+    failing = await look.failures()
+    examined = await examine_in(look)
+    return Slow(
+        at=at,
+        failures=[_failure(row) for row in failing if row[1] >= jobs.SHOWN_FROM],
+        findings=examined.findings,
+        missed=bool(examined.not_looked_at),
+        out_s={row[0]: row[1] / row[2] for row in ended},
+        waiting={one.queue: one.jobs for one in look.waiting.values()},
+    )
+
+
 def _queues(
-    look: Look, runs: list[tuple[Any, ...]], ended: Mapping[str, float], before: Picture | None, at: float
+    look: Look, counted: int, runs: list[tuple[Any, ...]], slow: Slow, before: Picture | None, at: float
 ) -> list[QueueRow]:
     running: dict[str, int] = {}
     for queue, _, count in runs:
@@ -149,8 +189,10 @@ def _queues(
         queue, waiting = look.queues.get(name), look.waiting.get(name)
         count = waiting.jobs if waiting else 0
         last = seen.get(name)
-        out_s = ended.get(name, 0.0)
-        more = look.is_more(count)
+        out_s = slow.out_s.get(name, 0.0)
+        more = count >= counted
+        if more:
+            count = max(count, slow.waiting.get(name, 0))
         known = last is not None and passed_s > 0 and not more and not last.more
         rows.append(
             QueueRow(
@@ -194,7 +236,18 @@ def _limit(queue: Queue | None) -> str:
     return " ".join(parts)
 
 
-def _worker(look: Look, worker: WorkerInfo, runs: list[tuple[Any, ...]]) -> WorkerRow:
+def _workers(look: Look, runs: list[tuple[Any, ...]]) -> list[WorkerRow]:
+    serving: dict[str, list[str]] = {}
+    for name, queue in look.queues.items():
+        for worker in look.serving(queue):
+            serving.setdefault(worker.name, []).append(name)
+    running: dict[str, int] = {}
+    for _, name, count in runs:
+        running[name] = running.get(name, 0) + count
+    return [_worker(one, serving.get(one.name, []), running.get(one.name, 0)) for one in look.workers]
+
+
+def _worker(worker: WorkerInfo, queues: list[str], running: int) -> WorkerRow:
     status = worker.status
     trouble = [one.problem for one in status.unable] if status else []
     trouble += [one.error for one in status.plugins if one.error] if status else []
@@ -202,8 +255,8 @@ def _worker(look: Look, worker: WorkerInfo, runs: list[tuple[Any, ...]]) -> Work
         name=worker.name,
         alive=worker.alive,
         seen_s_ago=worker.seen_s_ago,
-        queues=[name for name, queue in look.queues.items() if worker in look.serving(queue)],
-        running=sum(count for _, name, count in runs if name == worker.name),
+        queues=queues,
+        running=running,
         leads=bool(status and status.leads),
         trouble=trouble[0] if trouble else "",
     )

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chancy_doctor.look import shown_s
+from chancy_doctor.top.coming import Coming
 from chancy_doctor.top.lately import Known
 from chancy_doctor.top.picture import FailureRow, Picture, QueueRow, WorkerRow
 from chancy_doctor.top.view import View
@@ -21,6 +22,7 @@ KEYS: Final = (
     ("p", "pause the chosen queue, or resume it"),
     ("r", "run the failed jobs of the chosen function again: asks first, with their number"),
     ("c", "cancel the waiting jobs of the chosen queue or function: asks first, with their number"),
+    ("Esc", "stop what goes on with jobs"),
     ("space", "look now"),
     ("?", "these keys"),
     ("q", "end"),
@@ -31,7 +33,7 @@ COLUMNS: Final = "STATE", "WAIT", "OLDEST", "RUN/SLOTS", "IN/s", "OUT/s", "p95 W
 SPARED: Final = frozenset({"p95 WAIT", "FAIL 5m", "LIMIT", "DRAINS IN"})
 SORTED: Final = {"waiting": "WAIT", "oldest": "OLDEST", "running": "RUN/SLOTS", "out": "OUT/s"}
 # Lines that are there whatever else is: head, foot, and a heading and a blank line for each table.
-FRAME_LINES: Final = 14
+FRAME_LINES: Final = 15
 
 
 def screen(where: str, picture: Picture | None, view: View, *, lost: str = "", every_s: float, height: int) -> Group:
@@ -60,12 +62,12 @@ def screen(where: str, picture: Picture | None, view: View, *, lost: str = "", e
 def _head(where: str, picture: Picture | None, every_s: float) -> Text:
     head = Text("chancy  ", style="bold").append(where, style="not bold")
     if picture is not None:
-        count = len(picture.findings)
+        count = len(picture.slow.findings)
         head.append(
             f"   ● {count} finding{'' if count == 1 else 's'}" if count else "   ● nothing is wrong",
             style="red" if count else "green",
         )
-        if picture.missed:
+        if picture.slow.missed:
             head.append(" (not all was looked at: the database is slow)")
     every = f"  every {every_s:g} s" if every_s else ""
     return head.append(f"   {datetime.now().astimezone():%H:%M:%S}{every}", style="dim")
@@ -80,7 +82,7 @@ def _foot(view: View) -> Text:
 
 
 def _body(picture: Picture, view: View, lines: int) -> list[RenderableType]:
-    findings = picture.findings[: max(lines // 4, 2)]
+    findings = picture.slow.findings[: max(lines // 4, 2)]
     parts: list[RenderableType] = []
     for one in findings:
         line = Text(" ! ", style="red" if one.severity == "error" else "yellow").append(one.what, style="not bold")
@@ -97,7 +99,8 @@ def _body(picture: Picture, view: View, lines: int) -> list[RenderableType]:
     parts += [Text(), _worker_table(workers, len(picture.workers) - len(workers))]
     if failures:
         parts += [Text(), _failure_table(failures[: max(left // 4, 2)], chosen - len(queues))]
-    return [*parts, Text(), _cut(_server(picture))]
+    coming = _coming(picture.coming) if picture.coming is not None else None
+    return [*parts, Text(), *([_cut(coming)] if coming is not None else []), _cut(_server(picture))]
 
 
 def _cut(text: Text) -> Text:
@@ -167,6 +170,23 @@ def _failure_table(rows: list[FailureRow], chosen: int) -> Table:
         cells = [row.func, f"{row.failed:,}", f"{row.share:.0%}", error]
         table.add_row(*map(Text, cells), style="reverse" if number == chosen else "")
     return table
+
+
+def _coming(coming: Coming) -> Text | None:
+    """What fires next, and who leads; None: nobody knows of either."""
+    fires = " · ".join(f"{one.name} {_moment(one.at)}{' (paused)' if one.paused else ''}" for one in coming.fires)
+    more = f" and {coming.more:,} more" if fires and coming.more else ""
+    parts = [
+        *([f"NEXT      {fires}{more}"] if fires else []),
+        *([f"LEADER {coming.leader} since {shown_s(coming.leads_s)}"] if coming.leader is not None else []),
+    ]
+    return Text("          ".join(parts)) if parts else None
+
+
+def _moment(at: datetime) -> str:
+    """A time of today, or of some day, by the clock of whoever looks."""
+    here, now = at.astimezone(), datetime.now().astimezone()
+    return f"{here:%H:%M}" if here.date() == now.date() else f"{here:%Y-%m-%d %H:%M}"
 
 
 def _server(picture: Picture) -> Text:

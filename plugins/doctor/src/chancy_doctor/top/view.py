@@ -46,7 +46,7 @@ class View:
 
     def failures(self, picture: Picture) -> list[FailureRow]:
         """The functions that are shown."""
-        return [row for row in picture.failures if self.filter.lower() in row.func.lower()]
+        return [row for row in picture.slow.failures if self.filter.lower() in row.func.lower()]
 
     def next_sort(self) -> None:
         """Sort by the next thing."""
