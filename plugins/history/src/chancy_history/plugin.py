@@ -8,8 +8,9 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from chancy import Outcome, QueuedJob, Worker
+from chancy import Chancy, Outcome, QueuedJob, Worker
 from chancy.plugin import (
+    Finding,
     Migration,
     Plugin,
     Tick,
@@ -18,6 +19,7 @@ from chancy.plugin import (
     hookimpl,
     read_migrations,
 )
+from chancy_history.findings import find
 from chancy_history.lengths import length_s
 from chancy_history.recorder import Recorder
 from chancy_history.store import Connection, Writing, add, keep_up
@@ -83,6 +85,11 @@ class History(Plugin):
         from chancy_history.commands import history  # noqa: PLC0415
 
         return [history]
+
+    @hookimpl
+    async def findings(self, chancy: Chancy) -> list[Finding]:
+        """Workers that do not count, and counts that nobody writes."""
+        return await find(chancy, NAME)
 
     @hookimpl
     def on_claim(self, jobs: list[QueuedJob]) -> None:

@@ -45,6 +45,12 @@ async def add(connection: Connection, schema: str, writing: Writing) -> None:
     await SQL.rows(connection, schema, "add_counts", writer=writer, number=number, rows=rows, within_s=within_s)
 
 
+async def read_unwritten(connection: Connection, schema: str, owner: str, late_s: float) -> float | None:
+    """For how many seconds runs have ended of which nothing is written; None: everything is, or soon will be."""
+    rows = await SQL.rows(connection, schema, "read_unwritten", owner=owner, late_s=late_s)
+    return float(rows[0][0]) if rows else None
+
+
 async def keep_up(connection: Connection, schema: str, minutes_s: int, hours_s: int) -> None:
     """Keep how many jobs wait, make hours of minutes, and delete what is old; unless another worker is at it."""
     for name, params in (

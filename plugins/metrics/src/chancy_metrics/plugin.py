@@ -97,7 +97,7 @@ class Metrics(Plugin):
         self._rest_until = float("-inf")
         self._wanted_until = float("-inf")
         self._failed_readings = 0
-        self._failing = False
+        self._failing: str | None = None
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
 
@@ -182,14 +182,18 @@ class Metrics(Plugin):
                 raise
             # Said here and not by the kernel, which would wait longer and longer before the next try.
             self._failed_readings += 1
-            if not self._failing:
+            if self._failing is None:
                 log.warning("database_not_read", error=text_of(error), failures=self._failed_readings)
-            self._failing = True
+            self._failing = text_of(error)
             return
-        self._failing = False
+        self._failing = None
         self._reading, self._read_at = reading, time.monotonic()
         self._rest_until = self._read_at + REST * reading.took_s
         self._recorder.declare(reading.queues)
+
+    def trouble(self) -> str | None:
+        """That the database cannot be looked at: what it would say is missing, and not old."""
+        return None if self._failing is None else f"the database cannot be read: {self._failing}"
 
     # -- collecting ------------------------------------------------------------------------
 
