@@ -26,7 +26,7 @@ WORDS = [
     ("cron", "To install it: pip install chancy-cron."),
     ("sentry", "Sentry's own integration"),
     ("workflow", "docs/how-to/coming-from-chancy-0.md"),
-    ("dashbord", "Did you mean 'dashboard'? There is no plugin dashboard"),
+    ("dashbord", "Did you mean 'dashboard'? To install it: pip install chancy-dashboard."),
     ("acme", "install the distribution that brings it"),
     ("", "install the distribution that brings it"),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from jinja2 import TemplateError
 from psycopg.errors import QueryCanceled
 
 from chancy.errors import ChancyError, DatabaseUnavailable, JobNotFound, SchemaError, UnknownQueue
@@ -51,7 +52,8 @@ def fault_of(error: Exception, page: str, plugin: str) -> Fault:
             found = Fault(503, _AWAY, str(error), away=True)
         case ChancyError():
             found = Fault(400, "That cannot be shown", str(error))
-        case _ if isinstance(error, OSError) or is_outage(error):
+        # A template that is missing is an OSError, too.
+        case _ if not isinstance(error, TemplateError) and (isinstance(error, OSError) or is_outage(error)):
             found = Fault(503, _AWAY, text_of(error), away=True)
         case _:
             log.error("page_failed", page=page, plugin=plugin, error=text_of(error), exc_info=error)
