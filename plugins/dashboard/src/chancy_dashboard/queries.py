@@ -70,6 +70,12 @@ def with_state(text: str, state: str | None) -> str:
     return " ".join([*found, *([f"state:{state}"] if state else [])])
 
 
+def written(name: str) -> str:
+    """A value as it stands in a query."""
+    text = "".join(f"\\{letter}" if letter in '\\*?"' else letter for letter in name)
+    return f'"{text}"' if any(letter in ' ,"' for letter in name) else text
+
+
 def matches(pattern: str, name: str) -> bool:
     """Whether a pattern of a filter holds for a name: `*` is any text, `?` any character, after a backslash neither."""
     parts = re.split(r"(\\.|[*?])", pattern, flags=re.DOTALL)
@@ -87,4 +93,4 @@ def _is_id(text: str) -> bool:
         return False
 
 
-FILTERS: Final = {"terms": terms, "without": without, "with_state": with_state}
+FILTERS: Final = {"terms": terms, "without": without, "with_state": with_state, "written": written}

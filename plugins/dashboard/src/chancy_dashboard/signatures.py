@@ -134,8 +134,12 @@ def _argument(one: inspect.Parameter, hint: Any) -> Argument:
         kind=kind,
         required=one.default is one.empty,
         choices=choices,
-        default="" if one.default is one.empty else repr(one.default)[:60],
+        default="" if one.default is one.empty else _default(one.default),
     )
+
+
+def _default(value: Any) -> str:
+    return (str(value.value) if isinstance(value, enum.Enum) else repr(value))[:60]
 
 
 def _kind(hint: Any) -> tuple[str, tuple[Any, ...]]:

@@ -124,20 +124,29 @@
   // The page follows what happens: the server sends its content anew when it has changed, and what differs is exchanged.
   // What somebody uses just now (a field, an open menu, a selection) stays as it is.
   const used = (e) => e.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, [contenteditable]");
-  const same = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && a.id === b.id && a.dataset?.key === b.dataset?.key;
+  // Not `form.id`, which is the field of that name.
+  const id = (e) => e.getAttribute?.("id") ?? null;
+  const same = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && id(a) === id(b) && a.dataset?.key === b.dataset?.key;
   const renew = (old, now) => {
     if (old.nodeType !== 1) { if (old.nodeValue !== now.nodeValue) old.nodeValue = now.nodeValue; return; }
     if (old.matches(":popover-open, dialog[open], [data-keep]") || old.matches("form") && used(old)) return;
     const mine = old.matches("details") ? ["open"] : old.matches("input") ? ["checked", "value", "aria-expanded", "aria-activedescendant"] : old.matches("tr") ? ["class"] : [];
     for (const { name, value } of [...now.attributes]) if (!mine.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
     for (const { name } of [...old.attributes]) if (!mine.includes(name) && !now.hasAttribute(name)) old.removeAttribute(name);
-    const next = [...now.childNodes];
-    let at = old.firstChild;
-    for (const n of next) {
-      if (at && same(at, n)) { const keep = at; at = at.nextSibling; renew(keep, n); }
-      else old.insertBefore(n, at);
-    }
-    while (at) { const gone = at; at = at.nextSibling; if (gone.nodeType !== 1 || !gone.matches("[data-keep]")) gone.remove(); }
+    // White space says nothing. What was put in or taken out is found by looking one further, or by its key.
+    const says = (e) => [...e.childNodes].filter((n) => n.nodeType === 1 || n.nodeType === 3 && n.nodeValue.trim());
+    const drop = (e) => { if (e.nodeType !== 1 || !e.matches("[data-keep]")) e.remove(); };
+    const mineNow = says(old), next = says(now);
+    let at = 0;
+    next.forEach((n, k) => {
+      const keyed = n.dataset?.key && mineNow.findIndex((m, i) => i >= at && same(m, n));
+      if (keyed > at) while (at < keyed) drop(mineNow[at++]);
+      const here = mineNow[at], after = mineNow[at + 1];
+      if (here && same(here, n)) { at++; renew(here, n); }
+      else if (here && after && same(after, n) && !(next[k + 1] && same(here, next[k + 1]))) { drop(here); at += 2; renew(after, n); }
+      else old.insertBefore(n, here || null);
+    });
+    while (at < mineNow.length) drop(mineNow[at++]);
   };
   const content = $("#content"), live = document.body.dataset.live, hold = $("[data-pause]"), state = $("[data-state]");
   let held = false, stream;

@@ -12,7 +12,7 @@ from chancy import Chancy, State
 from chancy.errors import ChancyError
 from chancy.plugin import Visit, WebPage
 from chancy_dashboard.jsons import seen
-from chancy_dashboard.queries import TEXT_MAX
+from chancy_dashboard.queries import TEXT_MAX, written
 from chancy_dashboard.reading import rows
 
 SHOWN: Final = 12
@@ -66,7 +66,7 @@ async def load(visit: Visit) -> dict[str, Any]:
     near.sort(key=lambda name: not name.lower().startswith(part.lower()))
     return {
         "options": [
-            {"value": f"{sign}{field}:{begin}{_written(name)}", "text": seen(names[name]), "count": ""}
+            {"value": f"{sign}{field}:{begin}{written(name)}", "text": seen(names[name]), "count": ""}
             for name in near[:SHOWN]
         ]
     }
@@ -109,12 +109,6 @@ async def _errors(chancy: Chancy) -> dict[str, str]:
     except (ChancyError, QueryCanceled):
         return {}
     return {group.type: group.message[:80] for group in reversed(failures.groups)}
-
-
-def _written(name: str) -> str:
-    """A value as it stands in a query."""
-    text = "".join(f"\\{letter}" if letter in '\\*?"' else letter for letter in name)
-    return f'"{text}"' if any(letter in ' ,"' for letter in name) else text
 
 
 COMPLETE: Final = WebPage(path="complete", title="Completions", load=load, template=None)
