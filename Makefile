@@ -12,6 +12,8 @@ AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(max(os.cpu_count() or 1, 4))')
 # What Python has compiled it keeps, also where the image of a container says otherwise: each of a thousand child processes
 # of the tests would compile the kernel again, which is half of what it does.
 export PYTHONDONTWRITEBYTECODE :=
+# What the dashboard is looked at with. Where it cannot be had, the tests that need it are skipped by name.
+GET_BROWSER := plugins/dashboard/tests/browser/get_browser.py
 .DEFAULT_GOAL := help
 
 .PHONY: help demo test chaos check format bench bench-quick wheels clean
@@ -23,6 +25,7 @@ demo: $(READY)   ## A worker runs thousands of real jobs on a private PostgreSQL
 	@$(BIN)/python examples/demo.py
 
 test: $(READY)   ## The tests, on the embedded PostgreSQL (or CHANCY_TEST_DSN)
+	@test -e $(VENV)/.browser || { $(BIN)/python $(GET_BROWSER) && touch $(VENV)/.browser; } || true
 	$(BIN)/python -m pytest -n $(AT_ONCE)
 	@set -e; for plugin in $(PLUGINS) $(TEMPLATE); do echo "$$plugin"; (cd $$plugin && $(CURDIR)/$(BIN)/python -m pytest -n $(AT_ONCE)); done
 

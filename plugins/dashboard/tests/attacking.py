@@ -42,10 +42,11 @@ class Route(NamedTuple):
 
 
 def filled(path: str, values: dict[str, str]) -> str:
-    """A page's path with values instead of the braces."""
+    """A page's path with values instead of the braces: that of `operations/id` is meant for `operations/{id}` only."""
 
     def value(found: re.Match[str]) -> str:
-        return quote(values.get(found[1], "unknown"), safe="")
+        own = f"{path.split('/', maxsplit=1)[0]}/{found[1]}"
+        return quote(values.get(own, values.get(found[1], "unknown")), safe="")
 
     return re.sub(r"\{([a-z_]+)(?::path)?\}", value, path)
 
