@@ -6,6 +6,7 @@ from chancy._lazy import lazily
 
 if TYPE_CHECKING:
     from chancy_core.app.apart import apart
+    from chancy_core.app.callers import savepoint, savepoint_sync
     from chancy_core.app.commandline import command_line
     from chancy_core.app.problems import find_problems
     from chancy_core.cli.ranged import Ranged
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from chancy_core.errors import nearest
     from chancy_core.hookspecs import hookimpl
     from chancy_core.log import log
-    from chancy_core.plugins.again import opened, with_connection
+    from chancy_core.plugins.again import opened, opened_sync, with_connection
     from chancy_core.plugins.base import Plugin
     from chancy_core.plugins.budget import Budget
     from chancy_core.plugins.tick import Tick
@@ -72,7 +73,10 @@ __all__ = [
     "looked_at",
     "nearest",
     "opened",
+    "opened_sync",
     "read_migrations",
+    "savepoint",
+    "savepoint_sync",
     "show_table",
     "statement",
     "text_of",
@@ -82,6 +86,7 @@ __all__ = [
 # The same as above, for Python; a test holds them together.
 _HOMES: Final = {
     "chancy_core.app.apart": ("apart",),
+    "chancy_core.app.callers": ("savepoint", "savepoint_sync"),
     "chancy_core.app.commandline": ("command_line",),
     "chancy_core.app.problems": ("find_problems",),
     "chancy_core.cli.ranged": ("Ranged",),
@@ -89,7 +94,7 @@ _HOMES: Final = {
     "chancy_core.errors": ("nearest",),
     "chancy_core.hookspecs": ("hookimpl",),
     "chancy_core.log": ("log",),
-    "chancy_core.plugins.again": ("opened", "with_connection"),
+    "chancy_core.plugins.again": ("opened", "opened_sync", "with_connection"),
     "chancy_core.plugins.base": ("Plugin",),
     "chancy_core.plugins.budget": ("Budget",),
     "chancy_core.plugins.tick": ("Tick",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from chancy_core.app.handed import OWN
 from chancy_core.app.reading import Pushable
 from chancy_core.app.reference import Reference, References
 from chancy_core.errors import InvalidJob
@@ -45,6 +46,16 @@ def row_of(
         (job,) = chancy.plugins.on_push([_for_hooks(job)])
     exact = is_exact(job, check_kwargs=not _filled_later(chancy))
     return job_row(job, job.queue, new_id(), chancy.settings.payload_limit_bytes, exact=exact)
+
+
+def by_itself(what: Any, job: Pushable | None, connection: Any, on_conflict: OnConflict | None) -> dict[str, Any]:
+    """How to push what pushes itself. Raises InvalidJob for what only jobs take."""
+    if job is not None or on_conflict is not None:
+        raise InvalidJob(
+            f"push({shown(what)}, …) pushes more than one job: a second job and on_conflict are for single ones. Leave "
+            "them out."
+        )
+    return {} if connection is OWN else {"connection": connection}
 
 
 def _filled_later(chancy: Chancy) -> bool:

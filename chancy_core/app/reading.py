@@ -5,12 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self, TypeVar
 
+from chancy_core.app.handed import OWN
 from chancy_core.values.decorating import JobFunction
 from chancy_core.values.job import Job
 
 Pushable = Job | JobFunction[..., Any]
+R_co = TypeVar("R_co", covariant=True)
+
+
+class PushesItself(Protocol[R_co]):
+    """What is no job, and knows how to push itself: a plugin's value, such as a workflow of many jobs."""
+
+    async def push_with(self, chancy: Any, *, connection: Any = OWN) -> R_co:
+        """What `chancy.push` is to do: in a transaction of its own, or in the one of `connection`."""
+        ...
+
+    def sync_push_with(self, chancy: Any, *, connection: Any = OWN) -> R_co:
+        """What `chancy.sync_push` is to do."""
+        ...
+
 
 # Jobs of a bulk push are read and sent so many at a time; that bounds the memory it takes.
 CHUNK: Final = 5000

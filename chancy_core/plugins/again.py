@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
-from chancy_core.store import Pool
+from chancy_core.store import Pool, SyncPool
 from chancy_core.store.flow import AsyncConnection
 from chancy_core.store.weather import Fault, fault_of
 
@@ -30,6 +30,11 @@ async def opened(chancy: Chancy, *, makes: bool = False) -> Pool:
         DatabaseUnavailable: nothing answers there.
     """
     return (await chancy.opening.ready(makes=makes)).pool
+
+
+def opened_sync(chancy: Chancy, *, makes: bool = False) -> SyncPool:
+    """As `opened`, for code without asyncio."""
+    return chancy.opening.ready_sync(makes=makes).pool
 
 
 async def with_connection(pool: Pool, call: Callable[[AsyncConnection], Awaitable[T]]) -> T:

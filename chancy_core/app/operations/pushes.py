@@ -9,15 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import psycopg
 
 from chancy_core.app.callers import run_on, run_on_sync, savepoint, savepoint_sync, write_on, write_on_sync
 from chancy_core.app.handed import OWN
 from chancy_core.app.held import key_is_held
-from chancy_core.app.preparing import Bulk, notices_for, reference_of, row_of
-from chancy_core.app.reading import OneAtATime, Pushable, groups, groups_sync
+from chancy_core.app.preparing import Bulk, by_itself, notices_for, reference_of, row_of
+from chancy_core.app.reading import OneAtATime, Pushable, PushesItself, groups, groups_sync
 from chancy_core.app.reference import Reference, References
 from chancy_core.errors import ChancyError, DatabaseUnavailable
 from chancy_core.store import Pool, SyncPool
@@ -34,6 +34,8 @@ from chancy_core.values.turns import LARGE
 if TYPE_CHECKING:
     from chancy_core.app.chancy import Chancy
 
+R = TypeVar("R")
+
 # How long the push of a thread waits for a transaction that is about to take its unique key, before it begins anew:
 # less than a connection may be silent. And how long a bulk push does, which cannot begin anew.
 PATIENCE_MS: Final = 5_000
@@ -41,6 +43,7 @@ MANY_PATIENCE_MS: Final = 10_000
 MANY_DEADLINE_S: Final = 12.0
 
 
+@overload
 async def push(
     self: Chancy,
     queue: str | Pushable | None = None,
@@ -48,14 +51,25 @@ async def push(
     *,
     connection: Any = OWN,
     on_conflict: OnConflict | None = None,
-) -> Reference:
+) -> Reference: ...
+@overload
+async def push(self: Chancy, queue: PushesItself[R], *, connection: Any = OWN) -> R: ...
+async def push(
+    self: Chancy,
+    queue: Any = None,
+    job: Pushable | None = None,
+    *,
+    connection: Any = OWN,
+    on_conflict: OnConflict | None = None,
+) -> Any:
     """Store a job: `push("default", job)`, or `push(job)` to the job's own queue.
 
     Returns after the commit. Pushes that run at the same time are written together.
 
     Args:
         queue: the queue, instead of the job's own.
-        job: a `Job`, or a function decorated with `@job`.
+        job: a `Job`, or a function decorated with `@job`; alone, also what knows how to push itself, such as a workflow
+            of `chancy-workflow`, and then what that returns is returned.
         connection: a connection of your own: of psycopg (or a cursor), SQLAlchemy (or a session) or Django. The job
             is written in its transaction, and exists if and only if that commits. Not None: leave it out.
         on_conflict: what becomes of it if its unique key is taken, instead of what the job says itself: "existing",
@@ -74,6 +88,8 @@ async def push(
             stored is then not known.
         ChancyError: a transaction that has not ended holds the job's unique key, and has for long.
     """
+    if hasattr(queue, "push_with"):
+        return await queue.push_with(self, **by_itself(queue, job, connection, on_conflict))
     side = self.opening.here or await self.opening.ready(makes=True)
     if connection is not OWN:
         row = row_of(self, queue, job, on_conflict)
@@ -87,6 +103,7 @@ async def push(
     return reference_of(self, row, await side.pusher.push(row))
 
 
+@overload
 def sync_push(
     self: Chancy,
     queue: str | Pushable | None = None,
@@ -94,8 +111,20 @@ def sync_push(
     *,
     connection: Any = OWN,
     on_conflict: OnConflict | None = None,
-) -> Reference:
+) -> Reference: ...
+@overload
+def sync_push(self: Chancy, queue: PushesItself[R], *, connection: Any = OWN) -> R: ...
+def sync_push(
+    self: Chancy,
+    queue: Any = None,
+    job: Pushable | None = None,
+    *,
+    connection: Any = OWN,
+    on_conflict: OnConflict | None = None,
+) -> Any:
     """As `push`, for code without asyncio. `connection` must be a sync one."""
+    if hasattr(queue, "sync_push_with"):
+        return queue.sync_push_with(self, **by_itself(queue, job, connection, on_conflict))
     pool = self.opening.ready_sync(makes=True).pool
     row = row_of(self, queue, job, on_conflict)
     tell = notices_for(self, row)

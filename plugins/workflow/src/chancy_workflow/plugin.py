@@ -1,0 +1,128 @@
+"""The plugin: its settings and its hooks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import psycopg
+
+from chancy import Chancy, Ended, Ending
+from chancy.errors import ConfigError
+from chancy.plugin import Finding, Migration, Plugin, Tick, check_seconds, duration_s, hookimpl, read_migrations
+from chancy_workflow import repairing
+from chancy_workflow.advancing import jobs_ended
+from chancy_workflow.beginning import META
+from chancy_workflow.findings import find
+from chancy_workflow.work import Ask, Work, grouped, run
+
+if TYPE_CHECKING:
+    import click
+
+NAME: Final = "workflow"
+INTERVAL_MIN_S: Final = 0.05
+INTERVAL_MAX_S: Final = 60.0
+KEEP_LEAST_S: Final = 60
+# Whoever records the ends of jobs waits so long at most for who moves the same run on, and is told again later.
+LOCK_MS: Final = 2000
+# Looking for ends that nobody told of reads every step that was pushed.
+REPAIR_EVERY_S: Final = 5.0
+FORGET_EVERY_S: Final = 60.0
+
+
+class Workflows(Plugin):
+    """Moves runs of workflows on, in the transactions in which their jobs end.
+
+    Attributes:
+        interval: seconds between two looks for signals that were sent in transactions of others, and for time-outs.
+        keep: for how long runs are kept after they have ended: "36h", "14d", "forever".
+    """
+
+    name: ClassVar[str] = NAME
+
+    interval: float | None = 1.0
+    keep: str = "14d"
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a setting out of its range."""
+        check_seconds("interval", self.interval, INTERVAL_MIN_S, INTERVAL_MAX_S)
+        self._keep_s = duration_s("keep", self.keep, least_s=KEEP_LEAST_S)
+        self._chancy: Chancy | None = None
+        self._repair_at = float("-inf")
+        self._forget_at = float("-inf")
+
+    @hookimpl
+    def migrations(self) -> list[Migration]:
+        """The tables of runs, steps, edges and signals."""
+        return read_migrations(NAME, "chancy_workflow.migrations")
+
+    @hookimpl
+    def commands(self) -> list[click.Command]:
+        """`chancy workflow`."""
+        # Workers and applications do without the command line, and so without what it needs.
+        from chancy_workflow.commands import workflow  # noqa: PLC0415
+
+        return [workflow]
+
+    @hookimpl
+    async def findings(self, chancy: Chancy) -> list[Finding]:
+        """Signals that do not come, and functions that no worker can run."""
+        return await find(chancy)
+
+    @hookimpl
+    async def on_open(self, chancy: Chancy) -> None:
+        """Learn whose jobs these are."""
+        if self._chancy is not None and self._chancy is not chancy:
+            raise ConfigError("one Workflows object serves two Chancy objects: give each its own.")
+        self._chancy = chancy
+
+    @hookimpl
+    async def on_end(self, ended: Sequence[Ended], connection: psycopg.AsyncConnection[Any]) -> None:
+        """Move on the runs whose jobs these are."""
+        # A batch without a step costs nothing. One whose meta its function has thrown away is found by the tick.
+        if self._chancy is not None and any(META in one.meta for one in ended):
+            await run(self._chancy, connection, _told(ended))
+
+    @hookimpl
+    async def on_tick(self, tick: Tick) -> None:
+        """Signals and time-outs; on the leader also what nobody told of, and runs that are old."""
+        chancy = self._chancy
+        if chancy is None:
+            return
+        async with tick.connection() as connection:
+            runs = await run(chancy, connection, repairing.find_due())
+            if runs:
+                async with connection.transaction():
+                    await run(chancy, connection, repairing.move_due(runs))
+            stopped = await run(chancy, connection, repairing.find_stopped())
+            if tick.is_leader and time.monotonic() >= self._repair_at:
+                await self._repair(chancy, connection)
+        for note, jobs in grouped(stopped, 1).items():
+            await chancy.cancel_jobs([job for job, _ in jobs], reason=note)
+
+    async def _repair(self, chancy: Chancy, connection: psycopg.AsyncConnection[Any]) -> None:
+        lost = await run(chancy, connection, repairing.find_lost())
+        if lost:
+            async with connection.transaction():
+                await run(chancy, connection, repairing.repair(lost))
+        if self._keep_s is not None and time.monotonic() >= self._forget_at:
+            while await run(chancy, connection, repairing.forget(self._keep_s)) == repairing.RUNS_AT_ONCE:
+                pass
+            self._forget_at = time.monotonic() + FORGET_EVERY_S
+        self._repair_at = time.monotonic() + REPAIR_EVERY_S
+
+
+def _told(ended: Sequence[Ended]) -> Work[None]:
+    over = [one for one in ended if not one.revived]
+    rows = yield Ask("find_runs", {"jobs": [str(one.id) for one in over]})
+    if not rows:
+        return
+    yield Ask("limit_locks", {"ms": str(LOCK_MS)})
+    yield Ask("lock_runs", {"runs": [found for (found,) in rows]})
+    given = [{"id": str(one.id), "state": _state(one), "note": one.note, "at": one.at.isoformat()} for one in over]
+    yield from jobs_ended(given, min(one.at for one in over))
+
+
+def _state(one: Ended) -> str:
+    return "expired" if one.how is Ending.EXPIRY else str(one.state)

@@ -1,0 +1,110 @@
+"""Workflows from JSON: as `to_json` has written them, or somebody by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import msgspec
+
+from chancy import Job
+from chancy.plugin import check_json, nearest
+from chancy_workflow.errors import InvalidWorkflow
+from chancy_workflow.flow import STEPS_MOST, Workflow
+from chancy_workflow.steps import Node, OnFailure, made, named_in
+
+
+class _Document(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    steps: list[dict[str, Any]]
+    unique_key: str | None = None
+    on_failure: OnFailure = "finish"
+
+
+def read(text: str | bytes) -> Workflow:
+    """The workflow in a text. Raises InvalidWorkflow."""
+    try:
+        document = msgspec.json.decode(text, type=_Document)
+    except (msgspec.ValidationError, msgspec.DecodeError) as wrong:
+        raise InvalidWorkflow(f"This is no workflow: {wrong}.") from None
+    flow = Workflow(document.name, unique_key=document.unique_key, on_failure=document.on_failure)
+    if len(document.steps) > STEPS_MOST:
+        raise InvalidWorkflow(
+            f"The workflow {flow.name!r} has {len(document.steps):,} steps: the most is {STEPS_MOST:,}."
+        )
+    nodes: dict[str, Node] = {}
+    for place, given in enumerate(document.steps):
+        node = _node(place, given)
+        if node.name in nodes:
+            raise InvalidWorkflow(
+                f"There are two steps {node.name!r} in the workflow {flow.name!r}: give each its own name."
+            )
+        nodes[node.name] = node
+    for node in nodes.values():
+        _check(node, nodes)
+    for name in _ordered(flow.name, nodes):
+        flow.nodes[name] = nodes[name]
+    return flow
+
+
+def _node(place: int, given: dict[str, Any]) -> Node:
+    known = Node.__struct_fields__
+    for key in given:
+        if key not in known:
+            raise InvalidWorkflow(f"Step {place} of this workflow has {key!r}.{nearest(key, known)}")
+    try:
+        return msgspec.convert(given, Node)
+    except msgspec.ValidationError as wrong:
+        raise InvalidWorkflow(f"Step {given.get('name', place)!r} of this workflow cannot be: {wrong}.") from None
+
+
+def _check(node: Node, nodes: Mapping[str, Node]) -> None:
+    """Raise InvalidWorkflow if a step names one that there is not, or has what its kind has not."""
+    if (node.job is not None) is not (node.kind in ("job", "map")):
+        raise InvalidWorkflow(
+            f"The step {node.name!r} is of the kind {node.kind}: {'it has a' if node.job else 'give it a'} job."
+        )
+    if node.kind == "map" and (node.over is None) == (node.items is None):
+        raise InvalidWorkflow(f"The step {node.name!r} is a map: give it either over or items.")
+    taken = [] if node.job is None else list(named_in(node.job.get("kwargs", {})))
+    for name in [*node.after, *taken, *(one for one in (node.over, node.scope, node.result) if one is not None)]:
+        if name not in nodes:
+            raise InvalidWorkflow(
+                f"The step {node.name!r} names {name!r:.120}, which is no step.{nearest(str(name), nodes)}"
+            )
+    for name in [*taken, *([] if node.over is None else [node.over])]:
+        if node.after.get(name) not in ("succeeded", "finished"):
+            raise InvalidWorkflow(f"The step {node.name!r} takes the result of {name!r}: put it in its after.")
+    if node.scope is not None and nodes[node.scope].kind != "group":
+        raise InvalidWorkflow(f"The step {node.name!r} is in the scope of {node.scope!r}, which is no group.")
+    if node.job is not None:
+        _check_job(node, node.job)
+
+
+def _check_job(node: Node, fields: dict[str, Any]) -> None:
+    try:
+        made(fields, exact=node.exact)
+    except (msgspec.ValidationError, TypeError, ValueError) as wrong:
+        raise InvalidWorkflow(f"The step {node.name!r} has a job that cannot be: {wrong}") from None
+    for name in fields:
+        if name not in Job.__struct_fields__:
+            hint = nearest(name, Job.__struct_fields__)
+            raise InvalidWorkflow(f"The step {node.name!r} has a job with {name!r}, which is no field of a job.{hint}")
+    check_json(f"The step {node.name!r}: kwargs", fields.get("kwargs", {}), error=InvalidWorkflow)
+
+
+def _ordered(name: str, nodes: Mapping[str, Node]) -> list[str]:
+    """The steps, each after those that it comes after. Raises InvalidWorkflow for a cycle."""
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for node in nodes.values():
+        sorter.add(node.name, *node.after)
+        if node.scope is not None:
+            sorter.add(node.scope, node.name)
+    try:
+        return list(sorter.static_order())
+    except CycleError as cycle:
+        path = " → ".join(cycle.args[1][::-1])
+        raise InvalidWorkflow(
+            f"The steps of {name!r} come after each other in a circle: {path}. Break it at one of them."
+        ) from None

@@ -1,0 +1,8 @@
+-- Runs with steps whose signals have come, or will not be waited for any longer.
+--
+-- limit  integer
+--
+-- Uses workflow_signals_unseen and workflow_steps_due.
+(SELECT run::text FROM {schema}.workflow_signals WHERE unseen LIMIT %(limit)s::integer)
+UNION
+(SELECT run::text FROM {schema}.workflow_steps WHERE state = 'open' AND due_at <= now() LIMIT %(limit)s::integer)
