@@ -6,9 +6,8 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -19,7 +18,7 @@ from chancy_core.log import log
 from chancy_core.plugins import PluginHost
 from chancy_core.store import Store, run
 from chancy_core.store.arrays import unquoted_array
-from chancy_core.store.flow import Flow
+from chancy_core.store.flow import AsyncConnection, Flow
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.weather import Fault, fault_of, is_weather
 from chancy_core.values.queuedjob import QueuedJob
@@ -27,7 +26,8 @@ from chancy_core.worker.claimed import Claimed, Found, Rows, read_rows
 from chancy_core.worker.deciding import handed_back
 from chancy_core.worker.duty import Alarm, jittered
 from chancy_core.worker.finish import Finisher
-from chancy_core.worker.floors import Floors, Ranges
+from chancy_core.worker.floors import EVERYTHING, Floors, Ranges
+from chancy_core.worker.joint import Brought, JointClaims
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.lease import Lease
 from chancy_core.worker.refused import Refused
@@ -58,6 +58,7 @@ class Claimer:
         worker: the worker, for plugins; its `name` goes into the claim.
         store: the statements.
         connection: a connection that only claims use.
+        joint: claims by it for several queues together.
         limited: another one, for claims in which plugins take part.
         writes: the connection by which outcomes are written: it is open before the first job starts.
         lane: where the jobs run.
@@ -73,6 +74,7 @@ class Claimer:
         worker: Any,
         store: Store,
         connection: WorkerConnection,
+        joint: JointClaims,
         limited: WorkerConnection,
         writes: WorkerConnection,
         lane: Lane,
@@ -85,6 +87,7 @@ class Claimer:
         self._worker = worker
         self._store = store
         self._connection = connection
+        self._joint = joint
         self._limited = limited
         self._writes = writes
         self._lane = lane
@@ -216,7 +219,7 @@ class Claimer:
                 claimed = await self._claim_within_budget(wanted)
                 self._succeeded(len(claimed.jobs), time.monotonic() - start)
                 return claimed
-            found, full, everywhere = await self._look(wanted, self._connection.run)
+            found, full, everywhere = await self._look(wanted)
         except BaseException as error:
             self._floors.sweep_now()
             if isinstance(error, psycopg.Error) and fault_of(error, rows=wanted) in _DATA:
@@ -260,7 +263,7 @@ class Claimer:
                 if grant.roll_back:
                     raise psycopg.Rollback
                 if grant.count:
-                    found, full, everywhere = await self._look(grant.count, partial(run, connection))
+                    found, full, everywhere = await self._look(grant.count, connection)
                     used_up = len(found) >= grant.count < wanted
                     full = full and not used_up
                 if found and not await self._plugins.tell_taken(grant, len(found), connection):
@@ -269,21 +272,33 @@ class Claimer:
                     raise psycopg.Rollback
         return Claimed(self._readable(found), full, everywhere, used_up, again_in_s)
 
-    async def _look(self, wanted: int, run_flow: Callable[[Flow[Rows]], Awaitable[Rows]]) -> tuple[Found, bool, bool]:
-        """Claim so many at most. Returns the jobs, whether there may be more, and whether it looked everywhere."""
+    async def _look(self, wanted: int, within: AsyncConnection | None = None) -> tuple[Found, bool, bool]:
+        """Claim so many at most. Returns the jobs, whether there may be more, and whether it looked everywhere.
+
+        Args:
+            wanted: how many.
+            within: the transaction to claim in; None: one of its own.
+        """
         start = time.monotonic()
         before, self._left_alone = self._left_alone, self._lane.unable.left_alone()
         if before and before != self._left_alone:
             # What was left alone lies below the floors.
             self._floors.sweep_now()
         ranges = self._floors.ranges(start)
-        rows = await run_flow(self._claim_flow(wanted, ranges))
+        brought = await self._ask(wanted, ranges, within)
         now = time.monotonic()
-        found, size = await read_rows(rows)
-        full = len(found) >= wanted or size >= CLAIM_MAX_BYTES
+        found, size = await read_rows(brought.rows)
+        full = brought.full or len(found) >= wanted or size >= CLAIM_MAX_BYTES
         jobs = [job for job, _ in found]
         self._floors.claimed(ranges, jobs, full=full, now=now, took_s=now - start)
         return found, full, len(ranges.low) == 1
+
+    async def _ask(self, wanted: int, ranges: Ranges, within: AsyncConnection | None) -> Brought:
+        if within is not None:
+            return Brought(await run(within, self._claim_flow(wanted, ranges)), full=False)
+        if ranges is EVERYTHING and self._left_alone is None and not self._refused.ids():
+            return await self._joint.claim(self._lane.queue.name, wanted, lambda: self._claim_flow(wanted, ranges))
+        return Brought(await self._connection.run(self._claim_flow(wanted, ranges)), full=False)
 
     def _claim_flow(self, wanted: int, ranges: Ranges) -> Flow[Rows]:
         return (

@@ -12,7 +12,8 @@ from chancy_core.values.queuedjob import QueuedJob
 
 # So much JSON is read at a step, which holds the event loop for some milliseconds.
 READ_BYTES: Final = 1 << 19
-# Where `claim_jobs` returns kwargs, meta and errors.
+# Where `claim_jobs` returns the queue; and kwargs, meta and errors.
+QUEUE: Final = 1
 _TEXTS: Final = (2, 8, 16)
 
 # Each job that was claimed, and what of its row cannot be read, if anything.
@@ -36,6 +37,11 @@ class Claimed(NamedTuple):
     everywhere: bool
     used_up: bool = False
     again_in_s: float | None = None
+
+
+def size_of(row: TupleRow) -> int:
+    """How many characters of arguments, meta and errors a row has."""
+    return sum(len(row[place]) for place in _TEXTS if row[place] is not None)
 
 
 async def read_rows(rows: Rows) -> tuple[Found, int]:

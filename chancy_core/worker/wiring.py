@@ -19,13 +19,14 @@ from chancy_core.values.queuedjob import Outcome, QueuedJob
 from chancy_core.worker import record
 from chancy_core.worker.audit import Auditor
 from chancy_core.worker.cancel import Canceller
-from chancy_core.worker.claim import Claimer
+from chancy_core.worker.claim import CLAIM_MAX_BYTES, Claimer
 from chancy_core.worker.claimers import Claimers
 from chancy_core.worker.deciding import Policy
 from chancy_core.worker.deliver import Deliverer
 from chancy_core.worker.finish import Finisher
 from chancy_core.worker.hearing import Hearing
 from chancy_core.worker.heartbeat import Heartbeat
+from chancy_core.worker.joint import JointClaims
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.lease import Lease
 from chancy_core.worker.places import FreedPlaces
@@ -85,6 +86,7 @@ class Parts:
         # up the other queues.
         self.limited: Final = self._connection("chancy claim limited", WITH_PLUGINS)
         claims = self.claims
+        self.joint: Final = JointClaims(store, claims, worker.name, CLAIM_MAX_BYTES)
         # Plugins use it, and so it is nobody else's. It is opened when there is something to tell.
         told = self._connection("chancy ended", record.SETTINGS)
         self.deliverer: Final = Deliverer(store, told, claims, chancy.plugins)
@@ -256,6 +258,7 @@ class Parts:
             self._worker,
             self._chancy.store,
             self.claims,
+            self.joint,
             self.limited,
             self.writes,
             lane,

@@ -29,6 +29,10 @@ STATEMENTS: dict[str, tuple[dict[str, Any], set[str]]] = {
         {**CLAIM, "low": [0], "high": [0], "floor": [str(LOWEST_ID)]},
         {"jobs_ready", "place"},
     ),
+    "claim_many": (
+        {"queue": ["default", "empty"], "wanted": [20, 20], "worker": "w", "bytes": 1 << 20},
+        {"jobs_ready", "place"},
+    ),
     "promote_jobs": ({"limit": 100}, {"jobs_due", "place"}),
     "finish_jobs": ({**OUTCOMES, "state": ["succeeded"] * 100, **ENDED}, {"jobs_pkey"}),
     "finish_told": ({**OUTCOMES, "state": ["succeeded"] * 100, **ENDED, "here": ["p"]}, {"jobs_pkey"}),
@@ -155,6 +159,12 @@ WORK: dict[str, tuple[str, dict[str, Any], int, int]] = {
         {**CLAIM, "queue": "empty", "low": [PRIORITY_MIN], "high": [PRIORITY_MAX], "floor": [str(LOWEST_ID)]},
         0,
         0,
+    ),
+    "claim of many queues": (
+        "claim_many",
+        {"queue": ["empty", "default", "none"], "wanted": [20, 100, 20], "worker": "w", "bytes": 1 << 20},
+        100,
+        200,
     ),
     "promote": ("promote_jobs", {"limit": 100}, 100, 200),
     "finish": (

@@ -98,8 +98,8 @@ async def test_a_claim_is_bounded_by_bytes_and_the_rest_follows_at_once(chancy, 
     sizes = []
     real = claim.Claimer._look
 
-    async def noted(self, wanted, run_flow):
-        answer = await real(self, wanted, run_flow)
+    async def noted(self, wanted, within=None):
+        answer = await real(self, wanted, within)
         sizes.append(len(answer[0]))
         return answer
 
