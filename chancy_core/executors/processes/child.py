@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
@@ -38,11 +37,10 @@ from chancy_core.executors.processes.frames import (
     Told,
     Where,
     decode_job,
-    decode_to_child,
     encode_report,
     frame,
-    read_frame,
 )
+from chancy_core.executors.processes.listening import Listener
 from chancy_core.executors.processes.mainscript import RUN_AS, MainScript
 from chancy_core.executors.processes.whereabouts import whereabouts
 from chancy_core.log import log
@@ -134,7 +132,7 @@ class _OwnRun(Heard):
             self.stop(self.reason)
 
     def stop(self, reason: StopReason) -> None:
-        """Called in the reading thread."""
+        """Called in another thread, while the run goes on."""
         self.reason = reason
         self.control.stop(reason.value)
         if self.loop is not None and self.task is not None:
@@ -144,31 +142,29 @@ class _OwnRun(Heard):
 
 
 class ChildProgram:
-    """Runs jobs in the main thread; another reads, so that a job can be told to stop."""
+    """Runs jobs in the main thread; another listens while one runs, so that a job can be told to stop."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._inode = os.fstat(sock.fileno()).st_ino
         self._pid = os.getpid()
         self._main = threading.get_ident()
-        self._inbox: SimpleQueue[Begin | RunJob | None] = SimpleQueue()
+        self._line = Listener(sock, self._hear)
         self._sending = threading.Lock()
         self._peak = memory.OwnPeak()
         self._going: _OwnRun | None = None
         self._last_stop: Stop | None = None
-        # Which run was asked for last, and which has ended last.
-        self._asked = self._ended = 0
 
     def serve(self) -> None:
         """Set up, and run what comes."""
-        threading.Thread(target=self._read, name="chancy-child", daemon=True).start()
+        self._line.start()
         # A fork of a job must not hold this end open.
         os.register_at_fork(after_in_child=self._sock.close)
-        begin = self._inbox.get()
+        begin = self._line.next()
         if not isinstance(begin, Begin) or not self._set_up(begin):
             return
         with self._jobs:
-            while isinstance(message := self._inbox.get(), RunJob):
+            while isinstance(message := self._line.next(), RunJob):
                 self._run(message)
 
     def _set_up(self, begin: Begin) -> bool:
@@ -189,30 +185,13 @@ class ChildProgram:
         self._say(Ready(memory.rss_bytes(self._pid) or 0))
         return True
 
-    # -- the reading thread ----------------------------------------------------------------
+    # -- what is said about a run, in either thread ----------------------------------------
 
-    def _read(self) -> None:
-        while (body := self._next()) is not None:
-            message = decode_to_child(body)
-            if isinstance(message, Stop):
-                self._stop(message)
-                continue
-            if isinstance(message, Where):
-                self._tell_where(message)
-                continue
-            if isinstance(message, RunJob):
-                self._asked = message.number
-            self._inbox.put(message)
-        if self._asked != self._ended:
-            # Nobody waits for this run any more, and it may hang.
-            os._exit(1)
-        self._inbox.put(None)
-
-    def _next(self) -> bytes | None:
-        try:
-            return read_frame(self._sock)
-        except OSError:
-            return None
+    def _hear(self, message: Stop | Where) -> None:
+        if isinstance(message, Stop):
+            self._stop(message)
+        else:
+            self._tell_where(message)
 
     def _stop(self, message: Stop) -> None:
         self._last_stop = message
@@ -236,7 +215,6 @@ class ChildProgram:
             job = decode_job(run)
         except BaseException as error:  # noqa: BLE001 -- the worker is to know
             self._say(Broken(f"the job cannot be read in a child process: {type(error).__name__}: {error}"))
-            self._ended = run.number
             return
 
         def progressed(progress: Progress) -> None:
@@ -255,7 +233,6 @@ class ChildProgram:
             os._exit(1)
         report = replace(report, peak_bytes=self._peak.read())
         self._going = None
-        self._ended = run.number
         self._say(Done(run.number, encode_report(report), self._peak.rss_bytes()))
 
     def _line_holds(self) -> bool:
@@ -270,7 +247,7 @@ class ChildProgram:
             self._script.run()
 
     def _say(self, message: FromChild) -> None:
-        # A worker that is gone is noticed by the reading thread.
+        # A worker that is gone is noticed by whoever reads.
         with self._sending, suppress(OSError):
             self._sock.sendall(frame(message))
 
