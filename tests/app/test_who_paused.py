@@ -87,3 +87,12 @@ def test_a_user_without_a_name_can_pause_and_ask(monkeypatch):
 
     monkeypatch.setattr(getpass, "getuser", nameless)
     assert "uid " in whoami.user_and_host()
+
+
+async def test_an_application_says_who_pauses_for_it(chancy, query):
+    """Its user, and not that of its process; what is no text is refused."""
+    await chancy.declare(Queue("mail"))
+    await chancy.pause_queue("mail", by="ada\n", reason="lunch")
+    assert query(SHOWN) == [("paused", "ada", "lunch", True)]
+    with pytest.raises(InvalidQueue, match="by is 7"):
+        await chancy.pause_queue("mail", by=7)

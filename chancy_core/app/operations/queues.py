@@ -86,6 +86,7 @@ def pause_queue(
     *,
     resume_at: datetime | timedelta | None = None,
     reason: str | None = None,
+    by: str | None = None,
     connection: Any = OWN,
 ) -> Begin[None]:
     """Stop claiming from a queue, everywhere. Pushes go on; running jobs end.
@@ -95,14 +96,16 @@ def pause_queue(
         resume_at: when it resumes by itself: a moment with a time zone, or how long from now; None: when somebody
             resumes it. The database's clock decides.
         reason: a few words for whoever finds it paused.
+        by: who pauses it, for an application that knows; None: the user of this process, and its host.
         connection: as for `push`: it is done in your transaction.
 
     Raises:
         UnknownQueue: nobody declared it.
-        InvalidQueue: `resume_at` is over already, has no time zone, or is nothing of that kind; `reason` is no text.
+        InvalidQueue: `resume_at` is over already, has no time zone, or is nothing of that kind; `reason` or `by` is no
+            text.
     """
     check_queue_name(name)
-    pause = queues.Pause(user_and_host(), _checked(reason))
+    pause = queues.Pause(_checked("by", by) or user_and_host(), _checked("reason", reason))
     if isinstance(resume_at, timedelta | int | float) and not isinstance(resume_at, bool):
         pause = pause._replace(for_s=check_pause(name, resume_at))
     elif resume_at is not None:
@@ -111,12 +114,12 @@ def pause_queue(
     return lambda: queues.pause_queue(chancy.store, name, pause)
 
 
-def _checked(reason: str | None) -> str | None:
-    if reason is None:
+def _checked(name: str, text: str | None) -> str | None:
+    if text is None:
         return None
-    if not isinstance(reason, str):
-        raise InvalidQueue(f"reason is {reason!r:.60}: give a few words, or None.")
-    return one_line(reason, REASON_MAX).strip() or None
+    if not isinstance(text, str):
+        raise InvalidQueue(f"{name} is {text!r:.60}: give a few words, or None.")
+    return one_line(text, REASON_MAX).strip() or None
 
 
 @once

@@ -23,6 +23,7 @@ async def test_a_pause_has_a_reason_an_end_and_an_author(browser, chancy):
     assert "The queue mail is paused for 1 h." in page
     assert "relay &lt;b&gt;smtp-2&lt;/b&gt; is down" in page
     assert "<b>smtp-2" not in page
+    assert "Paused by ada " in page
     # It is said once.
     assert "is paused for 1 h." not in (await browser.get("/queues")).text
     (entry,) = (await browser.get("/api/audit")).json()["entries"]

@@ -11,7 +11,7 @@ from chancy.errors import ConfigError, InvalidQueue
 from chancy.plugin import Done, Visit, WebAction, duration_s
 from chancy_dashboard.showing import dur
 
-REASON_MAX: Final = 500
+REASON_MAX: Final = 200
 #: For how long a queue may be paused, as the form offers it; "": until somebody resumes it.
 PAUSES: Final = (("30m", "in 30 min"), ("1h", "in 1 h"), ("2h", "in 2 h"), ("12h", "in 12 h"), ("", "when I say so"))
 
@@ -30,7 +30,8 @@ async def _pause(visit: Visit) -> Done:
             seconds = duration_s("for", told)
         except (ConfigError, ValueError) as error:
             raise InvalidQueue(f"How long it is paused is {told!r:.40}: give a duration such as 90m or 2h.") from error
-    await visit.chancy.pause_queue(name, resume_at=None if seconds is None else timedelta(seconds=seconds))
+    resume_at = None if seconds is None else timedelta(seconds=seconds)
+    await visit.chancy.pause_queue(name, resume_at=resume_at, reason=reason or None, by=visit.user)
     until = "until somebody resumes it" if seconds is None else f"for {dur(seconds)}"
     return Done(f"The queue {name} is paused {until}.", None, f"queue {name}", reason=reason)
 

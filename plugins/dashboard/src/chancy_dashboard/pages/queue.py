@@ -27,6 +27,7 @@ async def load(visit: Visit) -> dict[str, Any]:
         lately=figures.lately(chancy, since="5m", queue=name),
         functions=figures.lately(chancy, since="1h", by="both", queue=name),
         series=series(chancy, visit.query.get("range"), name),
+        pause=rows(chancy, "find_pause", queue=name),
         entries=rows(chancy, "find_audit_of", subject=f"queue {name}", limit=ENTRIES),
     )
     alive = [worker for worker in found["workers"] or () if worker.alive]
@@ -35,8 +36,6 @@ async def load(visit: Visit) -> dict[str, Any]:
     waits = (found["waiting"] or [None])[0]
     row = row_of(queue, alive, waits, sum(one["count"] for one in running), lately[0] if lately else None)
     serving = [worker.name for worker in alive if figures.serves(worker, queue)]
-    entries = found["entries"] or []
-    paused = next((one for one in entries if one["action"] == "pause" and one["state"] == "done"), None)
     return {
         "queue": queue.to_dict(),
         "now": row,
@@ -45,8 +44,8 @@ async def load(visit: Visit) -> dict[str, Any]:
         "functions": _functions(found["functions"], running),
         "series": found["series"],
         "ranges": [(one.word, one.title) for one in RANGES],
-        "entries": entries,
-        "paused": paused if row["kind"] == "paused" else None,
+        "entries": found["entries"] or [],
+        "paused": (found["pause"] or [None])[0] if row["kind"] == "paused" else None,
         "pauses": PAUSES,
         "partial": found["partial"],
     }
