@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import demo_dashboard
 import demo_jobs
 import psycopg
 from psycopg.rows import dict_row
@@ -93,25 +94,34 @@ async def show(dsn: str) -> None:
     """Push, run, wait, tell."""
     paths = modules()
     console.print(f"[bold]Chancy demo[/]: {len(paths):,} modules of the standard library, two jobs each.")
-    async with empty_schema(dsn), Chancy(dsn, schema=SCHEMA, discover=False) as chancy:
-        await chancy.declare(Queue("index", concurrency=4, executor=Chancy.Executor.Threaded))
-        jobs = library_jobs(paths)
-        start = time.perf_counter()
-        await chancy.push_many(jobs)
-        console.print(f"Pushed {len(jobs):,} jobs in {time.perf_counter() - start:.2f} s.")
-        start = time.perf_counter()
-        async with Worker(chancy, grace_s=2):
-            references = await special_jobs(chancy)
-            total = len(jobs) + len(set(references.values()))
-            await show_progress(chancy, total)
-            seconds = time.perf_counter() - start
-            latencies = await idle_latencies_s(chancy)
-            console.print(f"Now {EMPTY:,} jobs that do nothing, for the pace of the queue itself.")
-            await chancy.push_many([Job.from_func(demo_jobs.nothing)] * EMPTY)
-            await show_progress(chancy, EMPTY)
-        special = await chancy.wait_for_jobs(references.values(), timeout=30)
-        rows = await finished_rows(dsn)
-        empty_s = await empty_jobs_s(dsn)
+    async with (
+        empty_schema(dsn),
+        Chancy(dsn, schema=SCHEMA, discover=False, plugins=demo_dashboard.plugins()) as chancy,
+    ):
+        with demo_dashboard.served(chancy, console):
+            await work(dsn, chancy, paths)
+
+
+async def work(dsn: str, chancy: Chancy, paths: Sequence[Path]) -> None:
+    """Push, run, wait, tell, in a schema that is there."""
+    await chancy.declare(Queue("index", concurrency=4, executor=Chancy.Executor.Threaded))
+    jobs = library_jobs(paths)
+    start = time.perf_counter()
+    await chancy.push_many(jobs)
+    console.print(f"Pushed {len(jobs):,} jobs in {time.perf_counter() - start:.2f} s.")
+    start = time.perf_counter()
+    async with Worker(chancy, grace_s=2):
+        references = await special_jobs(chancy)
+        total = len(jobs) + len(set(references.values()))
+        await show_progress(chancy, total)
+        seconds = time.perf_counter() - start
+        latencies = await idle_latencies_s(chancy)
+        console.print(f"Now {EMPTY:,} jobs that do nothing, for the pace of the queue itself.")
+        await chancy.push_many([Job.from_func(demo_jobs.nothing)] * EMPTY)
+        await show_progress(chancy, EMPTY)
+    special = await chancy.wait_for_jobs(references.values(), timeout=30)
+    rows = await finished_rows(dsn)
+    empty_s = await empty_jobs_s(dsn)
     summary(rows, seconds, empty_s, latencies)
     special_summary(dict(zip(references, zip(references.values(), special, strict=True), strict=True)))
     modules_summary([row["result"] for row in rows if row["func"] == "demo_jobs.index"])

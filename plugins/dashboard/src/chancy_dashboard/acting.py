@@ -92,6 +92,7 @@ class Acting:
         except (ChancyError, ValueError, TimeoutError, psycopg.Error, OSError) as error:
             return await self._failed(request, page, action, visit, entry, error)
         self._views.snapshots.forget()
+        self._reader.watch.renew()
         response = RedirectResponse(_next(request, page, visit, done), 303)
         say(response, request, done.said)
         return response

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
@@ -42,6 +44,19 @@ def new_server(app: ASGIApp, *, prefix: str = "") -> uvicorn.Server:
         proxy_headers=False, timeout_graceful_shutdown=GRACE_S, lifespan="on",
     )  # fmt: skip
     return uvicorn.Server(config)
+
+
+@contextmanager
+def served(app: ASGIApp, listening: socket.socket) -> Iterator[str]:
+    """Serve for the length of the block, in a thread and an event loop of its own. Yields the address."""
+    server = new_server(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="dashboard", daemon=True)
+    thread.start()
+    try:
+        yield address(listening)
+    finally:
+        server.should_exit = True
+        thread.join(GRACE_S * 2)
 
 
 def serve(app: ASGIApp, listening: socket.socket, *, prefix: str = "", told: Callable[[], None] | None = None) -> None:

@@ -11,6 +11,8 @@ from chancy.plugin import Finding, Severity, Subject, find_problems
 
 # The checks ask the database more than a page does; what is wrong stays wrong for longer than that.
 FOR_S: Final = 10.0
+# Whoever comes later than that waits for a new look; before that, he is told the last one while it is renewed.
+STALE_S: Final = 60.0
 WITHIN_S: Final = 2.0
 
 
@@ -50,11 +52,20 @@ class Watch:
 
     async def now(self, chancy: Chancy) -> Troubles:
         """What is wrong, as it was a few seconds ago."""
-        if self.last is not None and time.monotonic() - self.last.at < FOR_S:
-            return self.last
-        if self._asking is None or self._asking.done():
+        age_s = float("inf") if self.last is None else time.monotonic() - self.last.at
+        if age_s > FOR_S and (self._asking is None or self._asking.done()):
             self._asking = asyncio.create_task(self._ask(chancy))
+            # Also if nobody waits for it.
+            self._asking.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+        if self.last is not None and age_s < STALE_S:
+            return self.last
+        assert self._asking is not None  # noqa: S101 -- there is no last one, or it is old
         return await asyncio.shield(self._asking)
+
+    def renew(self) -> None:
+        """Look anew at the next opportunity: something has been changed."""
+        if self.last is not None:
+            self.last = self.last._replace(at=self.last.at - FOR_S)
 
     async def _ask(self, chancy: Chancy) -> Troubles:
         found = await find_problems(chancy, within_s=WITHIN_S)
