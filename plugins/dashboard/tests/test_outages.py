@@ -135,3 +135,21 @@ async def test_many_viewers_are_one_reader(serve, chancy, monkeypatch):
     await browser.post("/do/declare/queues", data={"name": "mail"})
     assert 'href="/queues/mail"' in (await browser.get("/queues")).text
     assert asked == 2
+
+
+async def test_a_private_server_without_a_schema_is_told(serve, tmp_path, monkeypatch):
+    """As on a new machine: what to type, and no error of ours; and then it is there."""
+    from chancy.errors import NotOpen, SchemaError  # noqa: PLC0415
+
+    new = Chancy(discover=False, plugins=[DashboardPlugin()])
+
+    async def refuses(chancy):
+        raise SchemaError("The schema 'chancy' has not been set up: `chancy migrate`.")
+
+    monkeypatch.setattr(reading, "opened", refuses)
+    with pytest.raises(NotOpen):
+        _ = new.dsn
+    page = await serve(new).get("/queues")
+    assert page.status_code == 503
+    assert "`chancy migrate`" in page.text
+    assert 'http-equiv="refresh"' in page.text

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chancy.errors import ConfigError
+from chancy.errors import ChancyError, ConfigError
 from chancy_dashboard.access import Access
 from chancy_dashboard.guard import is_local
 from chancy_dashboard.reading import Reader
@@ -63,7 +63,11 @@ class Door:
             return Refused(403, "You may not look at this dashboard", "read")
         if await self.takes_no_changes():
             access = access.only_read()
-        chancy = await (self._reader.act() if acts else self._reader.look())
+        try:
+            chancy = await (self._reader.act() if acts else self._reader.look())
+        except (ChancyError, OSError) as error:
+            # The private server has to be asked where it is; whoever named a database is told of it by the page.
+            return Refused(503, "There is nothing to look at yet", str(error))
         source = request.client.host if request.client else ""
         return Visiting(
             chancy,

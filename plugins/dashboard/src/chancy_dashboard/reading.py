@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 
 from chancy import Chancy
-from chancy.errors import ChancyError, SchemaError
+from chancy.errors import ChancyError, NotOpen, SchemaError
 from chancy.plugin import Statements, apart, opened
 from chancy_dashboard.troubles import Troubles, Watch
 
@@ -85,9 +85,7 @@ class Reader:
 
     async def _make(self) -> tuple[Chancy, Chancy, Chancy]:
         if self._chancy.settings.dsn is None:
-            # The private server has to run; where it is, is known then. A schema that is missing is told by each page.
-            with suppress(SchemaError):
-                await opened(self._chancy)
+            await self._start()
         look = apart(
             self._chancy,
             dsn=self._dsn,
@@ -99,6 +97,17 @@ class Reader:
         # Not read-only by itself, because a database that is so is a finding.
         check = apart(self._chancy, statement_timeout_s=STATEMENT_TIMEOUT_S, pool_max_size=ACT_CONNECTIONS)
         return look, act, check
+
+    async def _start(self) -> None:
+        """Let the private server run: where it is, is known then."""
+        try:
+            await opened(self._chancy)
+        except SchemaError as error:
+            try:
+                # Each page tells of the schema, if the server runs all the same.
+                _ = self._chancy.dsn
+            except NotOpen:
+                raise error from None
 
     async def ready(self) -> None:
         """Connect, before anything is looked up. A schema that does not fit is told by whoever asks.

@@ -227,6 +227,7 @@ class Views:
             "url": url_of(request),
             "version": VERSION,
             "refused": refused,
+            "again": refused.status == 503 and request.method == "GET",  # noqa: PLR2004 -- it comes back by itself
             "bare": False,
             "access": None if visit is None else visit.access,
             "theme": theme if (theme := request.cookies.get("theme")) in ("light", "dark") else "",
