@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import time
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
-from chancy import FailureGroup, JobFilter
-from chancy.plugin import Visit, WebPage, is_outage, log, text_of
+from chancy import Chancy, FailureGroup, JobFilter
+from chancy.plugin import Visit, WebPage
 from chancy_dashboard import queries
-from chancy_dashboard.figures import HISTORY, lately
+from chancy_dashboard.figures import HISTORY
 from chancy_dashboard.jsons import seen
 from chancy_dashboard.meaning import actions_on
 from chancy_dashboard.parts import together
 from chancy_dashboard.reading import rows
 
-WITHIN_S: Final = 0.8
+# What fails now is among the newest, some ten thousand of which are looked at in this time; and who wants more says so.
+WITHIN_S: Final = 0.08
+FURTHER_S: Final = 0.9
 SHOWN: Final = 50
 #: The ranges that can be looked at: their seconds, and how long each step of their lines is.
 RANGES: Final = {"1h": (3_600, 120), "24h": (86_400, 3_600), "7d": (604_800, 21_600)}
 MESSAGE_MAX: Final = 400
+# Workers tell what they counted every ten seconds, and lines are by minutes.
+FOR_S: Final = 30.0
+
+
+class Runs(NamedTuple):
+    """What a function did: how many of its runs began, and how many failed, step by step."""
+
+    started: int
+    line: list[float]
+
+
+_kept: Final[WeakKeyDictionary[Chancy, dict[str, tuple[float, dict[str, Runs]]]]] = WeakKeyDictionary()
 
 
 async def load(visit: Visit) -> dict[str, Any]:
@@ -27,21 +43,20 @@ async def load(visit: Visit) -> dict[str, Any]:
     word = visit.query.get("since", "1h")
     word = word if word in RANGES else "1h"
     typed = queries.read(visit.query.get("q", ""))
-    shared = {"since": word, "ranges": list(RANGES), "q": typed.text, "wrong": typed.wrong}
+    further = visit.query.get("look") == "further"
+    shared = {"since": word, "further": further, "ranges": list(RANGES), "q": typed.text, "wrong": typed.wrong}
     if typed.wanted is None:
         return {**shared, "groups": [], "count": 0, "searched_until": None, "partial": [], "history": False}
     wanted = _within(typed.wanted, word)
-    seconds, step_s = RANGES[word]
     found = await together(
-        failures=visit.chancy.find_failures(wanted, limit=SHOWN, within_s=WITHIN_S),
+        failures=visit.chancy.find_failures(wanted, limit=SHOWN, within_s=FURTHER_S if further else WITHIN_S),
         runs=_runs(visit, word),
     )
     failures, runs = found["failures"], found["runs"] or {}
     groups = [] if failures is None else failures.groups
-    lines = await _lines(visit, sorted({one.func for one in groups}), seconds, step_s) if runs else {}
     return {
         **shared,
-        "groups": [_told(one, word, typed.text, runs, lines) for one in groups],
+        "groups": [_told(one, word, typed.text, runs.get(one.func)) for one in groups],
         "count": 0 if failures is None else failures.count,
         "searched_until": None if failures is None else failures.searched_until,
         "partial": found["partial"],
@@ -53,11 +68,7 @@ def _within(wanted: JobFilter, word: str) -> JobFilter:
     return wanted if wanted.since is not None else replace(wanted, since=word)
 
 
-def _told(
-    group: FailureGroup, word: str, text: str, runs: dict[str, Any], lines: dict[str, list[float]]
-) -> dict[str, Any]:
-    rate = runs.get(group.func)
-    started = rate.started if rate is not None else 0
+def _told(group: FailureGroup, word: str, text: str, runs: Runs | None) -> dict[str, Any]:
     return {
         "func": group.func,
         "type": seen(group.type),
@@ -69,8 +80,8 @@ def _told(
         "last_at": group.last_at,
         "newest": str(group.newest),
         # Of a function's runs, as far as its workers have told; a run may fail in several ways.
-        "share": min(group.count / started, 1.0) if started else None,
-        "line": lines.get(group.func),
+        "share": min(group.count / runs.started, 1.0) if runs and runs.started else None,
+        "line": None if runs is None else runs.line,
         "q": _query(group, word, text),
     }
 
@@ -87,28 +98,27 @@ def _exactly(name: str) -> str:
     return "".join(f"\\{letter}" if letter in "\\*?" else letter for letter in name)
 
 
-async def _runs(visit: Visit, word: str) -> dict[str, Any]:
+async def _runs(visit: Visit, word: str) -> dict[str, Runs]:
     """What each function did in that time, as chancy-history has it; nothing where it is not installed."""
-    try:
-        found = await lately(visit.chancy, since=word, by="func")
-    except Exception as error:
-        if is_outage(error):
-            raise
-        log.warning("history_not_read", error=text_of(error))
+    if not any(one.name == HISTORY for one in visit.chancy.plugins.loaded):
         return {}
-    return {} if found is None else {one.func: one for one in found.rows}
+    kept = _kept.setdefault(visit.chancy, {})
+    if word not in kept or time.monotonic() - kept[word][0] > FOR_S:
+        kept[word] = time.monotonic(), await _read_runs(visit, word)
+    return kept[word][1]
 
 
-async def _lines(visit: Visit, funcs: list[str], seconds: int, step_s: int) -> dict[str, list[float]]:
-    """How many runs of each function failed, step by step."""
-    found = await rows(visit.chancy, "read_failing", funcs=funcs, since_s=seconds, step_s=step_s)
+async def _read_runs(visit: Visit, word: str) -> dict[str, Runs]:
+    seconds, step_s = RANGES[word]
     steps = seconds // step_s
-    lines: dict[str, list[float]] = {func: [0.0] * steps for func in funcs}
-    for row in found:
+    found: dict[str, Runs] = {}
+    for row in await rows(visit.chancy, "read_failing", since_s=seconds, step_s=step_s):
+        runs = found.setdefault(row["func"], Runs(0, [0.0] * steps))
         place = steps - 1 - int(row["steps_ago"])
         if 0 <= place < steps:
-            lines[row["func"]][place] += float(row["bad"])
-    return lines
+            runs.line[place] += row["bad"]
+        found[row["func"]] = runs._replace(started=runs.started + row["started"])
+    return found
 
 
 FAILURES: Final = WebPage(

@@ -1,9 +1,11 @@
--- How many runs of functions failed, by steps until now: (func, steps_ago, bad). Of chancy-history.
+-- How many runs of each function began and failed, by steps until now: (func, steps_ago, started, bad). Of chancy-history.
 --
--- funcs    text[]
 -- since_s  double precision   how far back
 -- step_s   double precision   how long a step is
-SELECT func, floor(extract(epoch FROM now() - at) / %(step_s)s)::integer AS steps_ago, sum(failed + retried) AS bad
+--
+-- By history_minutes_pkey and history_hours_pkey, from `since_s` on.
+SELECT func, floor(extract(epoch FROM now() - at) / %(step_s)s)::integer AS steps_ago, sum(started)::bigint AS started,
+    sum(failed + retried)::bigint AS bad
 FROM {schema}.history_v1
-WHERE at > now() - make_interval(secs => %(since_s)s) AND func = ANY (%(funcs)s::text[])
+WHERE at > now() - make_interval(secs => %(since_s)s)
 GROUP BY 1, 2
