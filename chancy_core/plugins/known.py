@@ -13,7 +13,18 @@ from typing import Final
 from chancy_core.errors import nearest
 
 # The plugins of this project: chancy-NAME. A test holds this to the folder `plugins`.
-OURS: Final = ("cron", "dashboard", "doctor", "history", "leadership", "limits", "metrics", "otel", "pruner")
+OURS: Final = (
+    "cron",
+    "dashboard",
+    "doctor",
+    "history",
+    "leadership",
+    "limits",
+    "metrics",
+    "otel",
+    "pruner",
+    "workflow",
+)
 # What was a plugin in Chancy 0, or is one in other queues, and is here without one.
 BUILT_IN: Final = {
     "recovery": "every worker takes up the jobs of workers that were lost",
@@ -23,10 +34,12 @@ BUILT_IN: Final = {
 }
 ELSEWHERE: Final = {
     "sentry": "Sentry's own integration with the standard library's logging hears of failed jobs",
+    "api": "the dashboard serves what it shows as JSON as well: pip install chancy-dashboard",
+    "web": "the dashboard is a plugin of its own: pip install chancy-dashboard",
     "reprioritize": "give urgent work a queue of its own, or a lower priority when it is pushed",
 }
 # There was one in Chancy 0.
-NOT_YET: Final = ("api", "web", "workflow", "trigger", "django")
+NOT_YET: Final = ("trigger", "django")
 _PAGE: Final = "docs/how-to/coming-from-chancy-0.md"
 
 

@@ -25,7 +25,9 @@ WORDS = [
     ("chancy_cron", "Did you mean 'cron'?"),
     ("cron", "To install it: pip install chancy-cron."),
     ("sentry", "Sentry's own integration"),
-    ("workflow", "docs/how-to/coming-from-chancy-0.md"),
+    ("trigger", "docs/how-to/coming-from-chancy-0.md"),
+    ("workflow", "To install it: pip install chancy-workflow."),
+    ("web", "pip install chancy-dashboard"),
     ("dashbord", "Did you mean 'dashboard'? To install it: pip install chancy-dashboard."),
     ("acme", "install the distribution that brings it"),
     ("", "install the distribution that brings it"),
@@ -43,7 +45,7 @@ def test_a_plugin_that_is_not_there_is_explained_by_its_table(monkeypatch, name,
         assert set(INSTALL.findall(str(caught.value))) <= {f"chancy-{ours}" for ours in OURS}
 
 
-@pytest.mark.parametrize("name", ["recovery", "prunner", "acme", "workflow", "retry"])
+@pytest.mark.parametrize("name", ["recovery", "prunner", "acme", "trigger", "api", "retry"])
 def test_a_plugin_that_is_not_there_is_explained_by_its_import(name):
     """`from chancy.plugins.NAME import …`, as the original's documentation has it."""
     with pytest.raises(ModuleNotFoundError) as caught:

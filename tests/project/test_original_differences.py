@@ -28,7 +28,7 @@ def test_what_it_calls_the_same_is_there(name):
     assert name in package.__all__ or hasattr(Chancy, name) or name in {*QueuedJob.__struct_fields__, "UUID"}, name
 
 
-@pytest.mark.parametrize("name", ["recovery", "retry", "reprioritize", "sentry", "workflow", "trigger", "api"])
+@pytest.mark.parametrize("name", ["recovery", "retry", "reprioritize", "sentry", "trigger", "api", "web"])
 def test_a_plugin_that_is_not_there_says_what_there_is_instead(name):
     """As the table of plugins does."""
     with pytest.raises(ModuleNotFoundError, match=r"built in|There is no plugin \w+ for this Chancy"):

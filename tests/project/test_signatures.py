@@ -21,7 +21,7 @@ NAMES = [(module, name) for module in PUBLIC for name in import_module(module)._
 OBJECTS = [getattr(import_module(module), name) for module, name in NAMES]
 # What the kernel alone calls. Of the pools `connection()` is public, as the page says; references come from `Chancy`.
 INNER = {
-    *("Pool.lent", "Pool.run", "Pool.write", "SyncPool.push", "SyncPool.run", "SyncPool.write"),
+    *("Pool.lent", "Pool.push", "Pool.run", "Pool.write", "SyncPool.push", "SyncPool.run", "SyncPool.write"),
     *("Reference.__init__", "References.__init__"),
 }
 # A class that a public one has as an attribute is reached by that: `Limit.Type`, `Queue.State`.

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from chancy_core.testing.fixtures import wait_until
 from chancy_cron import Cron
 
 from chancy import Backoff, Chancy, Job, JobContext, JobFilter, Queue, Worker
+from chancy.testing import wait_until
 
 # Jobs that wait for it run for as long as a test looks at them. Made anew for each test, because it belongs to a loop.
 gates: dict[str, asyncio.Event] = {}

@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import pytest
-from chancy_core.testing.fixtures import wait_until
 from served import Site
 from shop import (
     gates,
@@ -19,6 +18,7 @@ from shop import (
 )
 
 from chancy import Job, Queue
+from chancy.testing import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
