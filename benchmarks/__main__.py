@@ -33,6 +33,11 @@ QUICK = (
 )
 SCENARIOS = (
     *QUICK,
+    "unique_push",
+    "payloads",
+    "waits",
+    "many_queues",
+    "schedules",
     "find",
     "act",
     "executors",

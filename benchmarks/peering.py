@@ -127,20 +127,29 @@ async def _install(peer: Peer, dsn: str) -> None:
 
 
 async def drain(
-    bench: Bench, peer: Peer, processes: int = 1, jobs: int | None = None, *, shape: str = NOTHING, slots: int = 100
+    bench: Bench,
+    peer: Peer,
+    processes: int = 1,
+    jobs: int | None = None,
+    *,
+    shape: str = NOTHING,
+    slots: int = 100,
+    pad_kb: int = 0,
 ) -> Sample:
-    """Workers that are warm are let at jobs that lie there."""
+    """Workers that are warm are let at jobs that lie there, each with so many kilobytes of arguments."""
     count = jobs or (peer.driver.JOBS if shape == NOTHING else peer.driver.SHAPES[shape])
     async with place(bench, peer) as where:
         where.shape = shape
         async with workers(where, processes, slots=slots) as children:
-            await push(where, count)
+            await push(where, count, pad_kb=pad_kb)
             return await drained(where, children, count)
 
 
-async def push(where: Place, jobs: int) -> float:
+async def push(where: Place, jobs: int, *, pad_kb: int = 0) -> float:
     """Seconds of one bulk push."""
     async with where.child("producer") as producer:
+        if pad_kb:
+            await producer.ask(f"pad {pad_kb}")
         return float(json.loads(await producer.ask(f"bulk {jobs}"))["seconds"])
 
 

@@ -58,7 +58,29 @@ async def tell(*, pushed_at: float) -> None:
     say(time.monotonic() - pushed_at)
 
 
+def records(kilobytes: int) -> list[dict[str, object]]:
+    """So many kilobytes of JSON, as applications have it."""
+    return [{"id": n, "name": f"name {n}", "price": n * 1.25, "ok": True} for n in range(kilobytes * 20)]
+
+
+# Made once: it is not the function that is measured.
+_records: dict[int, list[dict[str, object]]] = {}
+
+
+async def give(*, kilobytes: int) -> list[dict[str, object]]:
+    """Returns records."""
+    if kilobytes not in _records:
+        _records[kilobytes] = records(kilobytes)
+    return _records[kilobytes]
+
+
+async def take(*, data: object) -> None:
+    """Takes them."""
+
+
 NOTHING = f"{__name__}.nothing"
+GIVE = f"{__name__}.give"
+TAKE = f"{__name__}.take"
 NOTHING_SYNC = f"{__name__}.nothing_sync"
 SLEEP_SYNC = f"{__name__}.sleep_sync"
 RAISES = f"{__name__}.raises"

@@ -61,7 +61,9 @@ class Producer:
         self._queries = queries
 
     def jobs(self, numbers: Iterable[int]) -> list[bytes]:
-        return [json.dumps({"n": n, "pushed_at": 0.0}).encode() for n in numbers]
+        from peer_run import padding
+
+        return [json.dumps({"n": n, "pushed_at": 0.0, **padding}).encode() for n in numbers]
 
     async def push(self, n: int, pushed_at: float) -> None:
         await self._queries.enqueue("nothing", json.dumps({"n": n, "pushed_at": pushed_at}).encode(), 0)

@@ -43,11 +43,11 @@ def _app(dsn: str) -> tuple[Any, Any]:
 
     app = App(connector=PsycopgConnector(conninfo=dsn, min_size=1, max_size=10))
 
-    def plain(n: int, pushed_at: float) -> None:  # noqa: ARG001
+    def plain(n: int, pushed_at: float, data: Any = None) -> None:  # noqa: ARG001
         begin(pushed_at)
         act()
 
-    async def nothing(n: int, pushed_at: float) -> None:
+    async def nothing(n: int, pushed_at: float, data: Any = None) -> None:  # noqa: ARG001
         plain(n, pushed_at)
 
     return app, app.task(queue="default", name="nothing")(plain if is_plain() else nothing)
@@ -64,7 +64,9 @@ class Producer:
         self._task = task
 
     def jobs(self, numbers: Iterable[int]) -> list[Any]:
-        return [{"n": n, "pushed_at": 0.0} for n in numbers]
+        from peer_run import padding
+
+        return [{"n": n, "pushed_at": 0.0, **padding} for n in numbers]
 
     async def push(self, n: int, pushed_at: float) -> None:
         await self._task.defer_async(n=n, pushed_at=pushed_at)

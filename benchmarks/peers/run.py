@@ -5,7 +5,7 @@ jobs: `nothing`, which is what a driver runs best; `plain` functions, in threads
 `children`, plain functions in child processes; `raises` and `raises20`, with one frame and with twenty. Needs nothing
 but the standard library and what the driver imports. All that is timed here is timed in the same way for every peer.
 
-A producer answers: `bulk N`, `calls N SIZE`, `single N`, `many N TASKS` with seconds; `stamp` when the job is stored;
+A producer answers: `bulk N`, `calls N SIZE`, `single N`, `many N TASKS` with seconds; `pad KB`; `stamp` when stored;
 `left` with a count. A worker says `ready` once it can begin, and answers: `go` when it works, `halt` when it has
 stopped, `count` with how many jobs it has begun, `cpu` with its processor seconds. Jobs that carry the time of their
 push say `{"delay_s": ...}` as they start.
@@ -27,6 +27,7 @@ from typing import Any
 SLEEP_S = 0.005
 begun = multiprocessing.Value("l", 0)
 shape = "nothing"
+padding: dict[str, Any] = {}
 
 
 def say(answer: object) -> None:
@@ -115,6 +116,12 @@ async def do_calls(producer: Any, count: int, size: int) -> dict[str, float]:
     for jobs in calls:
         await producer.push_many(jobs)
     return {"seconds": time.perf_counter() - start}
+
+
+async def do_pad(producer: Any, kilobytes: int) -> str:  # noqa: ARG001
+    # The jobs of the next pushes carry records of so many kilobytes.
+    padding["data"] = [{"id": n, "name": f"name {n}", "price": n * 1.25, "ok": True} for n in range(kilobytes * 20)]
+    return "padded"
 
 
 async def do_single(producer: Any, count: int) -> dict[str, float]:

@@ -13,7 +13,7 @@ from benchmarks.database import Bench
 from benchmarks.frame import Comparison, Quantity, Sample, Scenario
 from chancy import Chancy
 
-SHARE = 0.6
+SHARE = 0.5
 # The pace of a drain is that of so many jobs.
 DRAINED = 100_000
 LOOK_EVERY_S = 5.0
