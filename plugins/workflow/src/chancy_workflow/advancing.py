@@ -16,6 +16,8 @@ from chancy_workflow.work import Ask, Work
 
 FAILED: Final = frozenset({"failed", "expired", "cancelled"})
 NOTE_MOST: Final = 2000
+# So many jobs are pushed in the transaction in which others end, which has five seconds; the next ticks push the rest.
+PUSH_MOST: Final = 5000
 
 
 class EndedStep(NamedTuple):
@@ -229,7 +231,7 @@ class Moving:
 
     def _push(self) -> Work[None]:
         """Push the jobs of the steps whose turn it is; what cannot be pushed has failed."""
-        steps, self._to_push = self._to_push, []
+        steps, self._to_push = self._to_push[:PUSH_MOST], []
         done = yield from push_steps(steps)
         given = []
         for step, (job_id, note) in zip(steps, done, strict=True):

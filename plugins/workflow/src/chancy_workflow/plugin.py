@@ -91,10 +91,10 @@ class Workflows(Plugin):
         if chancy is None:
             return
         async with tick.connection() as connection:
-            runs = await run(chancy, connection, repairing.find_due())
-            if runs:
+            more = True
+            while more and (runs := await run(chancy, connection, repairing.find_due())):
                 async with connection.transaction():
-                    await run(chancy, connection, repairing.move_due(runs))
+                    more = await run(chancy, connection, repairing.move_due(runs))
             stopped = await run(chancy, connection, repairing.find_stopped())
             if tick.is_leader and time.monotonic() >= self._repair_at:
                 await self._repair(chancy, connection)

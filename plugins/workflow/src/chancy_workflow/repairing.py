@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from chancy.plugin import log
-from chancy_workflow.advancing import EndedStep, Moving, ReadyStep, jobs_ended
+from chancy_workflow.advancing import PUSH_MOST, EndedStep, Moving, ReadyStep, jobs_ended
 from chancy_workflow.work import Ask, Work
 
 RUNS_AT_ONCE: Final = 200
@@ -20,21 +20,25 @@ GONE: Final = "Its job is gone: it was pruned or deleted before anybody told of 
 
 
 def find_due() -> Work[list[str]]:
-    """The runs whose signals have come, or will not be waited for any longer."""
+    """The runs whose signals have come, or will not be waited for any longer, and those with jobs left to be pushed."""
     return [run for (run,) in (yield Ask("find_due", {"limit": RUNS_AT_ONCE}))]
 
 
-def move_due(runs: list[str]) -> Work[None]:
-    """Move such runs on, but for those that somebody else moves on just now."""
+def move_due(runs: list[str]) -> Work[bool]:
+    """Move such runs on, but for those that somebody else moves on just now. Whether there may be more to be done."""
     locked = [run for (run,) in (yield Ask("lock_free_runs", {"runs": runs}))]
     if not locked:
-        return
+        return False
     come = yield Ask("see_signals", {"runs": locked})
     late = yield Ask("expire_waits", {"runs": locked})
     signalled = {(row[0], row[1]) for row in come}
     moving = Moving().ended(EndedStep(*row) for row in late if (row[0], row[1]) not in signalled)
-    moving.ready(ReadyStep(id_, n, kind, scope, name, json.loads(node)) for id_, n, kind, scope, name, node in come)
+    left = yield Ask("read_ready", {"runs": locked, "limit": PUSH_MOST})
+    moving.ready(
+        ReadyStep(id_, n, kind, scope, name, json.loads(node)) for id_, n, kind, scope, name, node in [*come, *left]
+    )
     yield from moving.go()
+    return len(runs) == RUNS_AT_ONCE or len(left) == PUSH_MOST
 
 
 def find_lost(grace_s: float = GRACE_S) -> Work[list[Any]]:

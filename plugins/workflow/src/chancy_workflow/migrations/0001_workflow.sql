@@ -71,6 +71,8 @@ CREATE TABLE {schema}.workflow_steps (
 CREATE INDEX workflow_steps_job ON {schema}.workflow_steps (job_id) WHERE state = 'pushed';
 CREATE INDEX workflow_steps_due ON {schema}.workflow_steps (due_at) WHERE state = 'open' AND due_at IS NOT NULL;
 CREATE INDEX workflow_steps_stopped ON {schema}.workflow_steps (run) WHERE state = 'pushed' AND stopped;
+-- What is left when more begin at once than are pushed in one transaction.
+CREATE INDEX workflow_steps_ready ON {schema}.workflow_steps (run, n) WHERE state = 'ready';
 CREATE INDEX workflow_steps_parts ON {schema}.workflow_steps (run, scope, n) WHERE kind = 'part';
 CREATE INDEX workflow_steps_name ON {schema}.workflow_steps (run, name) WHERE kind <> 'part';
 

@@ -4,7 +4,10 @@
 -- since  timestamptz   none of them ended before, so that older partitions are not looked into
 --
 -- Returns (run, n, kind, scope, state) of those steps. A step whose job has been told of before has another state by now.
--- Uses workflow_steps_job and finished_jobs_id.
+-- Uses workflow_steps_job, workflow_steps_pkey and finished_jobs_id.
+--
+-- The bad plan reads every step that was pushed, and compares each with each of these jobs. OFFSET keeps the planner from it:
+-- what is behind it is looked up for one job at a time. ANY does the same for the step.
 WITH ended AS (
     SELECT id, state, note, at
     FROM json_to_recordset(%(ended)s::json) AS given (id uuid, state text, note text, at timestamptz)
@@ -15,7 +18,7 @@ known AS MATERIALIZED (
     LEFT JOIN LATERAL (
         SELECT result, error_type, error_message, true AS there
         FROM {schema}.finished_jobs_v1
-        WHERE finished_jobs_v1.id = ended.id AND finished_at >= %(since)s::timestamptz
+        WHERE finished_jobs_v1.id = ANY (ARRAY[ended.id]) AND finished_at >= %(since)s::timestamptz
         LIMIT 1
     ) AS finished ON true
 )
@@ -34,5 +37,8 @@ SET state = known.state,
     stopped = false,
     missed_at = NULL
 FROM known
-WHERE step.job_id = known.id AND step.state = 'pushed'
+CROSS JOIN LATERAL (
+    SELECT run, n FROM {schema}.workflow_steps WHERE job_id = known.id AND state = 'pushed' OFFSET 0
+) AS mine
+WHERE step.run = ANY (ARRAY[mine.run]) AND step.n = ANY (ARRAY[mine.n])
 RETURNING step.run::text, step.n, step.kind, step.scope, step.state

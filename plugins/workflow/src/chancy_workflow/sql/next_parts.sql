@@ -15,5 +15,5 @@ WITH next AS (
 UPDATE {schema}.workflow_steps AS step
 SET state = 'ready'
 FROM next
-WHERE step.run = %(run)s::uuid AND step.n = next.n
+WHERE step.run = %(run)s::uuid AND step.n = ANY (ARRAY[next.n])
 RETURNING step.n, step.name, step.node::text

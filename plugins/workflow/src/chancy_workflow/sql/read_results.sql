@@ -12,7 +12,7 @@ SELECT step.run::text, step.n,
         WHEN step.result IS NULL THEN step.name || ': ' || step.note
     END
 FROM json_to_recordset(%(steps)s::json) AS given (run uuid, n integer)
-JOIN {schema}.workflow_steps AS step ON step.run = given.run AND step.n = given.n
+JOIN {schema}.workflow_steps AS step ON step.run = ANY (ARRAY[given.run]) AND step.n = ANY (ARRAY[given.n])
 LEFT JOIN LATERAL (
     SELECT coalesce(json_agg(part.result ORDER BY part.n), '[]') AS results,
         (array_agg(part.name || ': ' || part.note ORDER BY part.n) FILTER (

@@ -13,4 +13,4 @@ SET state = given.state,
 FROM json_to_recordset(%(steps)s::json) AS given (
     run uuid, n integer, state text, job_id uuid, result json, note text, need integer, due_s double precision
 )
-WHERE step.run = given.run AND step.n = given.n
+WHERE step.run = ANY (ARRAY[given.run]) AND step.n = ANY (ARRAY[given.n])

@@ -44,9 +44,13 @@ SET state = CASE
     ended_at = CASE
         WHEN caught.state IN ('waiting', 'ready') OR caught.state = 'open' AND caught.kind = 'wait' THEN now()
     END,
-    need = CASE WHEN caught.state = 'open' AND caught.kind = 'map' THEN coalesce(left_over.parts, 0) ELSE step.need END,
+    need = CASE
+        WHEN caught.state = 'open' AND caught.kind = 'map' THEN coalesce(
+            (SELECT parts FROM left_over WHERE left_over.n = caught.n), 0
+        )
+        ELSE step.need
+    END,
     stopped = caught.state = 'pushed'
 FROM caught
-LEFT JOIN left_over ON left_over.n = caught.n
-WHERE step.run = %(run)s::uuid AND step.n = caught.n
+WHERE step.run = %(run)s::uuid AND step.n = ANY (ARRAY[caught.n])
 RETURNING step.n, step.kind, step.scope, step.state, step.need
