@@ -134,13 +134,20 @@ class Lane:
             job = self._waiting.popleft()[0]
             # What a job has put into context variables is not there for the one that is started when it ends.
             context = self._context.copy()
-            if takes is not None and takes.take(job, context, self._taken_ended):
+            if takes is not None and self._is_taken(takes, job, context):
                 self._running[id(job)] = RunningJob(job, None, executor)
                 continue
             task = self._loop.create_task(self._run(job, executor, checks=checks), context=context)
             self._running[id(job)] = RunningJob(job, task, executor)
         if takes is not None:
             takes.wake()
+
+    def _is_taken(self, takes: Takes, job: QueuedJob, context: contextvars.Context) -> bool:
+        try:
+            return takes.take(job, context, self._taken_ended)
+        except BaseException as error:  # noqa: BLE001 -- a job that has a slot must not be lost
+            self._complain(job, self._executor, error)
+            return False
 
     async def _run(self, job: QueuedJob, executor: Executor, *, checks: bool) -> None:
         known = self.unable.problem_of(job.func) if self.unable else None
