@@ -7,7 +7,7 @@ import sys
 def main() -> int:
     """Run the demo; 130 if it was interrupted, at whatever moment."""
     try:
-        from demo_run import run  # noqa: PLC0415 -- imports take long enough to be interrupted
+        from chancy_core.demo.run import run  # noqa: PLC0415 -- imports take long enough to be interrupted
 
         return run()
     except KeyboardInterrupt:

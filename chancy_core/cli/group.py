@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "config": "settings",
     "db": "db",
     "delete": "acting",
+    "demo": "demo",
     "failures": "failurelist",
     "job": "onejob",
     "jobs": "joblist",

@@ -120,11 +120,12 @@ def test_the_first_job_is_the_one_of_the_readme(python: Callable[..., str]) -> N
 
 
 def test_the_demo_ends_cleanly_on_ctrl_c(environment: dict[str, str]) -> None:
-    """Ctrl-C in the demo, while it starts and while it runs: one line, no traceback, exit code 130."""
+    """Ctrl-C in the demo, of a clone or of the wheels, at any moment: one line, no traceback, exit code 130."""
     environment["CHANCY_EMBEDDED_DIR"] = str(Path(os.environ["PYTEST_CHANCY_SERVER"]) / "postgres")
-    for moment in ("A private PostgreSQL", "Chancy demo", "Pushed"):
+    made, installed = [ROOT / "examples" / "demo.py"], ["-m", "chancy_core", "demo"]
+    for program, moment in ((made, "A private PostgreSQL"), (installed, "Chancy demo"), (installed, "Pushed")):
         demo = subprocess.Popen(
-            [sys.executable, "-u", ROOT / "examples" / "demo.py"],
+            [sys.executable, "-u", *program],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""The demo itself: index the Python standard library with a worker on a private PostgreSQL, and show what happened."""
+"""The demo: index the Python standard library with a worker on a private PostgreSQL, and show what happened."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import demo_dashboard
-import demo_jobs
 import psycopg
 from psycopg.rows import dict_row
 from rich.console import Console
@@ -24,8 +22,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from chancy import Backoff, Chancy, ChancyError, Job, Queue, QueuedJob, Reference, Worker
 from chancy_core import embedded
+from chancy_core.app import Chancy
+from chancy_core.app.reference import Reference
+from chancy_core.config import Settings
+from chancy_core.demo import jobs as demo_jobs
+from chancy_core.demo import watching
+from chancy_core.errors import ChancyError
+from chancy_core.values.backoff import Backoff
+from chancy_core.values.job import Job
+from chancy_core.values.queue import Queue
+from chancy_core.values.queuedjob import QueuedJob
+from chancy_core.worker import Worker
 
 SCHEMA = "chancy_demo"
 PINGS = 50
@@ -96,10 +104,16 @@ async def show(dsn: str) -> None:
     console.print(f"[bold]Chancy demo[/]: {len(paths):,} modules of the standard library, two jobs each.")
     async with (
         empty_schema(dsn),
-        Chancy(dsn, schema=SCHEMA, discover=False, plugins=demo_dashboard.plugins()) as chancy,
+        new_chancy(dsn) as chancy,
     ):
-        with demo_dashboard.served(chancy, console):
+        with watching.served(chancy, console):
             await work(dsn, chancy, paths)
+
+
+def new_chancy(dsn: str) -> Chancy:
+    """The demo's own, whatever file and variables configure another here."""
+    settings: Any = Settings(dsn=dsn, schema=SCHEMA, discover=False)
+    return Chancy(config=settings, plugins=watching.plugins())
 
 
 async def work(dsn: str, chancy: Chancy, paths: Sequence[Path]) -> None:
@@ -124,7 +138,7 @@ async def work(dsn: str, chancy: Chancy, paths: Sequence[Path]) -> None:
     empty_s = await empty_jobs_s(dsn)
     summary(rows, seconds, empty_s, latencies)
     special_summary(dict(zip(references, zip(references.values(), special, strict=True), strict=True)))
-    modules_summary([row["result"] for row in rows if row["func"] == "demo_jobs.index"])
+    modules_summary([row["result"] for row in rows if row["func"] == "chancy_core.demo.jobs.index"])
     console.print(f"Every job, its result and its errors are in the schema {SCHEMA!r}, until the next demo.")
 
 
@@ -232,7 +246,7 @@ async def finished_rows(dsn: str) -> list[dict[str, Any]]:
         cursor = await connection.execute(
             "SELECT func, state, attempts, errors, result, created_at, scheduled_at, started_at "
             f'FROM "{SCHEMA}".finished_jobs WHERE func <> ALL (%s)'.encode(),
-            [["demo_jobs.ping", "demo_jobs.nothing"]],
+            [["chancy_core.demo.jobs.ping", "chancy_core.demo.jobs.nothing"]],
         )
         return await cursor.fetchall()
 
@@ -243,7 +257,7 @@ async def empty_jobs_s(dsn: str) -> float:
         cursor = await connection.execute(
             "SELECT min(started_at) AS first, max(finished_at) AS last "
             f'FROM "{SCHEMA}".finished_jobs WHERE func = %s'.encode(),
-            ["demo_jobs.nothing"],
+            ["chancy_core.demo.jobs.nothing"],
         )
         (row,) = await cursor.fetchall()
         return waited_s(row["first"], row["last"])
