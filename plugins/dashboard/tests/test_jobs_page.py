@@ -147,7 +147,10 @@ async def test_waiting_jobs_are_moved_and_a_slip_loses_nothing(browser, chancy: 
     assert wrong.status_code == 409
     assert "clam" in wrong.text
     wrong = await act(browser, "update", scope="all", q="func:app.mail", when="soonish")
-    assert "soonish" in wrong.text
+    assert 'value="soonish"' in wrong.text
+    refs = [job.id for job in (await chancy.find_jobs("func:app.mail")).jobs]
+    wrong = await act(browser, "update", scope="selected", q="", when="soonish", id=[str(refs[0]), str(refs[2])])
+    assert re.findall(r'value="([0-9a-f-]{36})"[^>]* checked', wrong.text) == [str(refs[0]), str(refs[2])]
     path = await counted(browser, "update", scope="all", q="func:app.mail", new_queue="calm", new_priority="-3")
     await act(browser, "update", path, found="3")
     assert (await ended(browser, path, until))["done"] == {"updated": 3}

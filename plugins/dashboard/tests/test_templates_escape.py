@@ -15,7 +15,7 @@ WORKSPACE = Path(__file__).parents[2]
 # Whatever any plugin of this workspace brings.
 TEMPLATES = sorted((path for path in WORKSPACE.glob("*/src/**/*.html")), key=str)
 # Where text becomes markup: each of these fills in what it is given escaped, or is a template's output.
-MARKUP = {"showing.py", "svg.py", "views.py"}
+MARKUP = {"jsons.py", "life.py", "showing.py", "svg.py", "views.py"}
 FORBIDDEN = {
     "a script in the page": r"<script(?![^>]*\ssrc=)",
     "a style in the page": r"<style|\sstyle\s*=",

@@ -113,7 +113,7 @@ class Acting:
         if entry is not None:
             await audit.failed(visit, entry, told)
         self._views.snapshots.forget()
-        looking = await self._door.visit(request, form=list(visit.form.items()))
+        looking = await self._door.visit(request, form=visit.sent)
         if not isinstance(looking, Visiting) or page.template is None:
             return self._views.refusal(request, Refused(409, f"{action.name} failed: {told}"), visit)
         found = await self._views.look(page, looking)

@@ -59,6 +59,11 @@ class Visiting:
         """Every value of one name in the form, or in the address where nothing was sent."""
         return [value for key, value in (self._form or self._query) if key == name]
 
+    @property
+    def sent(self) -> list[tuple[str, str]]:
+        """The fields that were sent, each with every value."""
+        return list(self._form)
+
     def may(self, permission: str, queue: str | None = None) -> bool:
         """Whether he may do something: in this queue, or, without a queue, in all."""
         return self.access.may(permission, queue)
