@@ -89,7 +89,7 @@ class Acting:
             entry = await audit.begin(visit, page, action)
             done = await action.run(visit)
             await audit.end(visit, entry, done)
-        except (ChancyError, ValueError, TimeoutError, psycopg.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001 -- the action of any plugin; it is told, and the audit does not wait
             return await self._failed(request, page, action, visit, entry, error)
         self._views.snapshots.forget()
         self._reader.watch.renew()
@@ -109,7 +109,10 @@ class Acting:
         told = str(error) if isinstance(error, ChancyError | ValueError) else text_of(error)
         if isinstance(error, QueryCanceled | TimeoutError):
             told = "The database took too long; whether it was done is in the audit."
-        log.warning("dashboard_action_failed", action=action.name, page=page.path, user=visit.user, error=told)
+        if isinstance(error, ChancyError | ValueError | TimeoutError | psycopg.Error | OSError):
+            log.warning("dashboard_action_failed", action=action.name, page=page.path, user=visit.user, error=told)
+        else:
+            log.error("dashboard_action_broke", action=action.name, page=page.path, error=told, exc_info=error)
         if entry is not None:
             await audit.failed(visit, entry, told)
         self._views.snapshots.forget()

@@ -106,6 +106,8 @@ class Dashboard:
         for page in self.site.pages.values():
             routes += _routes(page, self.views, live, acting)
         self._app: Final = Starlette(routes=routes, exception_handlers={404: self.views.not_found})
+        # Its way to leave out a slash names the host that was asked for, which a proxy may have changed.
+        self._app.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -32,7 +32,7 @@ def said(request: Request) -> str | None:
         return None
     try:
         text = json.loads(base64.urlsafe_b64decode(kept))
-    except (ValueError, binascii.Error):
+    except (ValueError, binascii.Error, RecursionError):
         return None
     return text if isinstance(text, str) else None
 

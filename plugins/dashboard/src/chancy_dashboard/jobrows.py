@@ -44,7 +44,7 @@ def value_at(job: QueuedJob, path: str, redacted: Redacted) -> Any:
     for part in parts:
         if isinstance(found, dict):
             found = found.get(part)
-        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
+        elif isinstance(found, list) and part.isdecimal() and int(part) < len(found):
             found = found[int(part)]
         else:
             return None

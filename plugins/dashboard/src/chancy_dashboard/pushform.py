@@ -158,6 +158,8 @@ def _json(field: str, text: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise _flaw(field, f"this is no JSON ({error}). A text stands in double quotes.") from None
+    except RecursionError:
+        raise _flaw(field, "this JSON nests deeper than anything can read it.") from None
 
 
 def _object(field: str, text: str) -> dict[str, Any]:

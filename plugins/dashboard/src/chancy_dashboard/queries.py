@@ -78,10 +78,17 @@ def written(name: str) -> str:
 
 def matches(pattern: str, name: str) -> bool:
     """Whether a pattern of a filter holds for a name: `*` is any text, `?` any character, after a backslash neither."""
-    parts = re.split(r"(\\.|[*?])", pattern, flags=re.DOTALL)
-    meant = {"*": ".*", "?": "."}
-    text = "".join(meant.get(part) or re.escape(part.removeprefix("\\") if len(part) > 1 else part) for part in parts)
-    return re.fullmatch(text, name, re.DOTALL) is not None
+    chunks = [""]
+    for part in re.split(r"(\\.|[*?])", pattern, flags=re.DOTALL):
+        if part == "*":
+            chunks.append("")
+        else:
+            literal = part[1:] if len(part) > 1 and part[0] == "\\" else part
+            chunks[-1] += "." if part == "?" else re.escape(literal)
+    first, *others = chunks
+    # What stands between two stars is taken where it comes first, and never elsewhere: no pattern takes long.
+    middle = "".join(f"(?>.*?{chunk})" for chunk in others[:-1])
+    return re.fullmatch(first + middle + (".*" + others[-1] if others else ""), name, re.DOTALL) is not None
 
 
 def _is_id(text: str) -> bool:

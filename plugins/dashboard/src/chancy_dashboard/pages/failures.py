@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 from msgspec.structs import replace
 
 from chancy import Chancy, FailureGroup, JobFilter
+from chancy.errors import InvalidFilter
 from chancy.plugin import Visit, WebPage
 from chancy_dashboard import queries
 from chancy_dashboard.figures import HISTORY
@@ -24,6 +25,8 @@ SHOWN: Final = 50
 #: The ranges that can be looked at: their seconds, and how long each step of their lines is.
 RANGES: Final = {"1h": (3_600, 120), "24h": (86_400, 3_600), "7d": (604_800, 21_600)}
 MESSAGE_MAX: Final = 400
+# Also the name of an exception may be anything.
+TYPE_MAX: Final = 200
 # Workers tell what they counted every ten seconds, and lines are by minutes.
 FOR_S: Final = 30.0
 
@@ -71,7 +74,7 @@ def _within(wanted: JobFilter, word: str) -> JobFilter:
 def _told(group: FailureGroup, word: str, text: str, runs: Runs | None) -> dict[str, Any]:
     return {
         "func": group.func,
-        "type": seen(group.type),
+        "type": seen(group.type[:TYPE_MAX]),
         "where": None if group.where is None else seen(group.where),
         "count": group.count,
         "retrying": group.retrying,
@@ -87,8 +90,15 @@ def _told(group: FailureGroup, word: str, text: str, runs: Runs | None) -> dict[
 
 
 def _query(group: FailureGroup, word: str, text: str) -> str:
-    """What finds the jobs of a group, and those of the same function with the same exception from elsewhere."""
-    wanted = JobFilter(funcs=(_exactly(group.func),), errors=(_exactly(group.type),))
+    """What finds the jobs of a group, and those of the same function with the same exception from elsewhere.
+
+    Returns:
+        A query; empty: no query can name them, because their names are longer than any, or have an end of line in them.
+    """
+    try:
+        wanted = JobFilter(funcs=(_exactly(group.func),), errors=(_exactly(group.type),))
+    except InvalidFilter:
+        return ""
     rest = [one for one in queries.terms(text) if not one.startswith(("func:", "error:", "state:"))]
     since = [] if any(one.startswith("since:") for one in rest) else [f"since:{word}"]
     return " ".join(["state:failed,retrying", str(wanted), *rest, *since])
