@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from chancy import JobContext, job
+from chancy_workflow import Kept
 
 # What tests let fail, and how often; the tests and their workers share the process.
 FAILING: dict[str, int] = {}
@@ -52,3 +54,48 @@ async def forget(*, context: JobContext) -> int:
 async def sleep() -> None:
     """Until it is cancelled."""
     await asyncio.sleep(3600)
+
+
+CALLED: list[str] = []
+
+
+async def charge(order: int) -> tuple[int, str]:
+    """Called once for each order."""
+    CALLED.append(f"charge {order}")
+    return order, "paid"
+
+
+def ship(order: int, *, fails: bool) -> str:
+    """Fails if it is told to."""
+    CALLED.append(f"ship {order}")
+    if fails:
+        raise ValueError("no van")
+    return "shipped"
+
+
+@job
+async def checkout(*, order: int, context: JobContext) -> list[Any]:
+    """Two steps and a loop that is broken off, in an attempt that fails before the last, and one that goes on."""
+    kept = Kept(context)
+    paid = await kept.step("charge", charge, order)
+    for n in range(await kept.load("loop", 0), 4):
+        CALLED.append(f"loop {n}")
+        await kept.save("loop", n + 1)
+        if n == 1 and context.attempt == 1:
+            break
+    shipped = await kept.step("ship", ship, order, fails=context.attempt == 1)
+    return [paid, shipped]
+
+
+@job
+def checkout_in_a_thread(*, order: int, context: JobContext) -> list[Any]:
+    """The same without asyncio; what was kept in a transaction that is rolled back was not kept."""
+    kept = Kept(context)
+    with context.chancy.sync_pool.connection() as connection:
+        with suppress(ZeroDivisionError), connection.transaction():
+            kept.sync_step("charge", CALLED.append, f"rolled back {order}", connection=connection)
+            raise ZeroDivisionError
+        with connection.transaction():
+            kept.sync_step("charge", CALLED.append, f"charge {order}", connection=connection)
+    kept.sync_save("sum", kept.sync_load("sum", 0) + order)
+    return [kept.sync_load("sum"), kept.sync_step("ship", ship, order, fails=context.attempt == 1)]

@@ -36,7 +36,7 @@ class Workflows(Plugin):
 
     Attributes:
         interval: seconds between two looks for signals that were sent in transactions of others, and for time-outs.
-        keep: for how long runs are kept after they have ended: "36h", "14d", "forever".
+        keep: for how long runs are kept after they have ended, and what jobs have kept: "36h", "14d", "forever".
     """
 
     name: ClassVar[str] = NAME
@@ -54,7 +54,7 @@ class Workflows(Plugin):
 
     @hookimpl
     def migrations(self) -> list[Migration]:
-        """The tables of runs, steps, edges and signals."""
+        """The tables of runs, steps, edges and signals, and of what jobs keep."""
         return read_migrations(NAME, "chancy_workflow.migrations")
 
     @hookimpl
@@ -108,6 +108,8 @@ class Workflows(Plugin):
                 await run(chancy, connection, repairing.repair(lost))
         if self._keep_s is not None and time.monotonic() >= self._forget_at:
             while await run(chancy, connection, repairing.forget(self._keep_s)) == repairing.RUNS_AT_ONCE:
+                pass
+            while await run(chancy, connection, repairing.forget_kept(self._keep_s)) == repairing.JOBS_AT_ONCE:
                 pass
             self._forget_at = time.monotonic() + FORGET_EVERY_S
         self._repair_at = time.monotonic() + REPAIR_EVERY_S

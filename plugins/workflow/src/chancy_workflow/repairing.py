@@ -72,3 +72,8 @@ def find_stopped() -> Work[list[Any]]:
 def forget(keep_s: float) -> Work[int]:
     """Delete runs that ended long ago: how many."""
     return len((yield Ask("forget_runs", {"keep_s": keep_s, "limit": RUNS_AT_ONCE})))
+
+
+def forget_kept(keep_s: float) -> Work[int]:
+    """Delete what jobs have kept that are not live any more: how much."""
+    return len((yield Ask("forget_kept", {"keep_s": keep_s, "limit": JOBS_AT_ONCE})))
