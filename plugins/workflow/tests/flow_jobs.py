@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from chancy import JobContext, job
-from chancy_workflow import Kept
+from chancy_workflow import Kept, Run, Workflow
 
 # What tests let fail, and how often; the tests and their workers share the process.
 FAILING: dict[str, int] = {}
@@ -99,3 +99,15 @@ def checkout_in_a_thread(*, order: int, context: JobContext) -> list[Any]:
             kept.sync_step("charge", CALLED.append, f"charge {order}", connection=connection)
     kept.sync_save("sum", kept.sync_load("sum", 0) + order)
     return [kept.sync_load("sum"), kept.sync_step("ship", ship, order, fails=context.attempt == 1)]
+
+
+@job
+async def plan(*, numbers: list[int], context: JobContext) -> None:
+    """Adds a step for each number to its run, and fails after that in the first attempt."""
+    more = Workflow("more")
+    first = more.add("more first", give.job.with_kwargs(value=0))
+    for number in numbers:
+        more.add(f"more {number}", double.job.with_kwargs(item=number), after=first)
+    await Run.of(context.chancy, context).extend(more, before="join")
+    if context.attempt == 1:
+        raise ValueError("once more")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from chancy_workflow.work import Ask, Work, run, run_sync
 if TYPE_CHECKING:
     from chancy import Chancy, QueuedJob
     from chancy_workflow.acting import Mode
+    from chancy_workflow.flow import Workflow
     from chancy_workflow.status import RunStatus
 
 T = TypeVar("T")
@@ -203,6 +204,35 @@ class Run:
     def sync_retry(self, mode: Mode = "failed", *, from_: str | None = None) -> int:
         """As `retry`, for code without asyncio."""
         return self._act_sync(acting.retry(str(self.id), mode, from_))
+
+    async def extend(self, flow: Workflow, *, before: str | Iterable[str] = ()) -> bool:
+        """Add the steps of a workflow to the run: mostly in one of its jobs, which has found out what is to be done.
+
+        It may be done again: steps whose names are there already are the same ones, and are left as they are. So an
+        attempt that is retried adds nothing twice. The name, the key and the `on_failure` of the workflow do not count.
+
+        Args:
+            flow: what to add. Its steps may name each other, and begin at once.
+            before: names of steps of the run that wait, and are to wait for these, too.
+
+        Returns:
+            Whether they are new.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RunState: it has ended, or is being stopped; or a step of `before` does not wait any more.
+            InvalidWorkflow: some of the names are there already, and others are not; or there is no step `before`.
+            UnknownQueue: nobody declared the queue of a step.
+        """
+        from chancy_workflow.extending import extend  # noqa: PLC0415 -- few do
+
+        return await self._act(extend(str(self.id), flow, [before] if isinstance(before, str) else before))
+
+    def sync_extend(self, flow: Workflow, *, before: str | Iterable[str] = ()) -> bool:
+        """As `extend`, for code without asyncio."""
+        from chancy_workflow.extending import extend  # noqa: PLC0415
+
+        return self._act_sync(extend(str(self.id), flow, [before] if isinstance(before, str) else before))
 
     # -- how -------------------------------------------------------------------------------
 
