@@ -145,6 +145,18 @@ async def test_a_broken_page_breaks_no_other(serve, dsn, schema, tmp_path, monke
             assert "brought by the plugin &#39;broken&#39;" in odd.text
 
 
+async def test_what_there_is_as_json_is_described(browser, serve, chancy):
+    """By OpenAPI, made of the pages: each path answers, or is an action of one."""
+    await chancy.declare(Queue("mail"))
+    found = (await browser.get("/api/openapi.json")).json()
+    assert found["openapi"] == "3.1.0"
+    assert "/do/pause/queues/{name}" in found["paths"]
+    for path in ("/api", "/api/queues", "/api/queues/{name}", "/api/workers"):
+        assert "get" in found["paths"][path]
+        assert (await browser.get(path.replace("{name}", "mail"))).status_code == 200
+    assert (await serve(authorize=lambda request: None).get("/api/openapi.json")).status_code == 403
+
+
 def test_secrets_are_hidden_by_their_keys():
     """However they are spelled and nested; what is not secret is as it was, and what is long stays exact."""
     given = {

@@ -38,6 +38,7 @@ from chancy_dashboard.acting import Acting
 from chancy_dashboard.deciding import Authorize, Door
 from chancy_dashboard.guard import is_allowed_host, protected
 from chancy_dashboard.live import Live
+from chancy_dashboard.openapi import described
 from chancy_dashboard.operations.operator import Operator
 from chancy_dashboard.plugin import DashboardPlugin
 from chancy_dashboard.proxies import Proxies
@@ -102,6 +103,7 @@ class Dashboard:
         routes: list[BaseRoute] = [
             Route("/assets/{version}/{name}", _asset),
             Route("/display", acting.display, methods=["POST"]),
+            Route("/api/openapi.json", described(self.site, self.views.refusal, self.door)),
         ]
         for page in self.site.pages.values():
             routes += _routes(page, self.views, live, acting)
