@@ -89,6 +89,14 @@ async def test_a_trusted_proxy_says_where_it_has_the_dashboard(serve):
     assert all(link.startswith("/ops/") for link in LINK.findall(page.text))
 
 
+async def test_a_path_may_have_the_prefix_in_it_or_not(serve):
+    """Servers and frameworks differ in whether `path` begins with `root_path`."""
+    page = await serve(base="/jobs").get("/audit")
+    assert page.url.path == "/jobs/audit"
+    assert page.status_code == 200
+    assert all(link.startswith("/jobs/") for link in LINK.findall(page.text))
+
+
 def test_a_proxy_that_is_no_address_is_refused(chancy):
     """When the dashboard is made."""
     with pytest.raises(ConfigError, match="trusted_proxies"):
