@@ -44,6 +44,8 @@ def scenario(bench: Bench) -> Scenario:
     async def held(kind: str) -> Sample:
         """The longest that a loop with a worker, a push and waits in it stands still."""
         await bench.clear(tables[0])
+        # A drain leaves it paused.
+        await tables[0].resume_queue("default")
         records = work.records(LARGE_KILOBYTES)
         job = (
             Job(func=work.TAKE, kwargs={"data": records})
