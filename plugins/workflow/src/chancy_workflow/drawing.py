@@ -54,13 +54,13 @@ def status_text(status: RunStatus) -> str:
     width = max((len(step.name) for step in status.steps.values()), default=0)
     lines = [f"{status.name} {status.id} {status.state}{attempt}{note}"]
     lines += [
-        f"  {SIGNS.get(step.state, '?')} {step.name:<{width}}  {step.state}{_why(step)}"
+        f"  {SIGNS.get(step.state, '?')} {step.name:<{width}}  {step.state}{why(step)}"
         for step in status.steps.values()
     ]
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _why(step: StepStatus) -> str:
+def why(step: StepStatus) -> str:
     """What there is to say about the state of a step."""
     if step.note:
         return f": {step.note}"

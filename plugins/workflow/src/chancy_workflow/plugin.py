@@ -20,6 +20,8 @@ from chancy_workflow.work import Ask, Work, grouped, run
 if TYPE_CHECKING:
     import click
 
+    from chancy.plugin import WebPage
+
 NAME: Final = "workflow"
 INTERVAL_MIN_S: Final = 0.05
 INTERVAL_MAX_S: Final = 60.0
@@ -64,6 +66,14 @@ class Workflows(Plugin):
         from chancy_workflow.commands import workflow  # noqa: PLC0415
 
         return [workflow]
+
+    @hookimpl
+    def pages(self) -> list[WebPage]:
+        """The page of the runs, and that of one."""
+        # Only the dashboard shows them.
+        from chancy_workflow.page import RUN, RUNS  # noqa: PLC0415
+
+        return [RUNS, RUN]
 
     @hookimpl
     async def findings(self, chancy: Chancy) -> list[Finding]:
