@@ -40,6 +40,7 @@ SCENARIOS = (
     "schedules",
     "find",
     "act",
+    "dashboard",
     "executors",
     "threads",
     "processes",

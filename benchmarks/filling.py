@@ -56,7 +56,7 @@ QUEUES = """
 WORKERS = """
     INSERT INTO {schema}.workers (worker, tags, started_at, lease_until, lease_s, status, status_at)
     SELECT 'w' || n, ARRAY['host=h' || n / 4, 'chancy=0.1.0', 'worker=w' || n], now() - n * interval '1 hour',
-           now() + interval '1 day', 30, %(status)s::json, now()
+           now() + interval '1 day', 200000, %(status)s::json, now()
     FROM generate_series(0, %(count)s - 1) AS n
 """
 # Two hours of minutes for every queue, two days of them for the large ones, and ninety days of hours for all.

@@ -104,6 +104,8 @@ async def open_shop(chancy: Chancy) -> AsyncIterator[Worker]:
         await wait_until(partial(_stands, chancy, (2, 1, 31)))
         await chancy.cancel_jobs(JobFilter.parse("queue:imports kwargs.part:7"), reason="twice in the file")
         await read(chancy, LOST)
+        await read(chancy, HISTORY)
+        await read(chancy, DEPTHS)
         yield worker
 
 
@@ -112,6 +114,21 @@ STATES = """
     SELECT count(*) FILTER (WHERE state = 'running'), count(*) FILTER (WHERE state = 'retrying'),
            (SELECT count(*) FROM {s}.finished_jobs)
     FROM {s}.jobs
+"""
+# What chancy-history counted in two hours: a wave of mail, of which some failed when the server went down.
+HISTORY = """
+    INSERT INTO {s}.history_minutes
+    SELECT date_trunc('minute', now()) - n * interval '1 minute', queue, func, runs, runs, runs - failed, failed, 0, 0,
+           0, runs * 0.4, runs * 0.2, array_fill(runs / 18, ARRAY[18]), array_fill(runs / 18, ARRAY[18])
+    FROM (VALUES ('mail', 'shop.send_mail', 900), ('reports', 'shop.make_report', 120)) AS one (queue, func, most)
+    CROSS JOIN generate_series(2, 130) AS n
+    CROSS JOIN LATERAL (SELECT (most * (1.4 + sin(n / 17.0) + 0.2 * sin(n * 1.7)))::bigint AS runs) AS wave
+    CROSS JOIN LATERAL (SELECT CASE WHEN n < 25 AND queue = 'mail' THEN runs / (n + 3) ELSE 0 END AS failed) AS bad
+"""
+DEPTHS = """
+    INSERT INTO {s}.history_depths
+    SELECT date_trunc('minute', now()) - n * interval '1 minute', 'mail', (40 + 30 * sin(n / 9.0))::bigint
+    FROM generate_series(2, 130) AS n
 """
 # A worker that was lost an hour ago, of another version.
 LOST = """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +20,7 @@ from watched import inaccessible, too_wide
 
 from chancy import Chancy
 
+PICTURES_IN = Path(os.environ["CHANCY_TEST_PICTURES"]).resolve() if "CHANCY_TEST_PICTURES" in os.environ else None
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -32,7 +35,11 @@ async def site(dsn: str) -> AsyncIterator[Site]:
             return cursor.fetchall() if cursor.description else []
 
     async with AsyncExitStack() as stack:
-        chancy = await stack.enter_async_context(Chancy(dsn, schema=schema, discover=False, plugins=plugins()))
+        with pytest.MonkeyPatch.context() as patch:
+            # As an operator has it, so that commands on the pages are as short as his.
+            patch.setenv("CHANCY_DSN", dsn)
+            patch.setenv("CHANCY_SCHEMA", schema)
+            chancy = await stack.enter_async_context(Chancy(discover=False, plugins=plugins()))
         await chancy.migrate()
         await stack.enter_async_context(open_shop(chancy))
         site = await stack.enter_async_context(serving(chancy, query))
@@ -80,6 +87,28 @@ async def test_every_page_fits_a_very_wide_screen(open_tab, paths: list[str]):
         await tab.goto(f"{tab.watcher.url}/{path}")
         found[path] = await too_wide(tab)
     assert not {path: told for path, told in found.items() if told}
+
+
+# What the documentation shows: which page, in which theme, and as what.
+PICTURES = [
+    ("", "light", "dashboard-home"),
+    ("", "dark", "dashboard-home-dark"),
+    ("jobs/", "light", "dashboard-job"),
+    ("queues/", "dark", "dashboard-queue-dark"),
+    ("failures", "light", "dashboard-failures"),
+]
+PICTURE_MAX_BYTES = 150_000
+
+
+async def test_pictures_for_the_documentation(open_tab, paths: list[str], tmp_path: Path):
+    """They are taken of what is there, and are small; `CHANCY_TEST_PICTURES=docs/images` keeps them."""
+    for begin, theme, name in PICTURES:
+        tab = await open_tab(theme=theme, size=(1280, 800))
+        path = next(path for path in paths if (path.startswith(begin) if begin else path == ""))
+        await tab.goto(f"{tab.watcher.url}/{path}")
+        picture = (PICTURES_IN or tmp_path) / f"{name}.png"
+        await tab.screenshot(path=picture)
+        assert 10_000 < picture.stat().st_size <= PICTURE_MAX_BYTES
 
 
 async def test_every_page_says_the_same_without_javascript(open_tab, paths: list[str]):
