@@ -80,7 +80,9 @@ async def test_the_loop_goes_on_while_large_jobs_are_pushed(chancy, monkeypatch,
     else:
         await chancy.push_many([LARGE.with_unique_key(f"k{n}" if "unique" in how else None) for n in range(10)])
     other.cancel()
-    assert len({*encoded}) == 10
+    # The first one may be encoded again: only then it is known to be too large for the way of few small ones.
+    assert len(encoded) in (10, 11)
+    assert len({*encoded}) == len(encoded)
 
 
 async def test_pushing_a_large_job_costs_little_more_than_encoding_it(chancy):

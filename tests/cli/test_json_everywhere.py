@@ -11,7 +11,7 @@ from test_reference_page import commands
 from chancy_core.cli.group import chancy as command
 
 # They run until they are stopped, print what somebody else reads, or are somebody else's program.
-WITHOUT = {"worker", "completion", "db psql", "db stop"}
+WITHOUT = {"worker", "demo", "completion", "db psql", "db stop"}
 
 
 @pytest.mark.parametrize("path", sorted(set(commands()) - WITHOUT))

@@ -81,8 +81,10 @@ async def raises_once(kind: str) -> str:
     return "done"
 
 
-async def blocks_loop(seconds: float) -> str:
+async def blocks_loop(seconds: float, noted: str = "") -> str:
     """What nobody should write."""
+    if noted:
+        Path(noted).touch()  # noqa: ASYNC240 -- a moment
     time.sleep(seconds)  # noqa: ASYNC251 -- on purpose
     return "blocked"
 

@@ -71,11 +71,13 @@ async def test_each_signal_lets_it_drain(chancy, command, tmp_path, number):
     assert (await reference.get()).state == "succeeded"
 
 
-async def test_a_second_signal_ends_it_while_a_job_blocks_its_loop(chancy, command):
+async def test_a_second_signal_ends_it_while_a_job_blocks_its_loop(chancy, command, tmp_path):
     """A coroutine that never gives way: the loop hears of no signal, and the process ends all the same."""
     process = command()
-    reference = await chancy.push(Job("hard_jobs.blocks_loop", kwargs={"seconds": 600.0}))
-    await runs(chancy, reference)
+    # That it is running is stored before it has begun.
+    noted = tmp_path / "noted"
+    await chancy.push(Job("hard_jobs.blocks_loop", kwargs={"seconds": 600.0, "noted": str(noted)}))
+    await until(noted.exists, PATIENCE_S)
 
     def told() -> bool:
         # Two that come at once may be taken for one.
