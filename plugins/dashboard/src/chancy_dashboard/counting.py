@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import OrderedDict
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 from psycopg.errors import QueryCanceled
 
 from chancy import Chancy, JobFilter, State
 from chancy.errors import ChancyError
+from chancy_dashboard.snapshots import Remembered
 
 # A number beside a page is worth no more of the database's time: what it does not suffice for is estimated.
 WITHIN_S: Final = 0.02
@@ -20,22 +18,17 @@ WITHIN_S: Final = 0.02
 FOR_S: Final = 10.0
 KEPT: Final = 100
 
-_Counts = list[dict[str, Any]]
-_kept: Final[WeakKeyDictionary[Chancy, OrderedDict[str, tuple[float, _Counts]]]] = WeakKeyDictionary()
+_counted: Final = Remembered(FOR_S, KEPT)
 
 
 async def by_state(chancy: Chancy, wanted: JobFilter) -> list[dict[str, Any]]:
     """Each state with how many jobs of it the filter finds, whatever states it names itself: `value` and `exact`."""
-    kept = _kept.setdefault(chancy, OrderedDict())
-    key, now = str(replace(wanted, states=())), time.monotonic()
-    if key in kept and now - kept[key][0] < FOR_S:
-        return kept[key][1]
-    counts = await asyncio.gather(*(_count(chancy, wanted, state) for state in State))
-    kept[key] = now, list(counts)
-    kept.move_to_end(key)
-    while len(kept) > KEPT:
-        kept.popitem(last=False)
-    return kept[key][1]
+
+    async def count() -> list[dict[str, Any]]:
+        return await asyncio.gather(*(_count(chancy, wanted, state) for state in State))
+
+    found: list[dict[str, Any]] = await _counted.get(chancy, str(replace(wanted, states=())), count)
+    return found
 
 
 async def _count(chancy: Chancy, wanted: JobFilter, state: State) -> dict[str, Any]:

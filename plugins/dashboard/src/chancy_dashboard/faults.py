@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from jinja2 import TemplateError
 from psycopg.errors import QueryCanceled
 
-from chancy.errors import ChancyError, DatabaseUnavailable, JobNotFound, SchemaError, UnknownQueue
+from chancy.errors import ChancyError, DatabaseUnavailable, SchemaError
 from chancy.plugin import is_outage, log, text_of
 
 
@@ -42,7 +42,8 @@ def fault_of(error: Exception, page: str, plugin: str) -> Fault:
         plugin: who brought it.
     """
     match error:
-        case UnknownQueue() | JobNotFound():
+        # What is looked for and is not there, of whichever plugin.
+        case ChancyError() if isinstance(error, LookupError):
             found = Fault(404, "There is no such thing", str(error))
         case SchemaError():
             found = Fault(503, "The schema does not fit", str(error), away=True)

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from chancy import Chancy, Queue, WorkerInfo
 from chancy_dashboard.reading import rows
 from chancy_dashboard.showing import dur, rate
+from chancy_dashboard.snapshots import Remembered
 
 HISTORY: Final = "history"
-# So many waiting jobs of a queue are counted; what goes beyond is told as such.
+# So many waiting jobs of a queue are counted, and of all together where all are shown; what goes beyond is told so.
 COUNTED: Final = 10_000
+ALL_COUNTED: Final = 30_000
+# What chancy-history counted no longer ago than that is what still waits, more or less.
+LATELY_S: Final = 300.0
 # Jobs a second that are too few to call it growing.
 HARDLY: Final = 0.05
+# Workers tell what they counted every ten seconds.
+RATES_FOR_S: Final = 5.0
+_rates: Final = Remembered(RATES_FOR_S)
 ALL_TAGS: Final = [".*"]
 
 
@@ -42,13 +50,41 @@ def serves(worker: WorkerInfo, queue: Queue) -> bool:
         return False
 
 
+def has_history(chancy: Chancy) -> bool:
+    """Whether chancy-history is loaded."""
+    return any(one.name == HISTORY for one in chancy.plugins.loaded)
+
+
 async def lately(chancy: Chancy, **asked: Any) -> Any | None:
     """What chancy-history knows, by its `rates`; None where it is not installed."""
-    if not any(one.name == HISTORY for one in chancy.plugins.loaded):
+    if not has_history(chancy):
         return None
     # A plugin imports no other: which one is there is known when it runs.
     history: Any = import_module(f"chancy.plugins.{HISTORY}")
-    return await history.rates(chancy, **asked)
+    return await _rates.get(chancy, tuple(sorted(asked.items())), partial(history.rates, chancy, **asked))
+
+
+class Serving:
+    """Who serves which queue: most queues ask for the same tags, and most workers serve all that their tags match.
+
+    Args:
+        workers: the workers.
+    """
+
+    def __init__(self, workers: Iterable[WorkerInfo]) -> None:
+        self._alike: list[WorkerInfo] = []
+        self._others: list[WorkerInfo] = []
+        for worker in workers:
+            by_name = worker.queues is not None or (worker.status is not None and worker.status.unserved)
+            (self._others if by_name else self._alike).append(worker)
+        self._by_tags: dict[tuple[str, ...], list[WorkerInfo]] = {}
+
+    def of(self, queue: Queue) -> list[WorkerInfo]:
+        """The workers that take jobs from a queue."""
+        tags = tuple(queue.tags)
+        if tags not in self._by_tags:
+            self._by_tags[tags] = [worker for worker in self._alike if serves(worker, queue)]
+        return [*self._by_tags[tags], *(worker for worker in self._others if serves(worker, queue))]
 
 
 async def running(chancy: Chancy) -> list[dict[str, Any]]:
@@ -57,8 +93,18 @@ async def running(chancy: Chancy) -> list[dict[str, Any]]:
 
 
 async def waiting(chancy: Chancy) -> dict[str, dict[str, Any]]:
-    """What waits in each queue that has runnable jobs, by name: count, up to COUNTED, and oldest_s."""
-    return {row["queue"]: row for row in await rows(chancy, "find_waiting", limit=COUNTED)}
+    """What waits in each queue that has runnable jobs, by name: count, exact, and oldest_s.
+
+    Where there are many queues, each is counted up to an equal part of ALL_COUNTED. What goes beyond is what
+    chancy-history counted in the last minutes, if it is installed.
+    """
+    found = {row["queue"]: row for row in await rows(chancy, "find_waiting", limit=COUNTED, all=ALL_COUNTED)}
+    if has_history(chancy) and not all(row["exact"] for row in found.values()):
+        for row in await rows(chancy, "read_last_depths", within_s=LATELY_S):
+            known = found.get(row["queue"])
+            if known is not None and not known["exact"]:
+                known["count"] = max(known["count"], row["pending"])
+    return found
 
 
 def runs_by(found: Iterable[dict[str, Any]], key: str) -> Counter[str]:

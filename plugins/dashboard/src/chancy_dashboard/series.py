@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from chancy import Chancy
-from chancy_dashboard.figures import HISTORY
+from chancy_dashboard.figures import has_history
 from chancy_dashboard.reading import rows
+from chancy_dashboard.snapshots import Remembered
 
+# Workers tell what they counted every ten seconds, and the shortest step is two minutes.
+FOR_S: Final = 20.0
+_read: Final = Remembered(FOR_S)
 _ORIGIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -75,9 +80,14 @@ def range_of(word: str | None) -> Range:
 
 async def series(chancy: Chancy, word: str | None, queue: str | None = None) -> Series | None:
     """What a queue did, or all; None where no history is kept."""
-    if not any(one.name == HISTORY for one in chancy.plugins.loaded):
+    if not has_history(chancy):
         return None
     asked = range_of(word)
+    found: Series = await _read.get(chancy, (asked.word, queue), partial(_look, chancy, asked, queue))
+    return found
+
+
+async def _look(chancy: Chancy, asked: Range, queue: str | None) -> Series:
     params = {"since_s": asked.since_s, "step_s": asked.step_s, "queue": queue}
     counted = {row["at"]: row for row in await rows(chancy, "read_history", **params)}
     depths = {row["at"]: row["pending"] for row in await rows(chancy, "read_depths", **params)}

@@ -8,6 +8,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+from chancy import Chancy
 
 # A page is at most two seconds old: so old when it is asked for, and as long as it takes to look.
 FOR_S: Final = 1.5
@@ -37,16 +40,23 @@ class Snapshot(NamedTuple):
 
 
 class Snapshots:
-    """The last snapshot of each address; what many ask for at a time is looked up once."""
+    """The last snapshot of each address; what many ask for at a time is looked up once.
 
-    def __init__(self) -> None:
+    Args:
+        for_s: for how many seconds one is new enough.
+        kept: of how many addresses the last one is known.
+    """
+
+    def __init__(self, for_s: float = FOR_S, kept: int = KEPT) -> None:
+        self._for_s: Final = for_s
+        self._kept: Final = kept
         self._last: OrderedDict[Hashable, Snapshot] = OrderedDict()
         self._asked: dict[Hashable, asyncio.Task[Snapshot]] = {}
 
     async def get(self, key: Hashable, load: Callable[[], Awaitable[Any]]) -> Snapshot:
-        """A snapshot that is not older than FOR_S. Raises what `load` raises, and TimeoutError after WITHIN_S."""
+        """A snapshot that is new enough. Raises what `load` raises, and TimeoutError after WITHIN_S."""
         found = self._last.get(key)
-        if found is not None and found.age_s < FOR_S:
+        if found is not None and found.age_s < self._for_s:
             return found
         task = self._asked.get(key)
         if task is None:
@@ -62,14 +72,14 @@ class Snapshots:
     def forget(self) -> None:
         """Look anew: something has been changed. What is away meanwhile is still known."""
         for key, found in self._last.items():
-            self._last[key] = found._replace(read_at=found.read_at - FOR_S)
+            self._last[key] = found._replace(read_at=found.read_at - self._for_s)
 
     async def _look(self, key: Hashable, load: Callable[[], Awaitable[Any]]) -> Snapshot:
         async with asyncio.timeout(WITHIN_S):
             data = await load()
         found = self._last[key] = Snapshot(data, datetime.now(UTC), time.monotonic())
         self._last.move_to_end(key)
-        while len(self._last) > KEPT:
+        while len(self._last) > self._kept:
             self._last.popitem(last=False)
         return found
 
@@ -78,3 +88,23 @@ class Snapshots:
         if not done.cancelled():
             # Also if all who had asked went away.
             done.exception()
+
+
+class Remembered:
+    """What is looked up for several pages, and changes slowly: it is looked up once in a while, for each application.
+
+    Args:
+        for_s: for how many seconds it is new enough.
+        kept: so much of it is known.
+    """
+
+    def __init__(self, for_s: float, kept: int = KEPT) -> None:
+        self._for_s: Final = for_s
+        self._kept: Final = kept
+        self._of: Final[WeakKeyDictionary[Chancy, Snapshots]] = WeakKeyDictionary()
+
+    async def get(self, chancy: Chancy, key: Hashable, load: Callable[[], Awaitable[Any]]) -> Any:
+        """What `load` returned, now or lately. Raises what it raises, and TimeoutError after WITHIN_S."""
+        if chancy not in self._of:
+            self._of[chancy] = Snapshots(self._for_s, self._kept)
+        return (await self._of[chancy].get(key, load)).data

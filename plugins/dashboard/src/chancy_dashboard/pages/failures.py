@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from typing import Any, Final, NamedTuple
-from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
-from chancy import Chancy, FailureGroup, JobFilter
+from chancy import FailureGroup, JobFilter
 from chancy.errors import InvalidFilter
 from chancy.plugin import Visit, WebPage
 from chancy_dashboard import queries
-from chancy_dashboard.figures import HISTORY
+from chancy_dashboard.figures import has_history
 from chancy_dashboard.jsons import seen
 from chancy_dashboard.meaning import actions_on
 from chancy_dashboard.parts import together
 from chancy_dashboard.reading import rows
+from chancy_dashboard.snapshots import Remembered
 
 # What fails now is among the newest, some ten thousand of which are looked at in this time; and who wants more says so.
 WITHIN_S: Final = 0.08
@@ -38,7 +38,7 @@ class Runs(NamedTuple):
     line: list[float]
 
 
-_kept: Final[WeakKeyDictionary[Chancy, dict[str, tuple[float, dict[str, Runs]]]]] = WeakKeyDictionary()
+_ran: Final = Remembered(FOR_S)
 
 
 async def load(visit: Visit) -> dict[str, Any]:
@@ -63,7 +63,7 @@ async def load(visit: Visit) -> dict[str, Any]:
         "count": 0 if failures is None else failures.count,
         "searched_until": None if failures is None else failures.searched_until,
         "partial": found["partial"],
-        "history": any(one.name == HISTORY for one in visit.chancy.plugins.loaded),
+        "history": has_history(visit.chancy),
     }
 
 
@@ -110,12 +110,10 @@ def _exactly(name: str) -> str:
 
 async def _runs(visit: Visit, word: str) -> dict[str, Runs]:
     """What each function did in that time, as chancy-history has it; nothing where it is not installed."""
-    if not any(one.name == HISTORY for one in visit.chancy.plugins.loaded):
+    if not has_history(visit.chancy):
         return {}
-    kept = _kept.setdefault(visit.chancy, {})
-    if word not in kept or time.monotonic() - kept[word][0] > FOR_S:
-        kept[word] = time.monotonic(), await _read_runs(visit, word)
-    return kept[word][1]
+    found: dict[str, Runs] = await _ran.get(visit.chancy, word, partial(_read_runs, visit, word))
+    return found
 
 
 async def _read_runs(visit: Visit, word: str) -> dict[str, Runs]:

@@ -59,7 +59,7 @@ def _waiting(waiting: dict[str, dict[str, Any]]) -> dict[str, Any]:
     ordered = sorted(waiting.values(), key=lambda queue: -queue["oldest_s"])
     return {
         "waiting": sum(queue["count"] for queue in ordered),
-        "waiting_exact": all(queue["count"] < figures.COUNTED for queue in ordered),
+        "waiting_exact": all(queue["exact"] for queue in ordered),
         "oldest": ordered[0] if ordered else None,
         "longest": ordered[:QUEUES_SHOWN],
     }

@@ -34,12 +34,12 @@ async def load(visit: Visit) -> dict[str, Any]:
     running = [row for row in found["running"] or () if row["queue"] == name]
     lately = found["lately"].rows if found["lately"] is not None else ()
     waits = (found["waiting"] or [None])[0]
-    row = row_of(queue, alive, waits, sum(one["count"] for one in running), lately[0] if lately else None)
-    serving = [worker.name for worker in alive if figures.serves(worker, queue)]
+    serving = figures.Serving(alive).of(queue)
+    row = row_of(queue, serving, waits, sum(one["count"] for one in running), lately[0] if lately else None)
     return {
         "queue": queue.to_dict(),
         "now": row,
-        "serving": serving,
+        "serving": sorted(worker.name for worker in serving),
         "per_worker": max((one for one in figures.runs_by(running, "worker").values()), default=0),
         "functions": _functions(found["functions"], running),
         "series": found["series"],

@@ -36,8 +36,9 @@ async def load(visit: Visit) -> dict[str, Any]:
     alive = [worker for worker in found["workers"] or () if worker.alive]
     runs = figures.runs_by(found["running"] or (), "queue")
     ordered = sorted(queues, key=lambda queue: _key(str(order), queue, waiting.get(queue.name)))
+    serving = figures.Serving(alive)
     shown = [
-        row_of(queue, alive, waiting.get(queue.name), runs[queue.name], rates.get(queue.name))
+        row_of(queue, serving.of(queue), waiting.get(queue.name), runs[queue.name], rates.get(queue.name))
         for queue in ordered[(page - 1) * SHOWN : page * SHOWN]
     ]
     if order == ORDERS[0]:
@@ -50,7 +51,7 @@ async def load(visit: Visit) -> dict[str, Any]:
         "by": order,
         "name": visit.query.get("name", ""),
         "waiting": sum(row["count"] for row in waiting.values()),
-        "waiting_exact": all(row["count"] < figures.COUNTED for row in waiting.values()),
+        "waiting_exact": all(row["exact"] for row in waiting.values()),
         "waiting_in": len(waiting),
         "unreadable": found["unreadable"] or [],
         "undeclared": undeclared,
@@ -72,10 +73,9 @@ def _key(order: str, queue: Queue, waits: dict[str, Any] | None) -> Any:
 
 
 def row_of(
-    queue: Queue, alive: Sequence[WorkerInfo], waits: dict[str, Any] | None, running: int, rate: Any | None
+    queue: Queue, serving: Sequence[WorkerInfo], waits: dict[str, Any] | None, running: int, rate: Any | None
 ) -> dict[str, Any]:
     """What is shown of one queue."""
-    serving = [worker for worker in alive if figures.serves(worker, queue)]
     count = waits["count"] if waits else 0
     seen = figures.outlook(
         queue, count, len(serving), rate.in_per_s if rate else None, rate.out_per_s if rate else None
@@ -87,7 +87,7 @@ def row_of(
         "kind": seen.kind,
         "outlook": seen.text,
         "waiting": count,
-        "exact": count < figures.COUNTED,
+        "exact": waits is None or waits["exact"],
         "oldest_s": waits["oldest_s"] if waits else None,
         "running": running,
         "slots": figures.slots_of(queue, serving),

@@ -1,6 +1,7 @@
--- What waits in one queue: (queue, count, oldest_s); no row if nothing does.
+-- What waits in one queue: (queue, count, exact, oldest_s); no row if nothing does.
 --
 -- count     runnable jobs, counted up to `limit`
+-- exact     whether that is all of them
 -- oldest_s  seconds for which the first job of some priority has waited, at the longest
 --
 -- queue  text
@@ -29,7 +30,7 @@ WITH RECURSIVE head AS (
 oldest AS (
     SELECT greatest(max(waits_s), 0) AS oldest_s FROM (SELECT waits_s FROM head LIMIT 100) AS found
 )
-SELECT %(queue)s::text AS queue, counted.count, oldest.oldest_s
+SELECT %(queue)s::text AS queue, counted.count, counted.count < %(limit)s AS exact, oldest.oldest_s
 FROM oldest
 CROSS JOIN (
     SELECT count(*)
