@@ -106,7 +106,7 @@ async def test_text_of_others_is_nothing_but_text(dashboard: Dashboard, hostile:
             for path in looks(dashboard, {"name": "queue-0", "id": id_}, kinds=("",)):
                 answer = await sender.get(path)
                 # There is no operation of a job's id.
-                assert answer.status_code == (404 if path.startswith("/operations/") else 200), (
+                assert answer.status_code == (404 if path.startswith(("/operations/", "/workflows/")) else 200), (
                     path,
                     answer.text[:2000],
                 )
