@@ -14,7 +14,7 @@ from chancy_dashboard.deciding import Door, Refused
 from chancy_dashboard.views import Endpoint, Found, Views
 from chancy_dashboard.visit import Visiting
 
-# A snapshot is at most two seconds old, and is shown at once.
+# A snapshot is at most two seconds old, unless it took long, and is shown at once.
 EVERY_S: Final = 2.0
 # Browsers and proxies take a stream for dead on which nothing comes.
 SIGN_OF_LIFE_S: Final = 15.0
@@ -63,7 +63,7 @@ class Live:
         try:
             yield f"retry: {TRY_AGAIN_MS}\n\n"
             while loop.time() < ends_at and not await request.is_disconnected():
-                found = await self._views.look(page, visit)
+                found = await self._views.look(page, visit, follows=True)
                 html = await self._content(request, page, visit, found)
                 if html != before:
                     yield _event("page" if found.fault is None else "away", html)

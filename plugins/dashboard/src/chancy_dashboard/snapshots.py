@@ -14,6 +14,9 @@ from chancy import Chancy
 
 # A page is at most two seconds old: so old when it is asked for, and as long as it takes to look.
 FOR_S: Final = 1.5
+# Who only follows a page waits so many times as long as it took to look: dear pages are renewed less often, and
+# however many are followed, each takes a thirtieth of one processor at most.
+REST: Final = 30
 # A person waits, and an operation of Chancy would try for twenty seconds.
 WITHIN_S: Final = 6.0
 # Addresses whose last snapshot is kept.
@@ -27,11 +30,13 @@ class Snapshot(NamedTuple):
         data: what `load` returned.
         at: when.
         read_at: the same by `time.monotonic()`.
+        took_s: how long it took, in seconds.
     """
 
     data: Any
     at: datetime
     read_at: float
+    took_s: float = 0.0
 
     @property
     def age_s(self) -> float:
@@ -53,10 +58,16 @@ class Snapshots:
         self._last: OrderedDict[Hashable, Snapshot] = OrderedDict()
         self._asked: dict[Hashable, asyncio.Task[Snapshot]] = {}
 
-    async def get(self, key: Hashable, load: Callable[[], Awaitable[Any]]) -> Snapshot:
-        """A snapshot that is new enough. Raises what `load` raises, and TimeoutError after WITHIN_S."""
+    async def get(self, key: Hashable, load: Callable[[], Awaitable[Any]], *, follows: bool = False) -> Snapshot:
+        """A snapshot that is new enough. Raises what `load` raises, and TimeoutError after WITHIN_S.
+
+        Args:
+            key: its address.
+            load: looks it up.
+            follows: whether nobody waits for it: then one is new enough for longer, if it took long.
+        """
         found = self._last.get(key)
-        if found is not None and found.age_s < self._for_s:
+        if found is not None and found.age_s < max(self._for_s, REST * found.took_s if follows else 0.0):
             return found
         task = self._asked.get(key)
         if task is None:
@@ -75,9 +86,11 @@ class Snapshots:
             self._last[key] = found._replace(read_at=found.read_at - self._for_s)
 
     async def _look(self, key: Hashable, load: Callable[[], Awaitable[Any]]) -> Snapshot:
+        start = time.monotonic()
         async with asyncio.timeout(WITHIN_S):
             data = await load()
-        found = self._last[key] = Snapshot(data, datetime.now(UTC), time.monotonic())
+        now = time.monotonic()
+        found = self._last[key] = Snapshot(data, datetime.now(UTC), now, now - start)
         self._last.move_to_end(key)
         while len(self._last) > self._kept:
             self._last.popitem(last=False)

@@ -100,11 +100,17 @@ class Views:
             await audit.looked(await self._reader.act(), visit, page)
         return None
 
-    async def look(self, page: WebPage, visit: Visiting) -> Found:
-        """What a page shows: looked up now, or a moment ago by somebody else; or the last that was known."""
+    async def look(self, page: WebPage, visit: Visiting, *, follows: bool = False) -> Found:
+        """What a page shows: looked up now, or a moment ago by somebody else; or the last that was known.
+
+        Args:
+            page: the page.
+            visit: who looks.
+            follows: whether he has it already, and follows what happens.
+        """
         key = (page.path, *visit.key)
         try:
-            return Found(await self.snapshots.get(key, lambda: self._load(page, visit)), None)
+            return Found(await self.snapshots.get(key, lambda: self._load(page, visit), follows=follows), None)
         except Exception as error:  # noqa: BLE001 -- whatever a page does wrong is told, and logged
             fault = fault_of(error, page.title, self.site.whose.get(page.path, ""))
             return Found(self.snapshots.last(key) if fault.away else None, fault)

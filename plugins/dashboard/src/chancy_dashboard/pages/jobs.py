@@ -14,8 +14,9 @@ from chancy_dashboard.jobrows import row_of, value_at
 from chancy_dashboard.meaning import actions_on
 from chancy_dashboard.parts import together
 
-# A page is worth so much of the database's time; further back is looked when somebody asks for it.
-WITHIN_S: Final = 0.8
+# A page is worth so much of the database's time; further back is looked when somebody asks for it, and then for longer.
+WITHIN_S: Final = 0.08
+FURTHER_S: Final = 0.8
 LIMITS: Final = (25, 50, 100)
 #: The columns that there are, beside the function and its arguments.
 COLUMNS: Final = {
@@ -44,6 +45,7 @@ async def load(visit: Visit) -> dict[str, Any]:
     columns, limit = _columns(visit), _limit(visit.query.get("limit", ""))
     trail = [one for one in visit.query.get("trail", "").split(",") if one][-TRAIL_MAX:]
     after = _cursor(visit.query.get("after", ""))
+    within_s = FURTHER_S if visit.query.get("look") == "further" else WITHIN_S
     shared: dict[str, Any] = {
         "q": typed.text,
         "wrong": typed.wrong,
@@ -57,7 +59,7 @@ async def load(visit: Visit) -> dict[str, Any]:
     if typed.wanted is None:
         return {**shared, "jobs": [], "next": None, "searched_until": None, "counts": [], "total": None, "partial": []}
     found = await together(
-        page=visit.chancy.find_jobs(typed.wanted, limit=limit, after=after, within_s=WITHIN_S),
+        page=visit.chancy.find_jobs(typed.wanted, limit=limit, after=after, within_s=within_s),
         counts=by_state(visit.chancy, typed.wanted),
     )
     page, counts = found["page"], found["counts"] or []
