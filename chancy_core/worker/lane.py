@@ -296,6 +296,8 @@ class Lane:
         if self._timer is not None:
             self._timer.cancel()
         await close_executor(self._executor)
+        if self._closing and not self._running:
+            await asyncio.wait(self._closing, timeout=CLOSED_WITHIN_S)
 
     def _close_when_done(self, executor: Executor) -> None:
         async def close() -> None:
@@ -320,5 +322,8 @@ async def close_executor(executor: Executor) -> None:
 async def _close(executor: Executor) -> None:
     try:
         await executor.close()
+    except asyncio.CancelledError:
+        # Not by the executor: the loop ends.
+        raise
     except BaseException as error:  # noqa: BLE001 -- SystemExit in a task would end the loop
         log.error("executor_close_failed", executor=type(executor).__name__, exc_info=error)

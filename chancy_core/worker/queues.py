@@ -78,6 +78,7 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         # Not claimed from any more, but jobs of it still run here.
         self._ending: dict[str, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._unserved = Unserved(registration)
         self._starters = Starters(executor_settings, self.ring)
 
@@ -201,7 +202,11 @@ class Lanes:
                 continue
             if not lane.running:
                 del self._lanes[name]
-                await lane.close()
+                # Whoever stops the worker meanwhile waits for it as well.
+                closing = asyncio.create_task(lane.close(), name=f"chancy.close.{name}")
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+                await asyncio.shield(closing)
             elif name not in self._ending:
                 self._ending[name] = asyncio.create_task(self._end(name, lane), name=f"chancy.end.{name}")
 
@@ -233,4 +238,4 @@ class Lanes:
     async def close(self) -> None:
         """Close the executors, those that were never ready included."""
         self._starters.keep_only(())
-        await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
+        await asyncio.gather(*(lane.close() for lane in self._lanes.values()), *self._closing)

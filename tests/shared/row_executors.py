@@ -123,3 +123,22 @@ class SlowToStart(AsyncExecutor):
 
     async def start(self) -> None:
         await Slow.may_start.wait()
+
+
+class Gated(Returning):
+    """Is closed once somebody opens the gate."""
+
+    closing = asyncio.Event()
+    gate = asyncio.Event()
+    closed = 0
+
+    @classmethod
+    def reset(cls) -> None:
+        """As in the beginning, for the loop of this test."""
+        cls.closing, cls.gate, cls.closed = asyncio.Event(), asyncio.Event(), 0
+
+    async def close(self) -> None:
+        """Wait for it."""
+        self.closing.set()
+        await self.gate.wait()
+        type(self).closed += 1
