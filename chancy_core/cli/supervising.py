@@ -32,6 +32,8 @@ LONGEST_PAUSE_S: Final = 30.0
 STEADY_S: Final = 60.0
 # What a shell adds to the number of the signal that has killed a program.
 SIGNALLED: Final = 128
+# Two signals that a process has not looked at are one for it. Who is told for the second time is told again so often.
+INSISTS_EVERY_S: Final = 0.25
 # How long running jobs may take to end when code has changed: somebody sits before it. Then they are handed back.
 CHANGED_WITHIN_S: Final = 2.0
 
@@ -55,6 +57,7 @@ class Supervised:
         self._codes: list[int] = []
         self._told = 0
         self._works = False
+        self._insisting: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         # Raised each time that all are to be started anew.
         self._changes = 0
@@ -65,6 +68,8 @@ class Supervised:
         """Start them, and keep them running until told to stop; returns how it ended, as the worst of them did."""
         with heeded(self.stop):
             await asyncio.gather(*(self._keep(number) for number in range(1, self._processes + 1)))
+        if self._insisting is not None:
+            self._insisting.cancel()
         code = max(self._codes, default=0)
         log.info("processes_ended", code=code)
         return code
@@ -73,6 +78,8 @@ class Supervised:
         """Tell all of them to stop; a second time: at once; a third time: they are killed."""
         self._told += 1
         self._signal(signal.SIGTERM if self._told < 3 else signal.SIGKILL)  # noqa: PLR2004 -- the third
+        if self._told == 2:  # noqa: PLR2004 -- the second
+            self._insisting = asyncio.create_task(self._insist(list(self._running.values())))
         self._wake.set()
 
     async def restart(self) -> None:
@@ -83,8 +90,14 @@ class Supervised:
         self._signal(signal.SIGTERM)
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*(process.wait() for process in before.values())), CHANGED_WITHIN_S)
-        for process in before.values():
-            _send(process, signal.SIGTERM)
+        await self._insist(list(before.values()))
+
+    async def _insist(self, processes: list[asyncio.subprocess.Process]) -> None:
+        """Tell processes for the second time, until they have ended."""
+        while any(process.returncode is None for process in processes):
+            for process in processes:
+                _send(process, signal.SIGTERM)
+            await asyncio.sleep(INSISTS_EVERY_S)
 
     async def _keep(self, number: int) -> None:
         """Start one, again and again."""

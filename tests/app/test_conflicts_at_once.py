@@ -125,12 +125,13 @@ async def test_pushes_that_race_with_claims_replace_or_are_told(chancy):
                 *(chancy.push(REPLACE.with_kwargs(value=[number, n])) for n in range(5)), return_exceptions=True
             )
             assert {type(answer) for answer in answers} <= {Reference, UniqueKeyTaken}
-            last = next((n for n in reversed(range(5)) if isinstance(answers[n], Reference)), None)
-            if last is not None:
-                stored[answers[last]] = [number, last]
+            for n, answer in enumerate(answers):
+                if isinstance(answer, Reference):
+                    stored.setdefault(answer, []).append([number, n])
         jobs = await chancy.wait_for_jobs(list(stored), timeout=WITHIN_S)
-    # What was pushed last of a job is what it ran with.
-    assert [job.result for job in jobs] == list(stored.values())
+    # It ran with one of those that were stored as this job; which of several at once comes last, nobody says.
+    for job, pushed in zip(jobs, stored.values(), strict=True):
+        assert job.result in [one for one in pushed if one[0] == pushed[-1][0]]
 
 
 async def test_a_push_whose_answer_was_lost_replaces_once_more(chancy, dsn):

@@ -63,8 +63,12 @@ def lives(pid: int) -> bool:
 
 
 async def begun(started: Started, count: int) -> list[dict[str, Any]]:
-    """The starts of so many workers, once they have begun."""
-    await until(lambda: len(started.events("worker_started")) >= count)
+    """The starts of so many workers, once they have begun.
+
+    A worker may have begun before the one that keeps it alive has come to say that it was started.
+    """
+    for event in ("worker_started", "process_started"):
+        await until(lambda event=event: len(started.events(event)) >= count)
     return started.events("process_started")
 
 
@@ -155,9 +159,8 @@ async def test_changed_code_is_run(chancy: Chancy, start, tmp_path):
     code = "def f():\n    with open({path!r}, 'a') as file:\n        file.write({text!r})\n"
     (tmp_path / "changing.py").write_text(code.format(path=str(noted), text="old "))
     started = start("--watch")
-    await begun(started, 1)
+    first = (await begun(started, 1))[0]["pid"]
     await (await chancy.push(Job(func="changing.f"))).wait(timeout=60)
-    first = started.events("process_started")[0]["pid"]
 
     # Whatever looks at files may begin to look a moment after the worker does.
     async def changed() -> bool:

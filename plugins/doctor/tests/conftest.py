@@ -52,6 +52,8 @@ CHANGING = (
     (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"\b[\w-]+(\.\d+)?\.[0-9a-f]{6}\b", "WORKER"),
     (r"/\S*/(server|sockets|postgres)\b", "PATH"),
+    # Whichever of a plugin's hooks meets it last.
+    (r"\b(on_tick|findings): (?=Undefined)", "HOOK: "),
     (r"The last line of its log: .*", "LINE"),
     (r"\d[\d,.]*(?!\w)( (s|min|h|d)\b)?", "N"),
     (r"[Nn]ever, as far as is known|N ago", "AT SOME TIME"),

@@ -15,9 +15,10 @@ def why(cli):
     """Asks why, in both forms, and returns the ids of the reasons, and what people read."""
 
     def ask(*what):
+        document = json.loads(cli("why", *map(str, what), "--json").out)
+        # Asked after the other: what has become so meanwhile is in it.
         said = cli("why", *map(str, what))
         assert said.code == 0, said
-        document = json.loads(cli("why", *map(str, what), "--json").out)
         return [reason["id"] for reason in document["reasons"]], said.out
 
     return ask

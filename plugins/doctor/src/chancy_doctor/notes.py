@@ -31,7 +31,7 @@ def notes_on(chancy: Chancy) -> list[Note]:
                 "functions-not-set",
                 "The setting `functions` is not set: a worker runs any function that it can import, so that whoever "
                 "may push a job chooses among all of Python's.",
-                'export CHANCY_FUNCTIONS=\'["app.jobs.*"]\' # or in chancy.toml: [chancy] functions = ["app.jobs.*"]',
+                "export CHANCY_FUNCTIONS='[\"app.jobs.*\"]' # or functions in chancy.toml",
             )
         )
     if settings.pooler and settings.notifications:
@@ -40,7 +40,7 @@ def notes_on(chancy: Chancy) -> list[Note]:
                 "notifications-behind-a-pooler",
                 "`notifications` is on behind a transaction pooler: that is for applications, which only send them. A "
                 "worker with these settings hears nothing, and polls.",
-                "export CHANCY_NOTIFICATIONS=false # for workers, or give them a DSN that goes past the pooler",
+                "export CHANCY_NOTIFICATIONS=false # for workers, or a DSN past the pooler",
             )
         )
     return found
