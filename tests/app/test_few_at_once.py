@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from pushed import ECHO, count
+from pushed import ECHO, count, losing
 
 from chancy import Job, Plugin, Queue, hookimpl
 from chancy_core.errors import InvalidJob, UnknownQueue
@@ -147,33 +147,8 @@ async def test_plugins_see_few_jobs_once_whichever_way_they_go(new_chancy):
 async def test_few_jobs_whose_answer_is_lost_are_stored_once(chancy, new_chancy, monkeypatch, when):
     """Their ids tell whether they were stored, as with a single push."""
 
-    def losing(answer):
-        lost = False
-
-        def lose(step) -> None:
-            nonlocal lost
-            if not lost and b"INSERT INTO" in step.text:
-                lost = True
-                raise psycopg.OperationalError("the connection is lost")
-
-        async def later(cursor, step):
-            if when == "before":
-                lose(step)
-            rows = await answer(cursor, step)
-            lose(step)
-            return rows
-
-        def now(cursor, step):
-            if when == "before":
-                lose(step)
-            rows = answer(cursor, step)
-            lose(step)
-            return rows
-
-        return later if answer is flow._answer else now
-
     for name in ("_answer", "_answer_sync"):
-        monkeypatch.setattr(flow, name, losing(getattr(flow, name)))
+        monkeypatch.setattr(flow, name, losing(getattr(flow, name), when))
     jobs = [Job(func="jobs.echo", kwargs={"value": n}) for n in range(5)]
     references = await chancy.push_many(jobs)
     assert [job.kwargs["value"] for job in await chancy.get_jobs(references)] == list(range(5))

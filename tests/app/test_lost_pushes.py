@@ -7,7 +7,7 @@ import random
 
 import psycopg
 import pytest
-from pushed import ECHO, count
+from pushed import ECHO, count, losing
 
 from chancy import Reference
 from chancy_core.store import flow
@@ -102,37 +102,12 @@ async def test_a_push_whose_answer_is_lost_is_stored_once(chancy, new_chancy, mo
     """Whether the connection was lost before the commit or after it, the push ends well, and the job is there once."""
     job = ECHO.with_unique_key(unique_key)
 
-    def losing(answer):
-        lost = False
-
-        def lose(step) -> None:
-            nonlocal lost
-            if not lost and b"INSERT INTO" in step.text:
-                lost = True
-                raise psycopg.OperationalError("the connection is lost")
-
-        async def later(cursor, step):
-            if when == "before":
-                lose(step)
-            rows = await answer(cursor, step)
-            lose(step)
-            return rows
-
-        def now(cursor, step):
-            if when == "before":
-                lose(step)
-            rows = answer(cursor, step)
-            lose(step)
-            return rows
-
-        return later if answer is flow._answer else now
-
-    monkeypatch.setattr(flow, "_answer", losing(flow._answer))
+    monkeypatch.setattr(flow, "_answer", losing(flow._answer, when))
     reference = await chancy.push(job)
     assert reference.created
     assert (await reference.get()).id == reference.identifier
     assert await count(chancy) == 1
-    monkeypatch.setattr(flow, "_answer_sync", losing(flow._answer_sync))
+    monkeypatch.setattr(flow, "_answer_sync", losing(flow._answer_sync, when))
     with new_chancy() as other:
         again = other.sync_push(job)
         assert again.created is (unique_key is None)
