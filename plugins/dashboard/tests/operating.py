@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from chancy import Chancy, Job, JobFilter
-from chancy_dashboard.operations import store
-from chancy_dashboard.operations.advancing import LEASE_S, advance
-from chancy_dashboard.operations.begin import begin
-from chancy_dashboard.operations.values import Operation
+from chancy_dashboard.acting.operations import store
+from chancy_dashboard.acting.operations.advancing import LEASE_S, advance
+from chancy_dashboard.acting.operations.begin import begin
+from chancy_dashboard.acting.operations.values import Operation
 
 MAIL = JobFilter(funcs="app.mail")
 

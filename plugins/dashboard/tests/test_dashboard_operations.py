@@ -12,12 +12,12 @@ from operating import MAIL, begun, failed, go_on, mails
 
 from chancy import Chancy, Job, JobFilter, Queue
 from chancy.errors import ChancyError, InvalidFilter, UnknownQueue
-from chancy_dashboard.operations import advancing, store
-from chancy_dashboard.operations.advancing import LEASE_S, advance
-from chancy_dashboard.operations.begin import confirm, stop
-from chancy_dashboard.operations.operator import Operator
-from chancy_dashboard.operations.store import SQL
-from chancy_dashboard.operations.values import Operation, State
+from chancy_dashboard.acting.operations import advancing, store
+from chancy_dashboard.acting.operations.advancing import LEASE_S, advance
+from chancy_dashboard.acting.operations.begin import confirm, stop
+from chancy_dashboard.acting.operations.operator import Operator
+from chancy_dashboard.acting.operations.store import SQL
+from chancy_dashboard.acting.operations.values import Operation, State
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chancy import Queue
-from chancy_dashboard import Access, Dashboard, live
+from chancy_dashboard import Access, Dashboard
+from chancy_dashboard.answering import live
 
 
 class Stream:
@@ -50,7 +51,7 @@ class Stream:
 async def follow(chancy, monkeypatch):
     """Follows a page: `stream = follow("/live/queues")`."""
     monkeypatch.setattr(live, "EVERY_S", 0.05)
-    monkeypatch.setattr("chancy_dashboard.snapshots.FOR_S", 0.01)
+    monkeypatch.setattr("chancy_dashboard.reading.snapshots.FOR_S", 0.01)
     dashboards, streams = [], []
 
     def start(path, **options):

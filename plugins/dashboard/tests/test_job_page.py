@@ -10,9 +10,9 @@ from operating import failed, mails
 
 from chancy import Chancy, Job, Queue
 from chancy_dashboard import Access, DashboardPlugin
-from chancy_dashboard.jsons import cut, pretty
-from chancy_dashboard.links import filled
-from chancy_dashboard.tracebacks import groups_of
+from chancy_dashboard.showing.jsons import cut, pretty
+from chancy_dashboard.showing.links import filled
+from chancy_dashboard.showing.tracebacks import groups_of
 
 EVIL = "\u202e<script>alert(1)</script>\x07"
 

@@ -12,8 +12,8 @@ from starlette.routing import Mount
 from chancy import Queue
 from chancy.errors import ConfigError
 from chancy_dashboard import Access, Dashboard
-from chancy_dashboard.guard import is_loopback
-from chancy_dashboard.rendering import ASSETS, asset
+from chancy_dashboard.door.guard import is_loopback
+from chancy_dashboard.showing.rendering import ASSETS, asset
 
 LINK = re.compile(r'(?:href|src|action|data-live|data-root)="(/[^"]*)"')
 

@@ -8,8 +8,8 @@ import pytest
 from gate import Gate
 
 from chancy import Chancy, Queue
-from chancy_dashboard import reading
 from chancy_dashboard.plugin import DashboardPlugin
+from chancy_dashboard.reading import connections
 
 
 @pytest.fixture
@@ -81,15 +81,15 @@ async def test_a_schema_that_does_not_fit_is_told_and_not_changed(serve, dsn, qu
 async def test_what_takes_longer_than_a_second_is_given_up_and_named(browser, chancy, query, monkeypatch):
     """The rest of the page is shown; the server has stopped the statement."""
     await chancy.declare(Queue("mail"))
-    monkeypatch.setattr(reading, "STATEMENT_TIMEOUT_S", 0.3)
-    real = reading.SQL.dicts
+    monkeypatch.setattr(connections, "STATEMENT_TIMEOUT_S", 0.3)
+    real = connections.SQL.dicts
 
     async def slow(connection, schema, name, **params):
         if name == "find_waiting":
             await connection.execute("SELECT pg_sleep(600)")
         return await real(connection, schema, name, **params)
 
-    monkeypatch.setattr(reading.SQL, "dicts", slow)
+    monkeypatch.setattr(connections.SQL, "dicts", slow)
     page = await browser.get("/queues")
     assert page.status_code == 200
     assert "Not looked up in time: waiting" in page.text
@@ -118,15 +118,15 @@ async def test_whoever_looks_can_change_nothing(serve, chancy):
 async def test_many_viewers_are_one_reader(serve, chancy, monkeypatch):
     """Fifty who look at the same page at once, and some moments later, ask the database once."""
     asked = 0
-    real = reading.SQL.dicts
+    real = connections.SQL.dicts
 
     async def counted(connection, schema, name, **params):
         nonlocal asked
         asked += name == "find_waiting"
         return await real(connection, schema, name, **params)
 
-    monkeypatch.setattr(reading.SQL, "dicts", counted)
-    monkeypatch.setattr("chancy_dashboard.snapshots.FOR_S", 3600.0)
+    monkeypatch.setattr(connections.SQL, "dicts", counted)
+    monkeypatch.setattr("chancy_dashboard.reading.snapshots.FOR_S", 3600.0)
     browser = serve()
     pages = await asyncio.gather(*(browser.get("/queues") for _ in range(50)))
     assert {page.status_code for page in pages} == {200}
@@ -146,7 +146,7 @@ async def test_a_private_server_without_a_schema_is_told(serve, tmp_path, monkey
     async def refuses(chancy):
         raise SchemaError("The schema 'chancy' has not been set up: `chancy migrate`.")
 
-    monkeypatch.setattr(reading, "opened", refuses)
+    monkeypatch.setattr(connections, "opened", refuses)
     with pytest.raises(NotOpen):
         _ = new.dsn
     page = await serve(new).get("/queues")

@@ -13,8 +13,8 @@ import pytest
 from chancy import Chancy, Job, Queue, Worker
 from chancy.plugins.cron import Cron
 from chancy_dashboard import DashboardPlugin
+from chancy_dashboard.door.redacting import HIDDEN, Redaction
 from chancy_dashboard.pages import PAGES
-from chancy_dashboard.redacting import HIDDEN, Redaction
 
 DOCS = Path(__file__).parents[3] / "docs" / "how-to" / "dashboard.md"
 BLOCK = re.compile(r'^```\w+ title="(acme_owners/[^"]+)"\n(.*?)^```', re.MULTILINE | re.DOTALL)

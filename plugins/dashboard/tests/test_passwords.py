@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from chancy.errors import ConfigError
-from chancy_dashboard import passwords
 from chancy_dashboard.commands import dashboard as command
-from chancy_dashboard.passwords import PasswordFile, hash_password, verify_password
+from chancy_dashboard.door import passwords
+from chancy_dashboard.door.passwords import PasswordFile, hash_password, verify_password
 
 GOOD = "correct horse"
 

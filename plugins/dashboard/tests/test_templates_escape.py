@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, nodes
 
-from chancy_dashboard.rendering import new_environment
+from chancy_dashboard.showing.rendering import new_environment
 
 WORKSPACE = Path(__file__).parents[2]
 # Whatever any plugin of this workspace brings.
 TEMPLATES = sorted((path for path in WORKSPACE.glob("*/src/**/*.html")), key=str)
 # Where text becomes markup: each of these fills in what it is given escaped, or is a template's output.
-MARKUP = {"jsons.py", "life.py", "showing.py", "svg.py", "views.py"}
+MARKUP = {"formats.py", "jsons.py", "life.py", "svg.py", "views.py"}
 FORBIDDEN = {
     "a script in the page": r"<script(?![^>]*\ssrc=)",
     "a style in the page": r"<style|\sstyle\s*=",
@@ -90,6 +90,6 @@ def test_text_becomes_markup_in_few_places():
 def test_markup_is_made_of_fixed_text():
     """What is filled in comes by `.format`, which escapes; no f-string, no sum, no variable becomes markup."""
     for name in MARKUP - {"views.py"}:
-        text = files("chancy_dashboard").joinpath(name).read_text()
+        text = files("chancy_dashboard.showing").joinpath(name).read_text()
         for found in re.finditer(r"Markup\(\s*(.)", text):
             assert found[1] in "\"'", f"{name}: Markup({text[found.end() - 1 : found.end() + 40]}"

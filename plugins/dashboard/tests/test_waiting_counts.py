@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chancy import Chancy, Job, Queue
-from chancy_dashboard import figures
+from chancy_dashboard.reading import figures
 
 DEPTHS = """
     INSERT INTO {s}.history_depths (at, queue, pending)

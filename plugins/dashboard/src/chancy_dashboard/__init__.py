@@ -4,14 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chancy_dashboard.access import PERMISSIONS, Access
     from chancy_dashboard.app import Dashboard
+    from chancy_dashboard.door.access import PERMISSIONS, Access
     from chancy_dashboard.plugin import DashboardPlugin
 
 __all__ = ["PERMISSIONS", "Access", "Dashboard", "DashboardPlugin"]
 
 # A worker loads the plugin, and needs no web framework for that.
-_HOMES = {"PERMISSIONS": "access", "Access": "access", "Dashboard": "app", "DashboardPlugin": "plugin"}
+_HOMES = {"PERMISSIONS": "door.access", "Access": "door.access", "Dashboard": "app", "DashboardPlugin": "plugin"}
 
 
 if not TYPE_CHECKING:  # where it would make any name a good one

@@ -12,12 +12,24 @@ How the parts fit together, for whoever adds a page:
   `POST do/pause/queues/mail`           the page's action `pause`
   ====================================  ==================================================================
 
-* `load` is asked at most once in two seconds for all who look at the same address (`snapshots`), with a visit that says
-  nothing of who looks. What differs between people is for `show` and for the template, which have the real visit.
-* Templates extend `page.html`, import `parts.html`, and have `data`, `visit`, `url` and `page` (`rendering`, `views`).
-* Whatever is written goes through `acting`: it checks where the request comes from, whether the database takes changes
-  and whether the visitor may, reads the form, calls the action, and writes the audit.
-* Permissions are named in `access`. What a template hides, `acting` refuses as well.
+* `load` is asked at most once in two seconds for all who look at the same address (`reading.snapshots`), with a visit
+  that says nothing of who looks. What differs between people is for `show` and for the template, which have the real
+  visit.
+* Templates extend `page.html`, import `parts.html`, and have `data`, `visit`, `url` and `page` (`showing.rendering`,
+  `answering.views`).
+* Whatever is written goes through `answering.writing`: it checks where the request comes from, whether the database
+  takes changes and whether the visitor may, reads the form, calls the action, and writes the audit.
+* Permissions are named in `door.access`. What a template hides, `answering.writing` refuses as well.
+* A line may import the lines below it, which `make check` holds:
+
+  ==================  =====================================================================
+  `answering`         from a request to its answer: pages, JSON, streams, writes, the audit
+  `pages`             the dashboard's own pages, one module each
+  `acting`            what people do; `acting.operations`: to everything that a query finds
+  `door`              who comes in, and what he may do and see
+  `reading`           the connections, one look for all who look, and what pages share
+  `showing`           numbers, times, JSON, queries and drawings for people
+  ==================  =====================================================================
 """
 
 from __future__ import annotations
@@ -34,20 +46,20 @@ from starlette.types import Receive, Scope, Send
 from chancy import Chancy
 from chancy.errors import ConfigError
 from chancy.plugin import WebPage
-from chancy_dashboard.acting import Acting
-from chancy_dashboard.deciding import Authorize, Door
-from chancy_dashboard.guard import is_allowed_host, protected
-from chancy_dashboard.live import Live
-from chancy_dashboard.openapi import described
-from chancy_dashboard.operations.operator import Operator
+from chancy_dashboard.acting.operations.operator import Operator
+from chancy_dashboard.answering.live import Live
+from chancy_dashboard.answering.openapi import described
+from chancy_dashboard.answering.site import Site
+from chancy_dashboard.answering.views import Views
+from chancy_dashboard.answering.writing import Acting
+from chancy_dashboard.door.deciding import Authorize, Door
+from chancy_dashboard.door.guard import is_allowed_host, protected
+from chancy_dashboard.door.proxies import Proxies
+from chancy_dashboard.door.redacting import Redact, Redaction
 from chancy_dashboard.plugin import DashboardPlugin
-from chancy_dashboard.proxies import Proxies
-from chancy_dashboard.reading import Reader
-from chancy_dashboard.redacting import Redact, Redaction
-from chancy_dashboard.rendering import ASSETS, VERSION, asset
-from chancy_dashboard.site import Site
-from chancy_dashboard.troubles import Watch
-from chancy_dashboard.views import Views
+from chancy_dashboard.reading.connections import Reader
+from chancy_dashboard.reading.troubles import Watch
+from chancy_dashboard.showing.rendering import ASSETS, VERSION, asset
 
 A_YEAR: Final = "public, max-age=31536000, immutable"
 

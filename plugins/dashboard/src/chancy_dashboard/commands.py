@@ -11,7 +11,7 @@ import click
 
 from chancy import Chancy
 from chancy.errors import ChancyError
-from chancy_dashboard.guard import LOOPBACK_NAMES, is_loopback
+from chancy_dashboard.door.guard import LOOPBACK_NAMES, is_loopback
 
 if TYPE_CHECKING:
     from chancy_dashboard.app import Dashboard
@@ -73,7 +73,7 @@ def _check(given: dict[str, Any]) -> None:
 
 def _dashboard(new_chancy: NewChancy, given: dict[str, Any]) -> Dashboard:
     from chancy_dashboard.app import Dashboard  # noqa: PLC0415 -- other commands need no web framework
-    from chancy_dashboard.passwords import PasswordFile  # noqa: PLC0415
+    from chancy_dashboard.door.passwords import PasswordFile  # noqa: PLC0415
 
     names = given["names"] or (LOOPBACK_NAMES if is_loopback(given["host"]) and not given["proxies"] else None)
     try:
@@ -98,7 +98,7 @@ def _tell(address: str, given: dict[str, Any]) -> None:
 
 
 def _add_user(path: Path | None, name: str, may: str) -> None:
-    from chancy_dashboard.passwords import PASSWORD_MIN, Entry, access_of, entries_of, hash_password  # noqa: PLC0415
+    from chancy_dashboard.door.passwords import PASSWORD_MIN, Entry, access_of, entries_of, hash_password  # noqa: PLC0415
 
     if path is None:
         raise click.UsageError("--add-user: give --password-file FILE as well, where the line is written.")

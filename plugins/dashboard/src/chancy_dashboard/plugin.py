@@ -17,7 +17,7 @@ from chancy.plugin import (
     hookimpl,
     read_migrations,
 )
-from chancy_dashboard.redacting import PATTERNS
+from chancy_dashboard.door.redacting import PATTERNS
 
 if TYPE_CHECKING:
     import click

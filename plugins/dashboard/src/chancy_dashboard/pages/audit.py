@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chancy.plugin import Visit, WebPage
-from chancy_dashboard.reading import rows
+from chancy_dashboard.reading.connections import rows
 
 SHOWN: Final = 50
 ID_MAX: Final = 2**63 - 1

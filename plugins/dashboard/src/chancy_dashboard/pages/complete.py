@@ -11,9 +11,9 @@ from psycopg.errors import QueryCanceled
 from chancy import Chancy, State
 from chancy.errors import ChancyError
 from chancy.plugin import Visit, WebPage
-from chancy_dashboard.jsons import seen
-from chancy_dashboard.queries import TEXT_MAX, written
-from chancy_dashboard.reading import rows
+from chancy_dashboard.reading.connections import rows
+from chancy_dashboard.showing.jsons import seen
+from chancy_dashboard.showing.queries import TEXT_MAX, written
 
 SHOWN: Final = 12
 # Names change seldom, and somebody types ten characters in a second or two.

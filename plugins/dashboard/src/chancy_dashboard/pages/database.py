@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chancy.plugin import Visit, WebPage
-from chancy_dashboard.parts import together
-from chancy_dashboard.reading import rows
+from chancy_dashboard.reading.connections import rows
+from chancy_dashboard.reading.parts import together
 
 SHOWN: Final = 60
 # A snapshot that is held for longer keeps vacuum from its work.

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from chancy import FailureGroup, JobFilter
 from chancy.errors import InvalidFilter
 from chancy.plugin import Visit, WebPage
-from chancy_dashboard import queries
-from chancy_dashboard.figures import has_history
-from chancy_dashboard.jsons import seen
-from chancy_dashboard.meaning import actions_on
-from chancy_dashboard.parts import together
-from chancy_dashboard.reading import rows
-from chancy_dashboard.snapshots import Remembered
+from chancy_dashboard.acting.meaning import actions_on
+from chancy_dashboard.reading.connections import rows
+from chancy_dashboard.reading.figures import has_history
+from chancy_dashboard.reading.parts import together
+from chancy_dashboard.reading.snapshots import Remembered
+from chancy_dashboard.showing import queries
+from chancy_dashboard.showing.jsons import seen
 
 # What fails now is among the newest, some ten thousand of which are looked at in this time; and who wants more says so.
 WITHIN_S: Final = 0.08

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from chancy.plugin import Visit, WebPage
-from chancy_dashboard import figures
-from chancy_dashboard.parts import together
-from chancy_dashboard.series import RANGES, series
-from chancy_dashboard.visit import Visiting
+from chancy_dashboard.door.visit import Visiting
+from chancy_dashboard.reading import figures
+from chancy_dashboard.reading.parts import together
+from chancy_dashboard.reading.series import RANGES, series
 
 WORKERS_SHOWN: Final = 6
 QUEUES_SHOWN: Final = 11

@@ -7,11 +7,11 @@ from typing import Any, Final
 from chancy import JobError, QueuedJob
 from chancy.errors import InvalidJob, JobNotFound
 from chancy.plugin import Visit, WebPage, command_line
-from chancy_dashboard.jobacts import ACTIONS
-from chancy_dashboard.jobrows import row_of
-from chancy_dashboard.jsons import cut, seen
-from chancy_dashboard.life import steps_of
-from chancy_dashboard.tracebacks import groups_of
+from chancy_dashboard.acting.jobs import ACTIONS
+from chancy_dashboard.showing.jobrows import row_of
+from chancy_dashboard.showing.jsons import cut, seen
+from chancy_dashboard.showing.life import steps_of
+from chancy_dashboard.showing.tracebacks import groups_of
 
 MESSAGE_MAX: Final = 2_000
 # Attempts that are shown, the latest first; whoever has more has tried long enough.

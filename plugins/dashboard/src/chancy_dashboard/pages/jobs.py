@@ -8,11 +8,11 @@ from typing import Any, Final
 from chancy import JobFilter
 from chancy.errors import InvalidFilter
 from chancy.plugin import Visit, WebPage
-from chancy_dashboard import queries
-from chancy_dashboard.counting import by_state
-from chancy_dashboard.jobrows import row_of, value_at
-from chancy_dashboard.meaning import actions_on
-from chancy_dashboard.parts import together
+from chancy_dashboard.acting.meaning import actions_on
+from chancy_dashboard.reading.counting import by_state
+from chancy_dashboard.reading.parts import together
+from chancy_dashboard.showing import queries
+from chancy_dashboard.showing.jobrows import row_of, value_at
 
 # A page is worth so much of the database's time; further back is looked when somebody asks for it, and then for longer.
 WITHIN_S: Final = 0.08

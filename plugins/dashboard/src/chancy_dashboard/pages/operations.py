@@ -9,11 +9,11 @@ import msgspec
 
 from chancy.errors import InvalidFilter, JobNotFound
 from chancy.plugin import Done, Visit, WebAction, WebPage
-from chancy_dashboard.jobrows import row_of
-from chancy_dashboard.meaning import queue_of, whole
-from chancy_dashboard.operations import begin, store
-from chancy_dashboard.operations.values import ACTIONS, Operation, State
-from chancy_dashboard.parts import together
+from chancy_dashboard.acting.meaning import queue_of, whole
+from chancy_dashboard.acting.operations import begin, store
+from chancy_dashboard.acting.operations.values import ACTIONS, Operation, State
+from chancy_dashboard.reading.parts import together
+from chancy_dashboard.showing.jobrows import row_of
 
 SHOWN: Final = 100
 #: Above this, one types the number to confirm it.

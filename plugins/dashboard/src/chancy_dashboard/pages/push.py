@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from chancy import QueuedJob
 from chancy.plugin import Visit, WebAction, WebPage, command_line
-from chancy_dashboard.pushform import original, push, queue_of_push, text_of_json
-from chancy_dashboard.signatures import look_at
+from chancy_dashboard.acting.pushing import original, push, queue_of_push, text_of_json
+from chancy_dashboard.acting.signatures import look_at
 
 # Arguments that are longer are not edited in a browser.
 EDITED_MAX: Final = 50_000

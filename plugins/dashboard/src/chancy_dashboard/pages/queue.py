@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chancy.plugin import Visit, WebPage
-from chancy_dashboard import figures
+from chancy_dashboard.acting.queues import CONFIGURE_HERE, DELETE_HERE, PAUSE_HERE, PAUSES, RESUME_HERE
 from chancy_dashboard.pages.queues import row_of
-from chancy_dashboard.parts import together
-from chancy_dashboard.queueacts import CONFIGURE_HERE, DELETE_HERE, PAUSE_HERE, PAUSES, RESUME_HERE
-from chancy_dashboard.reading import rows
-from chancy_dashboard.series import RANGES, series
+from chancy_dashboard.reading import figures
+from chancy_dashboard.reading.connections import rows
+from chancy_dashboard.reading.parts import together
+from chancy_dashboard.reading.series import RANGES, series
 
 ENTRIES: Final = 6
 FUNCTIONS: Final = 12

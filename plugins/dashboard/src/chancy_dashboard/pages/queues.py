@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from chancy import Chancy, Queue, WorkerInfo
 from chancy.plugin import Done, Visit, WebAction, WebPage
-from chancy_dashboard import figures
-from chancy_dashboard.parts import together
-from chancy_dashboard.queueacts import PAUSE_HERE, RESUME_HERE
+from chancy_dashboard.acting.queues import PAUSE_HERE, RESUME_HERE
+from chancy_dashboard.reading import figures
+from chancy_dashboard.reading.parts import together
 
 SHOWN: Final = 100
 ORDERS: Final = ("outlook", "name", "waiting", "oldest")

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from chancy import WorkerInfo
 from chancy.plugin import Visit, WebPage
-from chancy_dashboard import figures
-from chancy_dashboard.parts import together
+from chancy_dashboard.reading import figures
+from chancy_dashboard.reading.parts import together
 
 # Tags that every worker has of itself.
 OF_ITSELF: Final = ("hostname=", "worker=", "worker_id=", "python=", "chancy=", "os=", "arch=")

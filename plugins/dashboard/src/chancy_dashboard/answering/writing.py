@@ -12,14 +12,14 @@ from starlette.responses import RedirectResponse, Response
 
 from chancy.errors import ChancyError
 from chancy.plugin import Done, WebAction, WebPage, log, text_of
-from chancy_dashboard import audit
-from chancy_dashboard.deciding import Door, Refused
-from chancy_dashboard.flash import cookie_path, say
-from chancy_dashboard.guard import cross_site
-from chancy_dashboard.reading import Reader
-from chancy_dashboard.site import Site
-from chancy_dashboard.views import Endpoint, Views, url_of
-from chancy_dashboard.visit import Visiting
+from chancy_dashboard.answering import audit
+from chancy_dashboard.answering.flash import cookie_path, say
+from chancy_dashboard.answering.site import Site
+from chancy_dashboard.answering.views import Endpoint, Views, url_of
+from chancy_dashboard.door.deciding import Door, Refused
+from chancy_dashboard.door.guard import cross_site
+from chancy_dashboard.door.visit import Visiting
+from chancy_dashboard.reading.connections import Reader
 
 # The largest arguments of a job are a megabyte, and a form writes each byte as three.
 FORM_MAX_BYTES: Final = 4_000_000

@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chancy.errors import ChancyError, ConfigError
-from chancy_dashboard.access import Access
-from chancy_dashboard.guard import is_local
-from chancy_dashboard.reading import Reader
-from chancy_dashboard.redacting import Redaction
-from chancy_dashboard.visit import Visiting
+from chancy_dashboard.door.access import Access
+from chancy_dashboard.door.guard import is_local
+from chancy_dashboard.door.redacting import Redaction
+from chancy_dashboard.door.visit import Visiting
+from chancy_dashboard.reading.connections import Reader
 
 Answer = Access | Response | None
 Authorize = Callable[[Request], Answer | Awaitable[Answer]]

@@ -9,8 +9,8 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from chancy import QueuedJob
-from chancy_dashboard.jsons import seen
-from chancy_dashboard.showing import dur
+from chancy_dashboard.showing.formats import dur
+from chancy_dashboard.showing.jsons import seen
 
 # Otherwise what took a moment is not to be seen beside what took a day.
 LEAST_SHARE: Final = 0.02

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
 
-from chancy_dashboard import jsons, life, links, queries, showing, svg
+from chancy_dashboard.showing import formats, jsons, life, links, queries, svg
 
 OWN: Final = "chancy_dashboard.templates"
 
@@ -39,7 +39,7 @@ def new_environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(showing.FILTERS)
+    environment.filters.update(formats.FILTERS)
     environment.filters.update(jsons.FILTERS)
     environment.filters.update(queries.FILTERS)
     environment.globals.update(svg.GLOBALS)

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from chancy import Chancy, JobFilter
 from chancy.errors import InvalidFilter, JobNotFound
-from chancy_dashboard.operations import store
-from chancy_dashboard.operations.operator import counted, wake
-from chancy_dashboard.operations.values import ACTIONS, Operation, State, changes, fixed, in_queue
+from chancy_dashboard.acting.operations import store
+from chancy_dashboard.acting.operations.operator import counted, wake
+from chancy_dashboard.acting.operations.values import ACTIONS, Operation, State, changes, fixed, in_queue
 
 # It is only looked whether the filter is one.
 SOON_S: Final = 0.01

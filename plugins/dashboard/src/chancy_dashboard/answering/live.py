@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from chancy.plugin import WebPage
-from chancy_dashboard.deciding import Door, Refused
-from chancy_dashboard.views import Endpoint, Found, Views
-from chancy_dashboard.visit import Visiting
+from chancy_dashboard.answering.views import Endpoint, Found, Views
+from chancy_dashboard.door.deciding import Door, Refused
+from chancy_dashboard.door.visit import Visiting
 
 # A snapshot is at most two seconds old, unless it took long, and is shown at once.
 EVERY_S: Final = 2.0

@@ -13,9 +13,9 @@ from typing import Final
 
 from chancy import Chancy
 from chancy.plugin import is_outage, log, text_of
-from chancy_dashboard.operations import store
-from chancy_dashboard.operations.advancing import LEASE_S, advance
-from chancy_dashboard.operations.values import Operation
+from chancy_dashboard.acting.operations import store
+from chancy_dashboard.acting.operations.advancing import LEASE_S, advance
+from chancy_dashboard.acting.operations.values import Operation
 
 # How often it looks for operations that another process has left. Those that are begun here are told of at once.
 EVERY_S: Final = 10.0
@@ -46,7 +46,7 @@ class Operator:
         loop = asyncio.get_running_loop()
         if self._task is None or self._task.done() or self._task.get_loop() is not loop:
             self._wake = asyncio.Event()
-            self._task = loop.create_task(self._run(self._wake), name="chancy_dashboard.operations")
+            self._task = loop.create_task(self._run(self._wake), name="chancy_dashboard.acting.operations")
 
     def wake(self) -> None:
         """Look at once."""

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from chancy.errors import ConfigError
-from chancy_dashboard.access import Access
+from chancy_dashboard.door.access import Access
 
 # What OWASP recommends of scrypt for passwords of people: 16 MiB and some 50 ms a try.
 N: Final = 2**14

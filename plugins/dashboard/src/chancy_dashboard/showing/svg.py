@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
 
-from chancy_dashboard.showing import NOTHING
+from chancy_dashboard.showing.formats import NOTHING
 
 # Room above and below the plot of a chart, in pixels, for marks and for the times.
 TOP: Final = 18

@@ -12,7 +12,7 @@ import psycopg
 from chancy import Chancy
 from chancy.errors import ChancyError, NotOpen, SchemaError
 from chancy.plugin import Statements, apart, opened
-from chancy_dashboard.troubles import Troubles, Watch
+from chancy_dashboard.reading.troubles import Troubles, Watch
 
 SQL: Final = Statements("chancy_dashboard.sql")
 # The queue must not feel that anybody looks: whatever takes longer is given up, and the page says so.

@@ -10,8 +10,8 @@ import msgspec
 from chancy import Acted, Hit, JobFilter
 from chancy.errors import InvalidJob
 from chancy.plugin import Done, Visit, WebAction
-from chancy_dashboard.meaning import options_of, queue_of
-from chancy_dashboard.operations.values import changes, in_queue
+from chancy_dashboard.acting.meaning import options_of, queue_of
+from chancy_dashboard.acting.operations.values import changes, in_queue
 
 REASON_MAX: Final = 500
 FINISHED: Final = ("succeeded", "failed", "cancelled")

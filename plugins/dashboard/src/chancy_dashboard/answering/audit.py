@@ -11,7 +11,7 @@ import psycopg
 from chancy import Chancy
 from chancy.errors import ChancyError
 from chancy.plugin import Done, Statements, WebAction, WebPage, log, opened
-from chancy_dashboard.visit import Visiting
+from chancy_dashboard.door.visit import Visiting
 
 SQL: Final = Statements("chancy_dashboard.sql")
 TEXT_MAX: Final = 2_000

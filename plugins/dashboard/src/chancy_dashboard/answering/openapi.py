@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from chancy.plugin import WebPage
-from chancy_dashboard.deciding import Door, Refused
-from chancy_dashboard.site import Site
-from chancy_dashboard.views import Endpoint
-from chancy_dashboard.visit import Visiting
+from chancy_dashboard.answering.site import Site
+from chancy_dashboard.answering.views import Endpoint
+from chancy_dashboard.door.deciding import Door, Refused
+from chancy_dashboard.door.visit import Visiting
 
 _PART: Final = re.compile(r"\{(\w+)(:path)?\}")
 _ANSWERS: Final = {

@@ -12,9 +12,9 @@ import psycopg
 
 from chancy import Chancy, Hit, Hits
 from chancy.plugin import Statements, opened, with_connection
-from chancy_dashboard.operations.values import Operation, State
+from chancy_dashboard.acting.operations.values import Operation, State
 
-SQL: Final = Statements("chancy_dashboard.operations.sql")
+SQL: Final = Statements("chancy_dashboard.acting.operations.sql")
 # A batch takes some 20 ms, and holds its locks no longer.
 BATCH: Final = 500
 # How long one waits for somebody to confirm it, and how long what came of it is kept.

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from chancy import Chancy
-from chancy_dashboard.access import Access
-from chancy_dashboard.reading import Reader
-from chancy_dashboard.redacting import Redaction
+from chancy_dashboard.door.access import Access
+from chancy_dashboard.door.redacting import Redaction
+from chancy_dashboard.reading.connections import Reader
 
 NOBODY: Final = Access("", ())
 

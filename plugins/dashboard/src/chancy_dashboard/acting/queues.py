@@ -9,7 +9,7 @@ import msgspec
 
 from chancy.errors import ConfigError, InvalidQueue
 from chancy.plugin import Done, Visit, WebAction, duration_s
-from chancy_dashboard.showing import dur
+from chancy_dashboard.showing.formats import dur
 
 REASON_MAX: Final = 200
 #: For how long a queue may be paused, as the form offers it; "": until somebody resumes it.

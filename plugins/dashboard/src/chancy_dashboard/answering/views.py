@@ -13,17 +13,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from chancy.plugin import WebPage, WebPanel
-from chancy_dashboard import audit
-from chancy_dashboard.deciding import Door, Refused
-from chancy_dashboard.faults import Fault, fault_of
-from chancy_dashboard.flash import COOKIE, cookie_path, said
-from chancy_dashboard.guard import cross_site
+from chancy_dashboard.answering import audit
+from chancy_dashboard.answering.faults import Fault, fault_of
+from chancy_dashboard.answering.flash import COOKIE, cookie_path, said
+from chancy_dashboard.answering.site import Site
+from chancy_dashboard.door.deciding import Door, Refused
+from chancy_dashboard.door.guard import cross_site
+from chancy_dashboard.door.visit import Visiting
 from chancy_dashboard.plugin import DashboardPlugin
-from chancy_dashboard.reading import Reader
-from chancy_dashboard.rendering import VERSION, new_environment
-from chancy_dashboard.site import Site
-from chancy_dashboard.snapshots import Snapshot, Snapshots
-from chancy_dashboard.visit import Visiting
+from chancy_dashboard.reading.connections import Reader
+from chancy_dashboard.reading.snapshots import Snapshot, Snapshots
+from chancy_dashboard.showing.rendering import VERSION, new_environment
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 # A panel is a guest on its page.

@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from chancy import Acted, Chancy, Hit
 from chancy.errors import ChancyError
 from chancy.plugin import is_outage, log, opened, text_of
-from chancy_dashboard.operations import store
-from chancy_dashboard.operations.values import Operation, State, changes
+from chancy_dashboard.acting.operations import store
+from chancy_dashboard.acting.operations.values import Operation, State, changes
 
 # Longer than a step takes on a machine that does a hundred other things. So long, a killed process is not replaced.
 LEASE_S: Final = 30.0

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from chancy import JobFilter
 from chancy.errors import InvalidFilter, InvalidJob
 from chancy.plugin import Done, Visit, WebAction, duration_s
-from chancy_dashboard import queries
-from chancy_dashboard.operations.begin import begin
-from chancy_dashboard.operations.values import ACTIONS, Operation
+from chancy_dashboard.acting.operations.begin import begin
+from chancy_dashboard.acting.operations.values import ACTIONS, Operation
+from chancy_dashboard.showing import queries
 
 # The jobs of a page, and the characters that a filter may have.
 SELECTED_MAX: Final = 100

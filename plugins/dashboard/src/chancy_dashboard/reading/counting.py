@@ -10,7 +10,7 @@ from psycopg.errors import QueryCanceled
 
 from chancy import Chancy, JobFilter, State
 from chancy.errors import ChancyError
-from chancy_dashboard.snapshots import Remembered
+from chancy_dashboard.reading.snapshots import Remembered
 
 # A number beside a page is worth no more of the database's time: what it does not suffice for is estimated.
 WITHIN_S: Final = 0.02

@@ -11,8 +11,8 @@ import msgspec
 from chancy import Chancy, Job, QueuedJob
 from chancy.errors import InvalidJob, JobNotFound
 from chancy.plugin import Done, Visit
-from chancy_dashboard.meaning import moment, whole
-from chancy_dashboard.signatures import Argument, check_allowed, look_at
+from chancy_dashboard.acting.meaning import moment, whole
+from chancy_dashboard.acting.signatures import Argument, check_allowed, look_at
 
 # The fields of a job's own begin without this, those of its arguments with it.
 PREFIX: Final = "arg."

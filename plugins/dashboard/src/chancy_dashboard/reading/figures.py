@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from chancy import Chancy, Queue, WorkerInfo
-from chancy_dashboard.reading import rows
-from chancy_dashboard.showing import dur, rate
-from chancy_dashboard.snapshots import Remembered
+from chancy_dashboard.reading.connections import rows
+from chancy_dashboard.reading.snapshots import Remembered
+from chancy_dashboard.showing.formats import dur, rate
 
 HISTORY: Final = "history"
 # So many waiting jobs of a queue are counted, and of all together where all are shown; what goes beyond is told so.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from chancy_dashboard.jsons import seen
+from chancy_dashboard.showing.jsons import seen
 
 _FRAME: Final = re.compile(
     r'^ *(?:\| *)?File "(?P<file>[^"\n]*)", line (?P<line>\d+)(?:, in (?P<name>[^\n]*))?$', re.MULTILINE

@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from chancy import Chancy
-from chancy_dashboard.figures import has_history
-from chancy_dashboard.reading import rows
-from chancy_dashboard.snapshots import Remembered
+from chancy_dashboard.reading.connections import rows
+from chancy_dashboard.reading.figures import has_history
+from chancy_dashboard.reading.snapshots import Remembered
 
 # Workers tell what they counted every ten seconds, and the shortest step is two minutes.
 FOR_S: Final = 20.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chancy import QueuedJob
-from chancy_dashboard.jsons import brief, cut
+from chancy_dashboard.showing.jsons import brief, cut
 
 Redacted = Callable[[Any], Any]
 

@@ -1,0 +1,1 @@
+"""From a request to its answer: pages, JSON, streams and whatever is written, with the audit of it."""

@@ -1,0 +1,1 @@
+"""Who comes in, from where, what he may do, and what is not for his eyes."""

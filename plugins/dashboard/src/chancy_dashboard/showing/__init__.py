@@ -1,0 +1,1 @@
+"""How it looks: numbers, times, JSON, tracebacks, queries and drawings for people, and the templates' surroundings."""
