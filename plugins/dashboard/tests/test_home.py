@@ -10,9 +10,9 @@ async def test_the_first_page_says_what_is_wrong_and_what_to_type(browser, chanc
     await chancy.declare(Queue("mail"))
     await chancy.pause_queue("mail")
     await chancy.push(Job("app.mail.send", queue="mail"))
-    page = await browser.get("/")
-    assert page.status_code == 200
-    assert "queue resume mail" in page.text
     found = (await browser.get("/api")).json()
     assert "queue-paused" in {one["id"] for one in found["findings"]}
     assert found["waiting"] == 1
+    page = await browser.get("/")
+    assert page.status_code == 200
+    assert "queue resume mail" in page.text

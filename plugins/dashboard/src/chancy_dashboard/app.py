@@ -34,6 +34,7 @@ How the parts fit together, for whoever adds a page:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -110,6 +111,9 @@ class Dashboard:
         redaction = Redaction([*settings.redact], redact)
         self.door: Final = Door(self.reader, redaction, authorize, read_only=read_only)
         self.views: Final = Views(self.site, self.reader, self.door, settings)
+        # What is wrong takes longer to be known than a page may take the first time.
+        self.reader.watch.when_late = self.views.snapshots.forget
+        self._warming: asyncio.Task[None] | None = None
         acting = Acting(self.site, self.reader, self.door, self.views)
         live = Live(self.door, self.views)
         routes: list[BaseRoute] = [
@@ -146,6 +150,9 @@ class Dashboard:
 
     async def close(self) -> None:
         """Disconnect. Served by itself it does so at the end; an application that mounts it may do it at its own."""
+        if self._warming is not None:
+            self._warming.cancel()
+            self._warming = None
         if self._operator is not None:
             await self._operator.close()
         await self.reader.close()
@@ -155,6 +162,8 @@ class Dashboard:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self._begin()
+                # Somebody is about to look.
+                self._warming = asyncio.create_task(self.views.warm_up())
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -102,6 +103,7 @@ class Look:
         self.queues, self.unreadable, self.workers = declared
         self.waiting: dict[str, Waiting] = {}
         self._failures: list[tuple[Any, ...]] | None = None
+        self._by_tags: dict[tuple[str, ...], list[WorkerInfo]] = {}
 
     @property
     def schema(self) -> str:
@@ -113,14 +115,29 @@ class Look:
         """Seconds until the look is over."""
         return self._ends_at - time.monotonic()
 
-    @property
+    @cached_property
     def alive(self) -> list[WorkerInfo]:
         """The workers whose leases hold."""
         return [worker for worker in self.workers if worker.alive]
 
+    @cached_property
+    def by_name(self) -> list[WorkerInfo]:
+        """Those of them that go by the names of queues, and not by their tags alone."""
+        return [one for one in self.alive if one.queues is not None or (one.status and one.status.unserved)]
+
+    @cached_property
+    def tags(self) -> list[str]:
+        """The tags that live workers were given."""
+        return sorted({tag for worker in self.alive for tag in given_tags(worker)})
+
     def serving(self, queue: Queue) -> list[WorkerInfo]:
         """The live workers that take jobs from a queue."""
-        return [worker for worker in self.alive if serves(worker, queue) and not refusal(worker, queue)]
+        # Most queues ask for the same tags, and each tag of each worker is matched with each of a queue.
+        tags = tuple(queue.tags)
+        if tags not in self._by_tags:
+            named = {worker.name for worker in self.by_name}
+            self._by_tags[tags] = [one for one in self.alive if one.name not in named and serves(one, queue)]
+        return [*self._by_tags[tags], *(worker for worker in self.by_name if serves(worker, queue))]
 
     async def begin(self, counted: int = COUNTED) -> None:
         """Ask what waits, which most checks need: of each queue so many jobs at most."""

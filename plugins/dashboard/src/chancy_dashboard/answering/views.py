@@ -23,7 +23,7 @@ from chancy_dashboard.door.visit import Visiting
 from chancy_dashboard.plugin import DashboardPlugin
 from chancy_dashboard.reading.connections import Reader
 from chancy_dashboard.reading.snapshots import Snapshot, Snapshots
-from chancy_dashboard.showing.rendering import VERSION, new_environment
+from chancy_dashboard.showing.rendering import VERSION, new_environment, prepare
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 # A panel is a guest on its page.
@@ -55,6 +55,18 @@ class Views:
         self._settings: Final = settings
         self._templates: Final = new_environment()
 
+    async def warm_up(self) -> None:
+        """Do what would keep the first who looks waiting: connect, look for what is wrong, and read the templates."""
+        names = [str(page.template) for page in self.site.pages.values() if page.template is not None]
+        await asyncio.gather(
+            self._reader.server(),
+            self._reader.ready(),
+            self._reader.troubles(),
+            asyncio.to_thread(prepare, self._templates, names),
+            # What keeps it from being done, each page tells.
+            return_exceptions=True,
+        )
+
     def as_page(self, page: WebPage) -> Endpoint:
         """What answers with a page."""
 
@@ -81,7 +93,7 @@ class Views:
             if refused is not None or isinstance(visit, Refused):
                 told = refused or visit
                 return _json({"error": told.what, "needed": told.needed}, told.status)  # type: ignore[union-attr]
-            found = await self.look(page, visit)
+            found = await self.look(page, visit, patient=True)
             if found.snapshot is None or found.fault is not None:
                 fault = found.fault or Fault(500, "", "")
                 return _json({"error": fault.title, "text": fault.text}, fault.status)
@@ -100,24 +112,26 @@ class Views:
             await audit.looked(await self._reader.act(), visit, page)
         return None
 
-    async def look(self, page: WebPage, visit: Visiting, *, follows: bool = False) -> Found:
+    async def look(self, page: WebPage, visit: Visiting, *, follows: bool = False, patient: bool = False) -> Found:
         """What a page shows: looked up now, or a moment ago by somebody else; or the last that was known.
 
         Args:
             page: the page.
             visit: who looks.
             follows: whether he has it already, and follows what happens.
+            patient: whether he would rather wait than be told of what is not known yet.
         """
-        key = (page.path, *visit.key)
+        key = (page.path, patient, *visit.key)
+        asked = visit.anonymous(patient=patient)
         try:
-            return Found(await self.snapshots.get(key, lambda: self._load(page, visit), follows=follows), None)
+            return Found(await self.snapshots.get(key, lambda: self._load(page, asked), follows=follows), None)
         except Exception as error:  # noqa: BLE001 -- whatever a page does wrong is told, and logged
             fault = fault_of(error, page.title, self.site.whose.get(page.path, ""))
             return Found(self.snapshots.last(key) if fault.away else None, fault)
 
     async def _load(self, page: WebPage | WebPanel, visit: Visiting) -> Any:
         await self._reader.ready()
-        return await page.load(visit.anonymous())
+        return await page.load(visit)
 
     async def page(
         self, request: Request, page: WebPage, visit: Visiting, found: Found, *, wrong: str | None = None
@@ -215,7 +229,7 @@ class Views:
         key = ("panel", plugin, panel.name, *visit.key)
         try:
             async with asyncio.timeout(PANEL_WITHIN_S):
-                found = await self.snapshots.get(key, lambda: self._load(panel, visit))
+                found = await self.snapshots.get(key, lambda: self._load(panel, visit.anonymous()))
             if found.data is None:
                 return None
             data = panel.show(found.data, visit) if panel.show else found.data

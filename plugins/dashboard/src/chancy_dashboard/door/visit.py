@@ -24,6 +24,7 @@ class Visiting:
         user: who it is.
         access: what he may do.
         source: from where he comes, for the audit.
+        patient: whether he would rather wait than be told of what is not known yet, as a program would.
         reader: the dashboard's connections.
     """
 
@@ -38,10 +39,12 @@ class Visiting:
         query: Sequence[tuple[str, str]] = (),
         form: Sequence[tuple[str, str]] = (),
         source: str = "",
+        patient: bool = False,
     ) -> None:
         self.chancy: Final = chancy
         self.access: Final = access
         self.source: Final = source
+        self.patient: Final = patient
         self.reader: Final = reader
         self.path: Final = dict(path)
         self.query: Final = dict(query)
@@ -76,9 +79,11 @@ class Visiting:
         """A value without what its keys say is secret."""
         return self._redaction(value)
 
-    def anonymous(self) -> Visiting:
+    def anonymous(self, *, patient: bool = False) -> Visiting:
         """The same without who it is, for what is looked up once for everybody."""
-        return Visiting(self.chancy, NOBODY, self._redaction, self.reader, path=self.path, query=self._query)
+        return Visiting(
+            self.chancy, NOBODY, self._redaction, self.reader, path=self.path, query=self._query, patient=patient
+        )
 
     @property
     def key(self) -> tuple[Any, ...]:

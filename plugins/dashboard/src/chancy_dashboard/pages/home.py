@@ -9,6 +9,7 @@ from chancy_dashboard.door.visit import Visiting
 from chancy_dashboard.reading import figures
 from chancy_dashboard.reading.parts import together
 from chancy_dashboard.reading.series import RANGES, series
+from chancy_dashboard.reading.troubles import PATIENCE_S, Troubles
 
 WORKERS_SHOWN: Final = 6
 QUEUES_SHOWN: Final = 11
@@ -22,7 +23,7 @@ async def load(visit: Visit) -> dict[str, Any]:
     """What is wrong, what waits, runs and fails, and what comes next."""
     chancy = visit.chancy
     found = await together(
-        troubles=cast("Visiting", visit).reader.troubles(),
+        troubles=_troubles(cast("Visiting", visit)),
         waiting=figures.waiting(chancy),
         running=figures.running(chancy),
         workers=chancy.get_workers(),
@@ -37,7 +38,7 @@ async def load(visit: Visit) -> dict[str, Any]:
     alive = [worker for worker in workers if worker.alive]
     hour = found["hour"]
     return {
-        "findings": [] if troubles is None else [one.to_dict() for one in troubles.findings],
+        "findings": None if troubles is None else [one.to_dict() for one in troubles.findings],
         **_waiting(waiting),
         "queues": len(found["queues"] or ()),
         "running": sum(row["count"] for row in running),
@@ -54,6 +55,11 @@ async def load(visit: Visit) -> dict[str, Any]:
         "schedules": found["schedules"],
         "partial": found["partial"],
     }
+
+
+async def _troubles(visit: Visiting) -> Troubles | None:
+    """What is wrong, if that is known in a moment: nobody looks at an empty window for it."""
+    return await visit.reader.troubles(None if visit.patient else PATIENCE_S)
 
 
 def _waiting(waiting: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -68,12 +68,13 @@ class Reader:
         """The application that can change things."""
         return (await self._all())[1]
 
-    async def troubles(self) -> Troubles:
-        """What is wrong now, in the database that takes changes, wherever one looks otherwise."""
-        checking = (await self._all())[2]
-        with suppress(SchemaError):
-            await opened(checking)
-        return await self.watch.now(checking)
+    async def troubles(self, patience_s: float | None = None) -> Troubles | None:
+        """What is wrong now, in the database that takes changes, wherever one looks otherwise.
+
+        Args:
+            patience_s: how long to wait for it, in seconds; None: until it is known.
+        """
+        return await self.watch.now((await self._all())[2], patience_s)
 
     async def _all(self) -> tuple[Chancy, Chancy, Chancy]:
         if self._made is None:

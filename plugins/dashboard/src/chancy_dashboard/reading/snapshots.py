@@ -81,9 +81,9 @@ class Snapshots:
         return self._last.get(key)
 
     def forget(self) -> None:
-        """Look anew: something has been changed. What is away meanwhile is still known."""
+        """Look anew, also for those who only follow: there is news. What is away meanwhile is still known."""
         for key, found in self._last.items():
-            self._last[key] = found._replace(read_at=found.read_at - self._for_s)
+            self._last[key] = found._replace(read_at=found.read_at - self._for_s, took_s=0.0)
 
     async def _look(self, key: Hashable, load: Callable[[], Awaitable[Any]]) -> Snapshot:
         start = time.monotonic()

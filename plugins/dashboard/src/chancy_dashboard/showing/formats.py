@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -96,6 +97,17 @@ def some(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def few(findings: list[dict[str, Any]], most: int = 5) -> list[tuple[dict[str, Any], int]]:
+    """The first findings of each kind, in their order; with the last of them, how many more there are."""
+    counts, placed = Counter(one["id"] for one in findings), Counter[str]()
+    shown = []
+    for one in findings:
+        placed[one["id"]] += 1
+        if placed[one["id"]] <= most:
+            shown.append((one, max(counts[one["id"]] - most, 0) if placed[one["id"]] == most else 0))
+    return shown
+
+
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "dur": dur,
     "when": when,
@@ -105,4 +117,5 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "size": size,
     "wbr": wbr,
     "some": some,
+    "few": few,
 }

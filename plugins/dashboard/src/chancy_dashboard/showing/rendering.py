@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
@@ -46,6 +46,12 @@ def new_environment() -> Environment:
     environment.globals.update(life.GLOBALS)
     environment.globals.update(links.GLOBALS)
     return environment
+
+
+def prepare(environment: Environment, names: Iterable[str]) -> None:
+    """Read templates and what all of them need, each of which takes some ten milliseconds the first time."""
+    for name in ("page.html", "parts.html", "icons.html", "charts.html", *names):
+        environment.get_template(name)
 
 
 def asset(name: str) -> bytes:

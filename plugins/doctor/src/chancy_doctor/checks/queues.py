@@ -6,7 +6,7 @@ import msgspec
 
 from chancy import Queue, WorkerInfo
 from chancy.plugin import Finding, Severity, Subject
-from chancy_doctor.look import Look, Pause, Waiting, given_tags, named, refusal, shown_s, workers_of
+from chancy_doctor.look import Look, Pause, Waiting, named, refusal, shown_s, workers_of
 
 
 async def check(look: Look) -> list[Finding]:
@@ -58,20 +58,19 @@ def told_of(pause: Pause) -> str:
 
 def _unserved(look: Look, queue: Queue, waiting: Waiting, count: str) -> Finding:
     waits = f"{count} in the queue {queue.name}, the oldest for {shown_s(waiting.oldest_s)}"
-    refusals = {worker.name: why for worker in look.alive if (why := refusal(worker, queue))}
+    refusals = {worker.name: why for worker in look.by_name if (why := refusal(worker, queue))}
     if refusals:
         name, why = next(iter(refusals.items()))
         what = f"{waits}, and {name}, which should serve it, does not: {why}"
         fix = look.command("workers")
-    elif any(worker.queues is not None and not is_told(worker, queue) for worker in look.alive):
-        told = sorted({one for worker in look.alive for one in worker.queues or ()})
+    elif any(worker.queues is not None and not is_told(worker, queue) for worker in look.by_name):
+        told = sorted({one for worker in look.by_name for one in worker.queues or ()})
         what = f"{waits}, and no live worker was told to serve it: they serve {named(told)}."
         fix = look.command("worker", "--queue", queue.name)
     elif look.alive:
-        tags = sorted({tag for worker in look.alive for tag in given_tags(worker)})
         what = (
             f"{waits}, and no live worker's tags match it: it asks for {named(queue.tags)}; "
-            f"{workers_of(len(look.alive))}, with {named(tags) or 'no tags of their own'}."
+            f"{workers_of(len(look.alive))}, with {named(look.tags) or 'no tags of their own'}."
         )
         fix = look.command("worker", "--tag", _word(queue.tags))
     else:
