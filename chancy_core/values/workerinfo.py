@@ -73,12 +73,17 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
         plugins: its plugins, in the order in which their hooks are called.
         unable: the functions that it cannot run for now.
         unserved: the queues that it was told to serve and does not, and why.
+        slots: how many jobs of all the queues that it serves could run at a time; None: it is older than that.
+        memory_bytes: what its process holds, together with the processes below it; None: it does not know, or is older
+            than that.
     """
 
     leads: bool | None = None
     plugins: list[PluginStatus] = []
     unable: list[UnableStatus] = []
     unserved: list[UnservedStatus] = []
+    slots: int | None = None
+    memory_bytes: int | None = None
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,8 +158,8 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 def aged(status: WorkerStatus, seconds: float) -> WorkerStatus:
     """The same, told so many seconds later."""
-    return WorkerStatus(
-        leads=status.leads,
+    return msgspec.structs.replace(
+        status,
         plugins=[
             msgspec.structs.replace(
                 plugin,
@@ -164,7 +169,6 @@ def aged(status: WorkerStatus, seconds: float) -> WorkerStatus:
             for plugin in status.plugins
         ],
         unable=[msgspec.structs.replace(one, since_s_ago=one.since_s_ago + seconds) for one in status.unable],
-        unserved=status.unserved,
     )
 
 

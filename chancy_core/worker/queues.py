@@ -93,6 +93,11 @@ class Lanes:
         return sum(lane.running for lane in self._lanes.values())
 
     @property
+    def slots(self) -> int:
+        """How many jobs could run at a time, in all lanes."""
+        return sum(lane.concurrency for lane in self._lanes.values())
+
+    @property
     def busy(self) -> bool:
         """Whether any job runs, or waits for its slot."""
         return any(lane.known() for lane in self._lanes.values())

@@ -160,7 +160,7 @@ class Parts:
             "progress": self.progress.run,
             "deliver": self.deliverer.run,
             "vitals": self.vitals.run,
-            "status": StatusTeller(plugins, self.lanes.unable, self.lanes.unserved, self.heartbeat.say).run,
+            "status": StatusTeller(plugins, self.lanes, self.heartbeat.say).run,
         }
         for plugin in plugins.ticking():
             duties[f"tick {plugin.name}"] = Ticker(self._chancy, plugin, self._worker.name).run

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 from typing import ClassVar
 
 import pytest
@@ -12,6 +14,7 @@ from support import WITHIN_S, until
 from chancy import Job, Plugin, Worker, hookimpl
 from chancy_core.cli import plugins as plugins_command
 from chancy_core.cli.group import chancy as command
+from chancy_core.executors.processes import memory
 from chancy_core.worker import heartbeat
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
@@ -44,6 +47,8 @@ class Faulty(Plugin):
 @pytest.fixture(autouse=True)
 def _often(monkeypatch):
     monkeypatch.setattr("chancy_core.worker.status.LOOK_S", 0.01)
+    # A process takes as much as it takes, and that is news when it changes.
+    monkeypatch.setattr("chancy_core.worker.status.family_bytes", lambda: 100_000_000)
     # The lease is as long as always, so that no busy machine loses it; what is said is written with a renewal.
     monkeypatch.setattr(heartbeat, "LOOK_EVERY_S", 0.05)
 
@@ -97,7 +102,7 @@ async def test_ages_grow_while_nothing_is_written(new_chancy, query):
 async def test_what_has_not_changed_is_not_written_again(new_chancy, query):
     """The lease is renewed again and again; the status stays as it was written."""
     async with new_chancy(plugins=[Faulty()]) as chancy, Worker(chancy):
-        await told(chancy)
+        await told(chancy, lambda status: status.slots)
         ((written_at, before),) = query("SELECT status_at, seen_at FROM {s}.workers")
         await until(lambda: query("SELECT seen_at > %s + interval '1 s' FROM {s}.workers", before) == [(True,)])
         assert query("SELECT status_at FROM {s}.workers") == [(written_at,)]
@@ -112,12 +117,27 @@ async def test_a_worker_that_was_forgotten_tells_again(new_chancy, query):
         assert (await told(chancy)).name == worker.name
 
 
-async def test_a_worker_without_plugins_says_nothing(chancy, query):
-    """Nobody pays for what nobody looks at."""
-    async with Worker(chancy) as worker:
-        await until(lambda: query("SELECT 1 FROM {s}.workers WHERE seen_at > started_at"))
-        (found,) = await chancy.get_workers()
-        assert (found.name, found.status) == (worker.name, None)
+async def test_a_worker_tells_its_slots_and_its_memory_once(chancy, monkeypatch):
+    """Also without plugins; its memory again when it has changed by more than a tenth, and not at every byte."""
+    async with Worker(chancy, concurrency=7):
+        first = (await told(chancy, lambda status: status.slots)).status
+        assert (first.slots, first.plugins, first.memory_bytes) == (7, [], 100_000_000)
+        for held in (109_000_000, 111_000_000):
+            looked = []
+            # The second look at the same comes after the first was, or was not, told.
+            monkeypatch.setattr(
+                "chancy_core.worker.status.family_bytes", lambda held=held, to=looked: to.append(1) or held
+            )
+            await until(lambda to=looked: len(to) > 1)
+        found = await told(chancy, lambda status: status.memory_bytes != first.memory_bytes)
+        assert found.status.memory_bytes == 111_000_000
+
+
+def test_the_memory_of_a_worker_is_that_of_its_children_too():
+    """A job in a process takes none of the worker's own."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        assert child.pid in memory._children_of(os.getpid())
+        assert memory.family_bytes() > memory.rss_bytes(child.pid) > 0
 
 
 # -- chancy plugins ----------------------------------------------------------------------------

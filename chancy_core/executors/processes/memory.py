@@ -44,6 +44,30 @@ def rss_bytes(pid: int) -> int | None:
         return None
 
 
+def family_bytes() -> int | None:
+    """What this process holds now together with those below it, such as children that run jobs; None: nobody knows.
+
+    Where the system does not tell which processes are below it, it is what this one holds.
+    """
+    if not can_measure():
+        return None
+    pids = [os.getpid()]
+    # It grows on the way: children have children.
+    for pid in pids:
+        pids.extend(_children_of(pid))
+    return sum(found for pid in pids if (found := rss_bytes(pid)) is not None)
+
+
+def _children_of(pid: int) -> list[int]:
+    found: list[int] = []
+    # Processes and threads may end meanwhile.
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                found += map(int, (task / "children").read_bytes().split())
+    return found
+
+
 def peak_bytes(pid: int) -> int | None:
     """The most that a process has held, as far as the kernel tells; None where it does not."""
     try:

@@ -33,9 +33,11 @@ class Rate:
         wait_mean_s: how long first runs had waited; None: there were none.
         wait_p50_s: half of them had not waited longer.
         wait_p95_s: 95 of a hundred had not waited longer.
+        wait_p99_s: 99 of a hundred had not waited longer.
         run_mean_s: how long runs took; None: none has ended.
         run_p50_s: half of them took no longer.
         run_p95_s: 95 of a hundred took no longer.
+        run_p99_s: 99 of a hundred took no longer.
         trend: jobs a second that ended by a run, in each of the steps of `Rates`, the oldest first.
     """
 
@@ -55,9 +57,11 @@ class Rate:
     wait_mean_s: float | None
     wait_p50_s: float | None
     wait_p95_s: float | None
+    wait_p99_s: float | None
     run_mean_s: float | None
     run_p50_s: float | None
     run_p95_s: float | None
+    run_p99_s: float | None
     trend: tuple[float, ...]
 
 
@@ -162,9 +166,11 @@ def _rate(
         wait_mean_s=whole.wait_s / first if first else None,
         wait_p50_s=quantile(whole.waits, 0.5),
         wait_p95_s=quantile(whole.waits, 0.95),
+        wait_p99_s=quantile(whole.waits, 0.99),
         run_mean_s=whole.run_s / ran if ran else None,
         run_p50_s=quantile(whole.runs, 0.5),
         run_p95_s=quantile(whole.runs, 0.95),
+        run_p99_s=quantile(whole.runs, 0.99),
         trend=tuple(_ended(by_step.get(begin)) / inside_s for begin, inside_s in steps),
     )
 

@@ -98,7 +98,7 @@ def row_of(
 
 
 def _rates(rate: Any | None) -> dict[str, Any]:
-    names = ("in_per_s", "out_per_s", "wait_p50_s", "wait_p95_s", "failing", "trend")
+    names = ("in_per_s", "out_per_s", "wait_p50_s", "wait_p95_s", "wait_p99_s", "failing", "trend")
     return {name: getattr(rate, name, None) for name in names}
 
 
