@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from chancy_workflow.beginning import push_steps
@@ -28,6 +29,22 @@ class EndedStep(NamedTuple):
     kind: str
     scope: int | None
     state: str
+
+
+class EndedJob(NamedTuple):
+    """A job that has ended.
+
+    Attributes:
+        id: the job.
+        state: the state that its step has by that.
+        note: what there is to say about it.
+        at: when.
+    """
+
+    id: str
+    state: str
+    note: str | None
+    at: datetime | None
 
 
 class ReadyStep(NamedTuple):
@@ -231,16 +248,22 @@ class Moving:
 
     def _push(self) -> Work[None]:
         """Push the jobs of the steps whose turn it is; what cannot be pushed has failed."""
-        steps, self._to_push = self._to_push[:PUSH_MOST], []
+        steps, later = self._to_push[:PUSH_MOST], self._to_push[PUSH_MOST:]
+        self._to_push = []
         done = yield from push_steps(steps)
-        given = []
+        given = [_set(one.run, one.n, "ready") for one in later]
+        pushed = []
         for step, (job_id, note) in zip(steps, done, strict=True):
             if job_id is None:
                 given.append(_set(step.run, step.n, "failed", note=note))
                 self._ended.append(EndedStep(step.run, step.n, step.kind, step.scope, "failed"))
             else:
-                given.append(_set(step.run, step.n, "pushed", job_id=str(job_id)))
-        yield Ask("set_steps", {"steps": json.dumps(given)})
+                pushed.append((step.run, step.n, job_id))
+        if pushed:
+            runs, ns, jobs = zip(*pushed, strict=True)
+            yield Ask("mark_pushed", {"runs": list(runs), "ns": list(ns), "jobs": list(jobs)})
+        if given:
+            yield Ask("set_steps", {"steps": json.dumps(given)})
 
 
 def _set(run: str, n: int, state: str, *, result: str | None = None, **more: Any) -> dict[str, Any]:
@@ -263,8 +286,9 @@ def _problem(items: Any, argument: str | None) -> str | None:
     return None
 
 
-def jobs_ended(ended: Sequence[dict[str, Any]], since: Any) -> Work[None]:
+def jobs_ended(ended: Sequence[EndedJob], since: Any) -> Work[None]:
     """Jobs have ended: move on the runs that wait for them. Their runs must be locked."""
-    rows = yield Ask("end_jobs", {"ended": json.dumps(ended), "since": since})
+    ids, states, notes, ats = (list(column) for column in zip(*ended, strict=True))
+    rows = yield Ask("end_jobs", {"ids": ids, "states": states, "notes": notes, "ats": ats, "since": since})
     if rows:
         yield from Moving().ended(EndedStep(*row) for row in rows).go()

@@ -12,7 +12,7 @@ from chancy import Chancy, Ended, Ending
 from chancy.errors import ConfigError
 from chancy.plugin import Finding, Migration, Plugin, Tick, check_seconds, duration_s, hookimpl, read_migrations
 from chancy_workflow import repairing
-from chancy_workflow.advancing import jobs_ended
+from chancy_workflow.advancing import EndedJob, jobs_ended
 from chancy_workflow.beginning import META
 from chancy_workflow.findings import find
 from chancy_workflow.work import Ask, Work, grouped, run
@@ -127,13 +127,12 @@ class Workflows(Plugin):
 
 def _told(ended: Sequence[Ended]) -> Work[None]:
     over = [one for one in ended if not one.revived]
-    rows = yield Ask("find_runs", {"jobs": [str(one.id) for one in over]})
-    if not rows:
+    jobs = [EndedJob(str(one.id), _state(one), one.note, one.at) for one in over]
+    if not jobs:
         return
     yield Ask("limit_locks", {"ms": str(LOCK_MS)})
-    yield Ask("lock_runs", {"runs": [found for (found,) in rows]})
-    given = [{"id": str(one.id), "state": _state(one), "note": one.note, "at": one.at.isoformat()} for one in over]
-    yield from jobs_ended(given, min(one.at for one in over))
+    if (yield Ask("lock_runs_of", {"jobs": [one.id for one in jobs]})):
+        yield from jobs_ended(jobs, min(one.at for one in over))
 
 
 def _state(one: Ended) -> str:

@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from chancy.plugin import log
-from chancy_workflow.advancing import PUSH_MOST, EndedStep, Moving, ReadyStep, jobs_ended
+from chancy_workflow.advancing import PUSH_MOST, EndedJob, EndedStep, Moving, ReadyStep, jobs_ended
 from chancy_workflow.work import Ask, Work
 
 RUNS_AT_ONCE: Final = 200
@@ -52,13 +52,10 @@ def repair(lost: list[Any], missing_s: float = MISSING_S) -> Work[None]:
     locked = {run for (run,) in (yield Ask("lock_free_runs", {"runs": runs}))}
     known = [row for row in lost if row[0] in locked and row[3] is not None]
     nowhere = [{"run": row[0], "n": row[1]} for row in lost if row[0] in locked and row[3] is None]
-    ended = [
-        {"id": job, "state": "expired" if expired else state, "note": note, "at": at.isoformat()}
-        for _, _, job, state, note, at, expired in known
-    ]
+    ended = [EndedJob(job, "expired" if expired else state, note, at) for _, _, job, state, note, at, expired in known]
     if nowhere:
         rows = yield Ask("mark_missed", {"steps": json.dumps(nowhere), "grace_s": missing_s})
-        ended += [{"id": job, "state": "failed", "note": GONE, "at": None} for (job,) in rows if job is not None]
+        ended += [EndedJob(job, "failed", GONE, None) for (job,) in rows if job is not None]
     if ended:
         log.info("workflow_steps_repaired", count=len(ended))
         yield from jobs_ended(ended, "-infinity")

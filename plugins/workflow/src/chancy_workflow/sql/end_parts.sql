@@ -6,5 +6,8 @@
 UPDATE {schema}.workflow_steps AS step
 SET need = step.need - given.parts
 FROM json_to_recordset(%(ended)s::json) AS given (run uuid, n integer, parts integer)
-WHERE step.run = ANY (ARRAY[given.run]) AND step.n = ANY (ARRAY[given.n]) AND step.state = 'open'
+CROSS JOIN LATERAL (
+    SELECT ctid AS place FROM {schema}.workflow_steps WHERE run = given.run AND n = given.n OFFSET 0
+) AS mine
+WHERE step.ctid = mine.place AND step.state = 'open'
 RETURNING step.run::text, step.n, step.need, step.max_in_flight, given.parts

@@ -6,7 +6,7 @@
 --
 -- Returns (n, name, node). Uses workflow_steps_parts.
 WITH next AS (
-    SELECT n
+    SELECT ctid AS place
     FROM {schema}.workflow_steps
     WHERE run = %(run)s::uuid AND scope = %(map)s::integer AND kind = 'part' AND state = 'waiting'
     ORDER BY n
@@ -15,5 +15,5 @@ WITH next AS (
 UPDATE {schema}.workflow_steps AS step
 SET state = 'ready'
 FROM next
-WHERE step.run = %(run)s::uuid AND step.n = ANY (ARRAY[next.n])
+WHERE step.ctid = next.place
 RETURNING step.n, step.name, step.node::text

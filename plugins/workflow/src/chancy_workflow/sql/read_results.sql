@@ -12,12 +12,15 @@ SELECT step.run::text, step.n,
         WHEN step.result IS NULL THEN step.name || ': ' || step.note
     END
 FROM json_to_recordset(%(steps)s::json) AS given (run uuid, n integer)
-JOIN {schema}.workflow_steps AS step ON step.run = ANY (ARRAY[given.run]) AND step.n = ANY (ARRAY[given.n])
+CROSS JOIN LATERAL (
+    SELECT * FROM {schema}.workflow_steps WHERE run = given.run AND n = given.n OFFSET 0
+) AS step
 LEFT JOIN LATERAL (
     SELECT coalesce(json_agg(part.result ORDER BY part.n), '[]') AS results,
         (array_agg(part.name || ': ' || part.note ORDER BY part.n) FILTER (
             WHERE part.result IS NULL AND part.note IS NOT NULL
         ))[1] AS problem
     FROM {schema}.workflow_steps AS part
-    WHERE part.run = step.run AND part.scope = step.n AND part.kind = 'part'
-) AS parts ON step.kind = 'map'
+    -- Nothing is looked for where there is no map.
+    WHERE step.kind = 'map' AND part.run = step.run AND part.scope = step.n AND part.kind = 'part'
+) AS parts ON true

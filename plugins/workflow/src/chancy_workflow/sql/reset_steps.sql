@@ -26,4 +26,7 @@ SET state = given.state,
     job_id = NULL, result = NULL, note = NULL, begun_at = NULL, due_at = NULL, ended_at = NULL, stopped = false,
     missed_at = NULL
 FROM given
-WHERE step.run = %(run)s::uuid AND step.n = given.n
+CROSS JOIN LATERAL (
+    SELECT ctid AS place FROM {schema}.workflow_steps WHERE run = %(run)s::uuid AND n = given.n OFFSET 0
+) AS mine
+WHERE step.ctid = mine.place

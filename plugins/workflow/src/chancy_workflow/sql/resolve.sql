@@ -4,9 +4,9 @@
 --
 -- A step is skipped if its condition cannot come true any more, and that cascades. Every other one has as many steps less to
 -- wait for as have ended or were skipped before it: one update a step, however many end at once. The runs must be locked.
--- Returns (run, n, kind, scope, state, name, node), the node of those that are ready. Uses workflow_edges_pkey and
--- workflow_steps_pkey, a row at a time. The bad plan reads all steps and compares each with each: OFFSET, and ANY, keep the
--- planner from it.
+-- Returns (run, n, kind, scope, state, name, node), the node of those that are ready. These are left as they are: whoever
+-- asks sets, in the same transaction, what becomes of each. Uses workflow_edges_pkey and workflow_steps_pkey, a row at a time.
+-- The bad plan reads all steps and compares each with each: OFFSET keeps the planner from it.
 WITH RECURSIVE ended AS MATERIALIZED (
     SELECT run, n, state FROM json_to_recordset(%(ended)s::json) AS given (run uuid, n integer, state text)
 ),
@@ -49,16 +49,27 @@ less AS (
 fewer AS (
     SELECT run, n, sum(parents)::integer AS parents, bool_or(skip) AS skip FROM less GROUP BY run, n
 ),
+touched AS MATERIALIZED (
+    SELECT fewer.run, fewer.n, fewer.parents, step.place, step.kind, step.scope, step.name,
+        CASE WHEN fewer.skip THEN 'skipped' WHEN step.need = fewer.parents THEN 'ready' ELSE 'waiting' END AS state,
+        CASE WHEN NOT fewer.skip AND step.need = fewer.parents THEN step.node::text END AS node
+    FROM fewer
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place, kind, scope, name, need, node
+        FROM {schema}.workflow_steps
+        WHERE run = fewer.run AND n = fewer.n AND state = 'waiting'
+        OFFSET 0
+    ) AS step
+),
 changed AS (
     UPDATE {schema}.workflow_steps AS step
-    SET need = step.need - fewer.parents,
-        state = CASE WHEN fewer.skip THEN 'skipped' WHEN step.need = fewer.parents THEN 'ready' ELSE 'waiting' END,
-        ended_at = CASE WHEN fewer.skip THEN now() END
-    FROM fewer
-    WHERE step.run = ANY (ARRAY[fewer.run]) AND step.n = ANY (ARRAY[fewer.n]) AND step.state = 'waiting'
-    RETURNING step.run, step.n, step.kind, step.scope, step.state, step.name, step.node
+    SET need = step.need - touched.parents,
+        state = touched.state,
+        ended_at = CASE WHEN touched.state = 'skipped' THEN now() END
+    FROM touched
+    WHERE touched.state <> 'ready' AND step.ctid = touched.place
 )
-SELECT run::text, n, kind, scope, state, name, CASE WHEN state = 'ready' THEN node::text END
-FROM changed
+SELECT run::text, n, kind, scope, state, name, node
+FROM touched
 WHERE state <> 'waiting'
 ORDER BY run, n

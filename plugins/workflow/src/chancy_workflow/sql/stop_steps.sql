@@ -8,12 +8,12 @@
 -- Returns (n, kind, scope, state, need) of steps that were skipped or cancelled by this, parts of maps left out, and of open
 -- maps, which have as many parts less to wait for. Uses workflow_steps_pkey and workflow_edges_pkey.
 WITH RECURSIVE steps AS MATERIALIZED (
-    SELECT n, kind, state, scope FROM {schema}.workflow_steps WHERE run = %(run)s::uuid
+    SELECT n, kind, state, scope, ctid AS place FROM {schema}.workflow_steps WHERE run = %(run)s::uuid
 ),
-inside (n, kind, state, scope) AS (
-    SELECT n, kind, state, scope FROM steps WHERE %(scope)s::integer IS NULL OR scope = %(scope)s::integer
+inside (n, kind, state, scope, place) AS (
+    SELECT n, kind, state, scope, place FROM steps WHERE %(scope)s::integer IS NULL OR scope = %(scope)s::integer
     UNION
-    SELECT steps.n, steps.kind, steps.state, steps.scope FROM inside JOIN steps ON steps.scope = inside.n
+    SELECT steps.n, steps.kind, steps.state, steps.scope, steps.place FROM inside JOIN steps ON steps.scope = inside.n
 ),
 handlers (n) AS (
     SELECT edge.child
@@ -27,7 +27,7 @@ handlers (n) AS (
         ON edge.run = %(run)s::uuid AND edge.parent = handlers.n AND edge.on_end <> 'within'
 ),
 caught AS MATERIALIZED (
-    SELECT n, kind, state, scope
+    SELECT n, kind, state, scope, place
     FROM inside
     WHERE state IN ('waiting', 'ready', 'open', 'pushed') AND kind <> 'group'
       AND CASE WHEN kind = 'part' THEN scope ELSE n END NOT IN (SELECT n FROM handlers)
@@ -52,5 +52,5 @@ SET state = CASE
     END,
     stopped = caught.state = 'pushed'
 FROM caught
-WHERE step.run = %(run)s::uuid AND step.n = ANY (ARRAY[caught.n])
+WHERE step.ctid = caught.place
 RETURNING step.n, step.kind, step.scope, step.state, step.need
