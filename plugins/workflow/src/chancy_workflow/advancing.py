@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from chancy_workflow.beginning import push_steps
 from chancy_workflow.work import Ask, Work
@@ -70,6 +71,7 @@ class Moving:
         self._ready: list[ReadyStep] = []
         self._to_push: list[ReadyStep] = []
         self._set: list[dict[str, Any]] = []
+        self._pushed: list[tuple[str, int, UUID]] = []
         self._counts: Counter[str] = Counter()
         self._failing: set[str] = set()
 
@@ -105,9 +107,15 @@ class Moving:
                 yield from self._push()
             else:
                 break
-        if self._counts:
-            counts = [{"run": run, "steps": steps} for run, steps in sorted(self._counts.items())]
-            yield Ask("end_runs", {"ended": json.dumps(counts)})
+        yield from self._store(counts=True)
+
+    def _store(self, *, counts: bool) -> Work[None]:
+        """Store which jobs were pushed, and how many steps have ended, if that is wanted."""
+        pushed, self._pushed = self._pushed, []
+        if pushed or (counts and self._counts):
+            ended = [{"run": run, "steps": steps} for run, steps in sorted(self._counts.items()) if counts]
+            runs, ns, jobs = (list(column) for column in zip(*pushed, strict=True)) if pushed else ([], [], [])
+            yield Ask("end_runs", {"ended": json.dumps(ended), "runs": runs, "ns": ns, "jobs": jobs})
 
     def _round(self) -> Work[None]:
         ended, self._ended = self._ended, []
@@ -232,6 +240,7 @@ class Moving:
 
     def stop(self, run: str, scope: int | None, what: str, note: str | None) -> Work[None]:
         """Stop a run, or an included workflow of it. Jobs that were pushed are cancelled after the commit."""
+        yield from self._store(counts=False)
         yield Ask("mark_stopping", {"run": run, "scope": scope, "what": what, "note": note})
         rows = yield Ask("stop_steps", {"run": run, "scope": scope, "handlers": what != "now"})
         gone = {n for n, _, _, state, _ in rows if state == "skipped"}
@@ -252,16 +261,12 @@ class Moving:
         self._to_push = []
         done = yield from push_steps(steps)
         given = [_set(one.run, one.n, "ready") for one in later]
-        pushed = []
         for step, (job_id, note) in zip(steps, done, strict=True):
             if job_id is None:
                 given.append(_set(step.run, step.n, "failed", note=note))
                 self._ended.append(EndedStep(step.run, step.n, step.kind, step.scope, "failed"))
             else:
-                pushed.append((step.run, step.n, job_id))
-        if pushed:
-            runs, ns, jobs = zip(*pushed, strict=True)
-            yield Ask("mark_pushed", {"runs": list(runs), "ns": list(ns), "jobs": list(jobs)})
+                self._pushed.append((step.run, step.n, job_id))
         if given:
             yield Ask("set_steps", {"steps": json.dumps(given)})
 

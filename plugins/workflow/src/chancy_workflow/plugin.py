@@ -130,8 +130,7 @@ def _told(ended: Sequence[Ended]) -> Work[None]:
     jobs = [EndedJob(str(one.id), _state(one), one.note, one.at) for one in over]
     if not jobs:
         return
-    yield Ask("limit_locks", {"ms": str(LOCK_MS)})
-    if (yield Ask("lock_runs_of", {"jobs": [one.id for one in jobs]})):
+    if (yield Ask("lock_runs_of", {"jobs": [one.id for one in jobs], "ms": str(LOCK_MS)})):
         yield from jobs_ended(jobs, min(one.at for one in over))
 
 

@@ -49,6 +49,9 @@ async def run(chancy: Chancy, connection: Connection, work: Work[T]) -> T:
             return await cursor.fetchall() if cursor.description else []
 
     async def push(jobs: Sequence[Job]) -> list[Any]:
+        if len(jobs) == 1:
+            # That is one statement.
+            return [(await chancy.push(jobs[0], connection=connection)).identifier]
         references = await chancy.push_many(jobs, connection=connection)
         return [reference.identifier for reference in references]
 
@@ -72,6 +75,8 @@ def run_sync(chancy: Chancy, connection: psycopg.Connection[Any], work: Work[T])
             return cursor.fetchall() if cursor.description else []
 
     async def push(jobs: Sequence[Job]) -> list[Any]:
+        if len(jobs) == 1:
+            return [chancy.sync_push(jobs[0], connection=connection).identifier]
         return [reference.identifier for reference in chancy.sync_push_many(jobs, connection=connection)]
 
     answer: Any = None
