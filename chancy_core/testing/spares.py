@@ -138,7 +138,8 @@ def new_name() -> str:
 
 def _rename(spare: str, schema: str) -> Flow[bool]:
     try:
-        yield Query(f"ALTER SCHEMA {quoted(spare)} RENAME TO {quoted(schema)}".encode())
+        renamed = statement("rename_schema", schema, "chancy_core.testing.sql")
+        yield Query(renamed.replace(b"{spare}", spare.encode()))
     except psycopg.Error:
         # There is one of that name already; or this is another server, or a role that may not.
         return False

@@ -3,7 +3,7 @@
 --   schema text  its name
 -- Index: those of the catalogs, by relation or namespace; no table of the schema is read.
 WITH here AS (
-    SELECT oid, nspacl, nspowner FROM pg_namespace WHERE nspname = %(schema)s
+    SELECT oid, nspname, nspacl, nspowner FROM pg_namespace WHERE nspname = %(schema)s
 ),
 relations AS MATERIALIZED (
     SELECT pg_class.oid, pg_class.xmin, relname, relkind, reltuples
@@ -34,7 +34,13 @@ parts AS (
     SELECT pg_publication_rel.xmin, 'publication ' || relname
     FROM pg_publication_rel JOIN relations ON relations.oid = prrelid
     UNION ALL
-    SELECT pg_proc.xmin, 'function ' || proname FROM pg_proc JOIN here ON here.oid = pronamespace
+    -- Functions have the schema's name in their text, and so are made again when it gets another: they say what they are.
+    SELECT NULL, 'function ' || concat_ws(' ', proname, md5(replace(pg_get_functiondef(pg_proc.oid), nspname, '')), proacl)
+    FROM pg_proc JOIN here ON here.oid = pronamespace
+    WHERE prokind IN ('f', 'p')
+    UNION ALL
+    SELECT pg_proc.xmin, 'aggregate ' || proname FROM pg_proc JOIN here ON here.oid = pronamespace
+    WHERE prokind NOT IN ('f', 'p')
     UNION ALL
     SELECT pg_type.xmin, 'type ' || typname FROM pg_type JOIN here ON here.oid = typnamespace
     UNION ALL
