@@ -12,7 +12,7 @@ import psycopg
 
 from chancy import Reference
 from chancy.plugin import Tick, is_outage, log, text_of
-from chancy_cron.fires import Advanced, FireStore
+from chancy_cron.fires import Advanced, Fired, FireStore
 from chancy_cron.plan import job_for, may_wait, plan
 from chancy_cron.store import Connection, Row
 from chancy_cron.together import fire_together
@@ -122,6 +122,7 @@ async def _fire(fires: FireStore, connection: Connection, push: Push, row: Row, 
         fired = reference.created or reference.replaced
         pushed += fired
         job_id = str(reference) if fired else None
+        fires.note(Fired(name, fire_at, str(reference), skipped=not fired))
         if not fired:
             log.info("fire_skipped", schedule=name, fire_at=fire_at.isoformat(), unfinished_job=str(reference))
     return planned.advanced(fresh[-1] if fresh else None, job_id), pushed

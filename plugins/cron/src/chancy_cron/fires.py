@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from chancy_cron.store import Row, SchemaConnection, utc
+from chancy_cron.store import Connection, Row, SchemaConnection, utc
 
 
 class Advanced(NamedTuple):
@@ -20,8 +20,33 @@ class Advanced(NamedTuple):
     last_error: str | None = None
 
 
+class Fired(NamedTuple):
+    """What became of a fire.
+
+    Attributes:
+        schedule: the schedule's name.
+        at: its time.
+        job: the job that was pushed for it, or the one because of which none was.
+        skipped: whether none was.
+    """
+
+    schedule: str
+    at: datetime
+    job: str
+    skipped: bool
+
+
 class FireStore(SchemaConnection):
     """What is due, and what was fired."""
+
+    def __init__(self, schema: str, connection: Connection) -> None:
+        super().__init__(schema, connection)
+        # What was fired again after a savepoint had been left is noted again.
+        self._fired: dict[tuple[str, datetime], Fired] = {}
+
+    def note(self, fired: Fired) -> None:
+        """Remember what became of a fire, until it is written with what became of its schedule."""
+        self._fired[fired.schedule, fired.at] = fired
 
     async def any_due(self) -> bool:
         """Whether any schedule is due."""
@@ -52,7 +77,15 @@ class FireStore(SchemaConnection):
     async def advance(self, done: Sequence[Advanced]) -> None:
         """Write what became of schedules."""
         columns = zip(*done, strict=True)
-        await self._rows("advance_schedules", **dict(zip(Advanced._fields, map(list, columns), strict=True)))
+        fired, self._fired = list(self._fired.values()), {}
+        await self._rows(
+            "advance_schedules",
+            **dict(zip(Advanced._fields, map(list, columns), strict=True)),
+            fired=[one.schedule for one in fired],
+            fire_at=[one.at for one in fired],
+            job=[one.job for one in fired],
+            skipped=[one.skipped for one in fired],
+        )
 
     async def forget(self, names: Sequence[str], keep: int) -> None:
         """Delete all but the latest fires of these schedules."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -15,15 +16,30 @@ from chancy.plugin import Done, Visit, WebAction, WebPage
 from chancy_cron import manage
 from chancy_cron.errors import InvalidSchedule
 from chancy_cron.expression import SOME_MOMENT, parse
+from chancy_cron.past import DAY_S, Fire, Past, read_past
 from chancy_cron.schedule import StoredSchedule
 from chancy_cron.times import fire_times, zone
 
 SHOWN: Final = 100
-DAY_S: Final = 86_400.0
 # More fires than that in a day cannot be told apart, and are drawn as a band.
 MARKS_MAX: Final = 96
 # What was computed for a day ahead is still right some minutes later.
 STEP_S: Final = 600
+# So many of the last fires are told one by one.
+OUTCOMES: Final = 5
+#: What became of a fire, in words.
+TOLD: Final = {
+    "scheduled": "its job will start a little later",
+    "pending": "its job waits",
+    "running": "its job runs",
+    "retrying": "its job failed, and is tried again",
+    "succeeded": "its job succeeded",
+    "failed": "its job failed",
+    "cancelled": "its job was cancelled",
+    "skipped": "skipped, because the job before was not finished",
+    "missed": "missed: no worker fired it",
+    "gone": "fired; its job is not there any more",
+}
 
 
 async def load(visit: Visit) -> dict[str, Any]:
@@ -33,9 +49,8 @@ async def load(visit: Visit) -> dict[str, Any]:
     listed = sorted((one for one in found if wanted in one.name.lower()), key=_key)
     page = int(text) if (text := visit.query.get("page", "")).isascii() and text.isdigit() and len(text) < 6 else 1  # noqa: PLR2004
     shown = listed[(max(page, 1) - 1) * SHOWN :][:SHOWN]
-    jobs = await visit.chancy.get_jobs([one.last_job for one in shown if one.last_job])
-    states = {str(job.id): str(job.state) for job in jobs if job is not None}
-    rows = await asyncio.to_thread(_rows, shown, now, states)
+    past = await read_past(visit.chancy, shown, now)
+    rows = await asyncio.to_thread(_rows, shown, now, past)
     return {
         "schedules": rows,
         "count": len(listed),
@@ -52,12 +67,12 @@ def _key(one: StoredSchedule) -> tuple[bool, datetime, str]:
     return one.paused, one.next_at or datetime.max.replace(tzinfo=UTC), one.name
 
 
-def _rows(shown: Sequence[StoredSchedule], now: datetime, states: Mapping[str, str]) -> list[dict[str, Any]]:
+def _rows(shown: Sequence[StoredSchedule], now: datetime, past: Mapping[str, Past]) -> list[dict[str, Any]]:
     step = datetime.fromtimestamp(now.timestamp() // STEP_S * STEP_S, UTC)
-    return [_row(one, step, states) for one in shown]
+    return [_row(one, step, now, past[one.name]) for one in shown]
 
 
-def _row(one: StoredSchedule, now: datetime, states: Mapping[str, str]) -> dict[str, Any]:
+def _row(one: StoredSchedule, step: datetime, now: datetime, past: Past) -> dict[str, Any]:
     return {
         "name": one.name,
         "cron": one.cron,
@@ -70,11 +85,29 @@ def _row(one: StoredSchedule, now: datetime, states: Mapping[str, str]) -> dict[
         "next_at": one.next_at,
         "last_fired_at": one.last_fired_at,
         "last_job": one.last_job,
-        "last_state": states.get(one.last_job or ""),
+        "last_state": next((fire.became for fire in past.fires if fire.job == one.last_job and fire.job), None),
         "last_error": one.last_error,
         "source": one.source,
-        "marks": _marks(one.cron, one.timezone, now),
+        "marks": _marks(one.cron, one.timezone, step),
+        "outcomes": [_fire(fire) for fire in past.fires[:OUTCOMES]],
+        "past": [
+            (1 - (now - fire.at).total_seconds() / DAY_S, fire.became, f"{fire.at:%H:%M} UTC: {TOLD[fire.became]}")
+            for fire in past.fires
+        ],
+        "past_many": past.many,
+        "told": _told(past),
     }
+
+
+def _fire(fire: Fire) -> dict[str, Any]:
+    return {"at": fire.at, "became": fire.became, "job": fire.job, "told": f"{fire.at:%H:%M} UTC: {TOLD[fire.became]}"}
+
+
+def _told(past: Past) -> str:
+    """The last 24 hours in words."""
+    counts = Counter(fire.became for fire in past.fires)
+    told = [f"{count} {word}" for word, count in counts.items()]
+    return ("at least " if past.many else "") + ", ".join(told) if told else "none"
 
 
 @lru_cache(maxsize=2_000)
@@ -100,10 +133,10 @@ def _marks(cron: str, timezone: str, now: datetime) -> list[tuple[float, str]] |
 
 
 def _hours(now: datetime) -> list[tuple[float, str]]:
-    """Where six, noon and so on are in the 24 hours from now."""
+    """Where midnight, noon and so on are in the 24 hours before now and the 24 hours after it."""
     first = now.replace(minute=0, second=0, microsecond=0)
-    ahead = [first + timedelta(hours=n) for n in range(1, 25)]
-    return [((at - now).total_seconds() / DAY_S, f"{at:%H:%M}") for at in ahead if at.hour % 6 == 0]
+    near = [first + timedelta(hours=n) for n in range(-23, 25)]
+    return [(0.5 + (at - now).total_seconds() / DAY_S / 2, f"{at:%H:%M}") for at in near if at.hour % 12 == 0]
 
 
 def _name(visit: Visit) -> str:

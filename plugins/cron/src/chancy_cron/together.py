@@ -9,7 +9,7 @@ from typing import Final
 
 from chancy import References
 from chancy.plugin import is_outage, log, text_of
-from chancy_cron.fires import Advanced, FireStore
+from chancy_cron.fires import Advanced, Fired, FireStore
 from chancy_cron.plan import Plan, job_for, may_wait, plan
 from chancy_cron.store import Connection, Row
 
@@ -95,5 +95,6 @@ async def _fire(
         for (one, at), reference in zip(firing, await push_many(jobs, connection=connection), strict=True):
             fired = reference.created or reference.replaced
             pushed += fired
+            fires.note(Fired(one.schedule.name, at, str(reference), skipped=not fired))
             done[one.schedule.name] = one.advanced(at, str(reference) if fired else None)
     return list(done.values()), pushed

@@ -28,6 +28,8 @@ SET cron = EXCLUDED.cron,
     source = EXCLUDED.source,
     owner = EXCLUDED.owner,
     last_error = NULL,
+    times_since = CASE WHEN (old.cron, old.timezone) = (EXCLUDED.cron, EXCLUDED.timezone)
+                       THEN old.times_since ELSE now() END,
     next_at = CASE WHEN (old.cron, old.timezone) = (EXCLUDED.cron, EXCLUDED.timezone) OR old.next_at <= now()
                    THEN old.next_at ELSE EXCLUDED.next_at END,
     wake_at = CASE WHEN (old.cron, old.timezone) = (EXCLUDED.cron, EXCLUDED.timezone) OR old.next_at <= now()

@@ -112,6 +112,57 @@ def strip(marks: Sequence[tuple[float, str]] | None, label: str, *, muted: bool 
     ).format(label, Markup("").join(drawn))
 
 
+def timeline(
+    past: Sequence[tuple[float, str, str]],
+    ahead: Sequence[tuple[float, str]] | None,
+    label: str,
+    *,
+    many: bool = False,
+    muted: bool = False,
+) -> Markup:
+    """What happened until now, in the left half, and what will happen, in the right one.
+
+    Args:
+        past: which share of the time until now each moment is at, what became of it, and a text for it. What is good is
+            low, what is bad stands out, and what did not happen is hollow.
+        ahead: which share of the time from now on each moment is at, and a text for it; None: too many to tell apart.
+        label: a sentence that says what one sees.
+        many: whether there were more moments than `past` has.
+        muted: whether what is ahead does not count now.
+    """
+    style = "f-mute" if muted else "f-run"
+    drawn = []
+    if many:
+        drawn.append(Markup('<rect class="f-ok" x="0" y="10" width="50%" height="4" rx="1"/>'))
+    if ahead is None:
+        drawn.append(Markup('<rect class="{}" x="50%" y="9" width="50%" height="6" rx="1"/>').format(style))
+    for share, became, text in past:
+        kind, y = _BECAME.get(became, _OTHER)
+        drawn.append(_mark(kind, share / 2, y, text))
+    drawn += [_mark(style, 0.5 + share / 2, 5, text) for share, text in ahead or ()]
+    return Markup(
+        '<svg class="strip" height="24" role="img" aria-label="{}"><line class="gl" x1="0" x2="100%" y1="12" y2="12"/>'
+        '{}<line class="now" x1="50%" x2="50%" y1="0" y2="24"/></svg>'
+    ).format(label, Markup("").join(drawn))
+
+
+# How each is drawn, and where it begins: the middle of the line is at 12.
+_BECAME: Final = {
+    "succeeded": ("f-ok", 7),
+    "failed": ("f-bad", 2),
+    "missed": ("f-hole", 2),
+    "retrying": ("f-warn", 2),
+    "running": ("f-run", 5),
+}
+_OTHER: Final = ("f-mute", 9)
+
+
+def _mark(kind: str, share: float, y: int, text: str) -> Markup:
+    return Markup('<rect class="{}" x="{:.2f}%" y="{}" width="3" height="{}" rx="1"><title>{}</title></rect>').format(
+        kind, min(max(share, 0), 1) * 99, y, 2 * (12 - y), text
+    )
+
+
 def hours(marks: Sequence[tuple[float, str]]) -> Markup:
     """What stands above such lines: where which hour is."""
     drawn = [
@@ -212,6 +263,7 @@ GLOBALS: Final[dict[str, Any]] = {
     "bars": bars,
     "meter": meter,
     "strip": strip,
+    "timeline": timeline,
     "hours": hours,
     "chart": chart,
     "Line": Line,
