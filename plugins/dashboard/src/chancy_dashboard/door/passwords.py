@@ -10,7 +10,6 @@ import hmac
 import os
 import secrets
 import stat
-import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,7 +18,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from chancy.errors import ConfigError
+from chancy.plugin import log
 from chancy_dashboard.door.access import Access
+from chancy_dashboard.door.tries import WITHIN_S, Tries
 
 # What OWASP recommends of scrypt for passwords of people: 16 MiB and some 50 ms a try.
 N: Final = 2**14
@@ -31,12 +32,10 @@ SALT_BYTES: Final = 16
 COST_MAX: Final = 2**20
 PASSWORD_MAX: Final = 1_000
 PASSWORD_MIN: Final = 8
-# So many wrong passwords from one address, and it has to wait.
-TRIES: Final = 5
-WITHIN_S: Final = 60.0
-ADDRESSES_KEPT: Final = 10_000
-# So many passwords are checked at a time, and so many wait for that.
+# One password is checked at a time, and so many wait for that.
 WAITING_MAX: Final = 20
+# What somebody gives as his name is told that far.
+NAME_TOLD: Final = 100
 KNOWN_MAX: Final = 1_000
 
 
@@ -69,7 +68,7 @@ class PasswordFile:
         self._key: Final = secrets.token_bytes(32)
         # Who has proved a moment ago what he knows; nothing of it leads back to a password.
         self._known: OrderedDict[bytes, str] = OrderedDict()
-        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
+        self._tries: Final = Tries()
         self._turn = asyncio.Semaphore(1)
         self._waiting = 0
         self._dummy: Final = hash_password(secrets.token_hex(16))
@@ -87,18 +86,17 @@ class PasswordFile:
         if entry is not None and hmac.compare_digest(self._known.get(proof, ""), entry.hashed):
             return access_of(entry)
         address = request.client.host if request.client else ""
-        matches = await self._matches(password, entry, address)
+        matches = await self._matches(name, password, entry, address)
         if matches is None:
             return PlainTextResponse("Too many tries: wait a minute.", 429, {"Retry-After": str(int(WITHIN_S))})
         if not matches or entry is None:
             return _ask("That is not the name and the password.")
-        self._wrong.pop(address, None)
         self._known[proof] = entry.hashed
         while len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
         return access_of(entry)
 
-    async def _matches(self, password: str, entry: Entry | None, address: str) -> bool | None:
+    async def _matches(self, name: str, password: str, entry: Entry | None, address: str) -> bool | None:
         """Whether a password is somebody's, which takes as long where there is nobody. None: too many tries."""
         if self._waiting >= WAITING_MAX:
             return None
@@ -106,30 +104,18 @@ class PasswordFile:
         try:
             # One at a time, so that what the one before has learned of this address counts for the next.
             async with self._turn:
-                if self._left(address) <= 0:
+                if not self._tries.may(address, name):
                     return None
                 hashed = self._dummy if entry is None else entry.hashed
                 matches = await asyncio.to_thread(verify_password, password, hashed) and entry is not None
-                if not matches:
-                    self._note(address)
+                if matches:
+                    self._tries.right(address, name)
+                else:
+                    self._tries.wrong(address, name)
+                    log.warning("dashboard_password_wrong", name=name[:NAME_TOLD], address=address)
                 return matches
         finally:
             self._waiting -= 1
-
-    def _note(self, address: str) -> None:
-        self._wrong.setdefault(address, []).append(time.monotonic())
-        self._wrong.move_to_end(address)
-        while len(self._wrong) > ADDRESSES_KEPT:
-            self._wrong.popitem(last=False)
-
-    def _left(self, address: str) -> int:
-        now = time.monotonic()
-        wrong = [at for at in self._wrong.get(address, ()) if now - at < WITHIN_S]
-        if wrong:
-            self._wrong[address] = wrong
-        else:
-            self._wrong.pop(address, None)
-        return TRIES - len(wrong)
 
     def _read(self) -> None:
         try:
