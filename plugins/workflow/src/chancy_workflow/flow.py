@@ -312,7 +312,7 @@ class Workflow:
 
     def to_svg(self) -> str:
         """The workflow as a picture."""
-        from chancy_workflow.svg import to_svg  # noqa: PLC0415
+        from chancy_workflow.picture.svg import to_svg  # noqa: PLC0415
 
         return to_svg(self)
 

@@ -20,7 +20,7 @@ from chancy_workflow.work import Ask, Work, grouped, run
 if TYPE_CHECKING:
     import click
 
-    from chancy.plugin import WebPage
+    from chancy.plugin import WebPage, WebPanel
 
 NAME: Final = "workflow"
 INTERVAL_MIN_S: Final = 0.05
@@ -74,6 +74,13 @@ class Workflows(Plugin):
         from chancy_workflow.page import RUN, RUNS  # noqa: PLC0415
 
         return [RUNS, RUN]
+
+    @hookimpl
+    def panels(self) -> list[WebPanel]:
+        """On a job's page: the run that it is a step of, and what it has kept."""
+        from chancy_workflow.page import STEPS  # noqa: PLC0415
+
+        return [STEPS]
 
     @hookimpl
     async def findings(self, chancy: Chancy) -> list[Finding]:
