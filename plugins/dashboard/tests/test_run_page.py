@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from importlib.resources import files
 from itertools import pairwise
@@ -11,8 +12,8 @@ from attacking import Page
 from chancy_workflow.picture.svg import STYLE
 
 from chancy import Backoff, Job, JobContext, Worker
-from chancy.plugins.workflow import Kept, Workflow
-from chancy_dashboard import Access
+from chancy.plugins.workflow import Kept, Workflow, Workflows
+from chancy_dashboard import Access, DashboardPlugin
 
 TIMEOUT = 60
 
@@ -196,3 +197,44 @@ async def test_jobs_that_are_no_steps_have_no_panel_and_a_meta_that_lies_does_no
 def test_the_style_sheet_has_the_rules_of_pictures_that_stand_alone():
     """The same picture is in a file and on the page."""
     assert STYLE in (files("chancy_dashboard") / "assets" / "chancy.css").read_text()
+
+
+async def test_a_dashboard_of_an_application_that_names_its_plugins_shows_and_changes_runs(serve, new_chancy, until):
+    """It opens the application more than once, each time with the same plugin: neither it nor the worker may mind."""
+    async with new_chancy(DashboardPlugin(), Workflows(interval=0.1)) as chancy:
+        await chancy.migrate()
+        client = serve(chancy)
+        flow = Workflow("named")
+        flow.add("after", Job.from_func(keeps), after=flow.wait("go"))
+        run = await chancy.push(flow)
+        assert (await client.get(f"/workflows/{run}")).status_code == 200
+        async with Worker(chancy):
+            form = {"name": "go", "value": "1"}
+            assert (await client.post(f"/do/signal/workflows/{run}", data=form)).status_code == 303
+            assert (await run.wait(timeout=TIMEOUT)).state == "succeeded"
+            # What a worker's tick has to cancel, it can.
+            stopped = await chancy.push(sleeping())
+            await until(lambda: step_is(stopped, "sleep", "pushed"))
+            async with chancy.pool.transaction() as connection:
+                await connection.execute(
+                    f"UPDATE {chancy.settings.schema}.workflow_steps SET stopped = true WHERE run = %s".encode(),
+                    [str(stopped)],
+                )
+            assert (await stopped.wait(timeout=TIMEOUT)).state == "failed"
+
+
+async def sleeps() -> None:
+    """Until it is cancelled."""
+    await asyncio.sleep(3600)
+
+
+def sleeping() -> Workflow:
+    """A run of one step that does not end."""
+    flow = Workflow("sleeping")
+    flow.add("sleep", Job.from_func(sleeps))
+    return flow
+
+
+async def step_is(run, name, state) -> bool:
+    """Whether a step is in a state."""
+    return (await run.status()).steps[name].state == state

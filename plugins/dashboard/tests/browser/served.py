@@ -15,6 +15,7 @@ from chancy_doctor import Doctor
 from chancy_history import History
 from chancy_leadership import Leadership
 from chancy_pruner import Pruner
+from chancy_workflow import Workflows
 
 from chancy import Chancy, Plugin
 from chancy_dashboard import Dashboard
@@ -23,7 +24,7 @@ from chancy_dashboard.plugin import DashboardPlugin
 
 def plugins() -> list[Plugin]:
     """What is installed beside a dashboard."""
-    return [Cron(), DashboardPlugin(), Doctor(), History(), Leadership(), Pruner()]
+    return [Cron(), DashboardPlugin(), Doctor(), History(), Leadership(), Pruner(), Workflows()]
 
 
 @dataclass(frozen=True)

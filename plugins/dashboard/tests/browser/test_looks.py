@@ -15,10 +15,12 @@ import pytest
 import pytest_asyncio
 from attacking import OURS, looks
 from served import Site, plugins, serving
-from shop import open_shop
+from shop import job, open_shop, send_mail
 from watched import inaccessible, too_wide
 
 from chancy import Chancy
+from chancy.plugins.workflow import Workflow
+from chancy.testing import wait_until
 
 PICTURES_IN = Path(os.environ["CHANCY_TEST_PICTURES"]).resolve() if "CHANCY_TEST_PICTURES" in os.environ else None
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -44,6 +46,7 @@ async def site(dsn: str) -> AsyncIterator[Site]:
         await stack.enter_async_context(open_shop(chancy))
         site = await stack.enter_async_context(serving(chancy, query))
         await _ask_for_an_operation(site)
+        await _push_a_run(site)
         yield site
     query("SET client_min_messages = error; DROP SCHEMA {s} CASCADE")
 
@@ -55,12 +58,32 @@ async def _ask_for_an_operation(site: Site) -> None:
         assert (await client.post("/do/retry/jobs", params={"q": form["q"]}, data=form)).status_code == 303
 
 
+async def _push_a_run(site: Site) -> None:
+    """A workflow with a map of which one job fails, and a step that waits for somebody."""
+    flow = Workflow("month end")
+    mails = flow.map(
+        "mails", job(send_mail, kwargs={"order": 1}), over=["zenith", "acme", "orbit"], argument="customer"
+    )
+    flow.add(
+        "report",
+        job(send_mail, kwargs={"customer": "orbit", "order": 2}),
+        after=flow.wait("approved", after=mails, when="failed"),
+    )
+    run = await site.chancy.push(flow)
+
+    async def waits() -> bool:
+        return (await run.status()).steps["approved"].state == "open"
+
+    await wait_until(waits)
+
+
 @pytest.fixture
 def paths(site: Site) -> list[str]:
     """Every page."""
     ((failed,),) = site.query("SELECT id FROM {s}.finished_jobs_v1 WHERE state = 'failed' ORDER BY id LIMIT 1")
     ((operation,),) = site.query("SELECT id FROM {s}.dashboard_operations LIMIT 1")
-    values = {"name": "mail", "id": str(failed), "operations/id": str(operation)}
+    ((run,),) = site.query("SELECT id FROM {s}.workflow_runs")
+    values = {"name": "mail", "id": str(failed), "operations/id": str(operation), "workflows/id": str(run)}
     found = looks(site.dashboard, values, kinds=("",))
     return [path.lstrip("/") for path in found]
 

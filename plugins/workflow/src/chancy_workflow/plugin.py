@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import psycopg
 
-from chancy import Chancy, Ended, Ending
+from chancy import Chancy, Ended, Ending, Worker
 from chancy.errors import ConfigError
 from chancy.plugin import Finding, Migration, Plugin, Tick, check_seconds, duration_s, hookimpl, read_migrations
 from chancy_workflow import repairing
@@ -50,7 +50,8 @@ class Workflows(Plugin):
         """Raise ConfigError for a setting out of its range."""
         check_seconds("interval", self.interval, INTERVAL_MIN_S, INTERVAL_MAX_S)
         self._keep_s = duration_s("keep", self.keep, least_s=KEEP_LEAST_S)
-        self._chancy: Chancy | None = None
+        # The open ones that it serves; a worker's is the first.
+        self._open: list[Chancy] = []
         self._repair_at = float("-inf")
         self._forget_at = float("-inf")
 
@@ -89,17 +90,34 @@ class Workflows(Plugin):
 
     @hookimpl
     async def on_open(self, chancy: Chancy) -> None:
-        """Learn whose jobs these are."""
-        if self._chancy is not None and self._chancy is not chancy:
-            raise ConfigError("one Workflows object serves two Chancy objects: give each its own.")
-        self._chancy = chancy
+        """Learn whose jobs these are. A dashboard opens others that are set as this one, and have its plugins."""
+        if any(_where(one) != _where(chancy) for one in self._open):
+            raise ConfigError(
+                "one Workflows object serves two Chancy objects of different databases or schemas: give each its own."
+            )
+        self._open.append(chancy)
+
+    @hookimpl
+    def on_close(self, chancy: Chancy) -> None:
+        """Forget it."""
+        self._open = [one for one in self._open if one is not chancy]
+
+    @hookimpl
+    async def on_start(self, worker: Worker) -> None:
+        """Prefer the worker's, which can change things: that of a dashboard may only look."""
+        self._open.sort(key=lambda one: one is not worker.chancy)
+
+    @property
+    def _chancy(self) -> Chancy | None:
+        return self._open[0] if self._open else None
 
     @hookimpl
     async def on_end(self, ended: Sequence[Ended], connection: psycopg.AsyncConnection[Any]) -> None:
         """Move on the runs whose jobs these are."""
         # A batch without a step costs nothing. One whose meta its function has thrown away is found by the tick.
-        if self._chancy is not None and any(META in one.meta for one in ended):
-            await run(self._chancy, connection, _told(ended))
+        chancy = self._chancy
+        if chancy is not None and any(META in one.meta for one in ended):
+            await run(chancy, connection, _told(ended))
 
     @hookimpl
     async def on_tick(self, tick: Tick) -> None:
@@ -130,6 +148,10 @@ class Workflows(Plugin):
                 pass
             self._forget_at = time.monotonic() + FORGET_EVERY_S
         self._repair_at = time.monotonic() + REPAIR_EVERY_S
+
+
+def _where(chancy: Chancy) -> tuple[str | None, str]:
+    return chancy.settings.dsn, chancy.settings.schema
 
 
 def _told(ended: Sequence[Ended]) -> Work[None]:
