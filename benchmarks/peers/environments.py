@@ -28,7 +28,8 @@ async def environment(name: str, packages: Sequence[str]) -> Path:
     ready = folder / ".ready"
     if not ready.exists():
         shutil.rmtree(folder, ignore_errors=True)
-        await asyncio.to_thread(venv.create, folder, with_pip=True)
+        # This environment's pip installs there, which saves making one; what is imported is compiled when it is.
+        await asyncio.to_thread(venv.create, folder)
         await _install(python, packages)
         ready.touch()
     return python
@@ -39,7 +40,8 @@ def python_of(folder: Path) -> Path:
 
 
 async def _install(python: Path, packages: Sequence[str]) -> None:
-    command = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages)
+    pip = (sys.executable, "-m", "pip", "--python", str(python), "install", "--no-compile")
+    command = (*pip, "--quiet", "--disable-pip-version-check", *packages)
     process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE)
     try:
         async with asyncio.timeout(INSTALLED_WITHIN_S):

@@ -40,7 +40,7 @@ ELSEWHERE: Final = {
 }
 # There was one in Chancy 0.
 NOT_YET: Final = ("trigger", "django")
-_PAGE: Final = "docs/how-to/coming-from-chancy-0.md"
+_PAGE: Final = "docs/how-to/coming-from/chancy-0.md"
 
 
 def advice(name: str, installed: Iterable[str]) -> str:

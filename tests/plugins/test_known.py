@@ -25,7 +25,7 @@ WORDS = [
     ("chancy_cron", "Did you mean 'cron'?"),
     ("cron", "To install it: pip install chancy-cron."),
     ("sentry", "Sentry's own integration"),
-    ("trigger", "docs/how-to/coming-from-chancy-0.md"),
+    ("trigger", "docs/how-to/coming-from/chancy-0.md"),
     ("workflow", "To install it: pip install chancy-workflow."),
     ("web", "pip install chancy-dashboard"),
     ("dashbord", "Did you mean 'dashboard'? To install it: pip install chancy-dashboard."),

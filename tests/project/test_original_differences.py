@@ -13,7 +13,7 @@ import chancy as package
 from chancy import Chancy, Job, Queue, QueuedJob, Worker
 from chancy.errors import ConfigError, InvalidJob, InvalidQueue, UnknownQueue, WaitTimeout
 
-PAGE = (Path(__file__).parents[2] / "docs/how-to/coming-from-chancy-0.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/how-to/coming-from/chancy-0.md").read_text()
 SAME = PAGE.partition("## What is the same")[2].partition("## What differs")[0]
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]

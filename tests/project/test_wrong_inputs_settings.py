@@ -203,7 +203,7 @@ FILES = [
     ("[plugins.audit]\ninterval = 'often'", "plugins.audit.interval is 'often': give a number, or leave it out"),
     ("[plugins.audit]\nkeep_dais = 7", "plugins.audit.keep_dais is unknown. Did you mean 'keep_days'?"),
     ("[plugins.recovery]", "[plugins.recovery] is for a plugin that is not installed … built in"),
-    ("[plugins.trigger]", "[plugins.trigger] is for a plugin that is not installed … coming-from-chancy-0.md"),
+    ("[plugins.trigger]", "[plugins.trigger] is for a plugin that is not installed … coming-from/chancy-0.md"),
     ("[plugins.workflow]", "[plugins.workflow] is for a plugin that is not installed … pip install chancy-workflow"),
     ("[plugins.audti]", "[plugins.audti] is for a plugin that is not installed … Did you mean 'audit'?"),
     ("[chancy]\nplugin_order = ['audti']", "plugin_order names 'audti', which is no plugin … Did you mean 'audit'?"),
