@@ -18,10 +18,12 @@ from chancy_core.executors.processes.children import Children, Upkeep
 from chancy_core.executors.processes.deaths import MIB, error_of, mib
 from chancy_core.executors.processes.frames import encode_job
 from chancy_core.executors.processes.guard import KillReason
-from chancy_core.executors.processes.handle import Child, Death, Terms
+from chancy_core.executors.processes.handle import Child
 from chancy_core.executors.processes.nursery import FORK, SPAWN
+from chancy_core.executors.processes.ready import Ready
+from chancy_core.executors.processes.runs import Death, HowEnded, Terms
 from chancy_core.executors.report import Report, with_declared
-from chancy_core.executors.taking import Ended, Takes
+from chancy_core.executors.taking import Ended, Moved, TakesAhead
 from chancy_core.values.declared import Declared
 from chancy_core.values.job import Limit
 from chancy_core.values.queuedjob import QueuedJob
@@ -32,13 +34,15 @@ TOLD_TWICE: Final = 2
 NO_CHILD: Final = "No child process could be made ready for it"
 
 
-class ProcessExecutor(Executor, Takes):
+class ProcessExecutor(Executor, TakesAhead):
     """Runs functions of both kinds in child processes, which are kept and used again.
 
     There are never more children than jobs that run at a time, and no more than leave some descriptors for other uses
-    (`ulimit -n`): jobs wait for a child then. One that dies takes only its own job with it. Both
-    limits are enforced: a run that exceeds its memory limit is killed; one that exceeds its time limit is told first
-    (a coroutine is cancelled; `checkpoint` raises), and killed after `grace_s`.
+    (`ulimit -n`): jobs wait for a child then. One that dies takes only its own job with it. While jobs are short, a
+    child has its next one already, which comes back when the one before goes on, or when the child dies.
+
+    Both limits are enforced: a run that exceeds its memory limit is killed; one that exceeds its time limit is told
+    first (a coroutine is cancelled; `checkpoint` raises), and killed after `grace_s`.
 
     Args:
         settings: what the worker tells it.
@@ -102,6 +106,9 @@ class ProcessExecutor(Executor, Takes):
         self._busy: dict[Any, Child] = {}
         # Those that were taken, by the job's identity in memory, and those of them that are begun once more, in a task.
         self._taken: dict[int, Child] = {}
+        # The children whose next job may be there before this one ends, and those whose next job is.
+        self._ready: Final = Ready(self._children, self._came_back)
+        self._moved: dict[int, Moved] = {}
         self._again: dict[int, asyncio.Task[None]] = {}
         # By a function's name, what a child has said of it.
         self._declared: dict[str, Declared] = {}
@@ -134,6 +141,7 @@ class ProcessExecutor(Executor, Takes):
 
     async def close(self) -> None:
         """End the children; those that still run a job are killed."""
+        self._ready.close()
         await self._children.close()
 
     # -- one run ---------------------------------------------------------------------------
@@ -185,13 +193,54 @@ class ProcessExecutor(Executor, Takes):
             return False
         if child is None:
             return False
+        child.begin(job, payload, self._no_limits, self._how_ended(job, child, context, ended))
+        self._ready.runs(child)
+        return True
+
+    def take_ahead(self, job: QueuedJob, context: Context, ended: Ended, moved: Moved) -> bool:
+        """Run a job without limits after one that runs, if that one is short so far. See `TakesAhead`."""
+        if job.limits or job.func in self._declared:
+            return False
+        child = self._ready.child_with_room()
+        if child is None:
+            return False
+        try:
+            payload = encode_job(job)
+        except BaseException:  # noqa: BLE001 -- `run` finds the same, and tells of it
+            return False
+
+        def how_moved(begins: bool) -> None:
+            if begins:
+                self._ready.runs(child)
+                moved(job, True)
+            else:
+                self._came_back(job)
+
+        self._moved[id(job)] = moved
+        child.send_ahead(job, payload, self._no_limits, self._how_ended(job, child, context, ended), how_moved)
+        self._ready.sent(child)
+        return True
+
+    def take_back(self) -> list[QueuedJob]:
+        """The jobs that were sent ahead, and have not begun. See `TakesAhead`."""
+        back = self._ready.take_back()
+        for job in back:
+            del self._taken[id(job)]
+            self._moved.pop(id(job), None)
+        return back
+
+    def _came_back(self, job: QueuedJob) -> None:
+        """A job that was sent ahead is run elsewhere."""
+        del self._taken[id(job)]
+        self._moved.pop(id(job))(job, False)
+
+    def _how_ended(self, job: QueuedJob, child: Child, context: Context, ended: Ended) -> HowEnded:
         self._taken[id(job)] = child
 
         def how_ended(how: Report | Death) -> None:
             context.run(self._taken_ended, job, child, ended, how)
 
-        child.begin(job, payload, self._no_limits, how_ended)
-        return True
+        return how_ended
 
     def wake(self) -> None:
         """Nothing: children have been told."""
@@ -209,7 +258,8 @@ class ProcessExecutor(Executor, Takes):
 
     def _taken_ended(self, job: QueuedJob, child: Child, ended: Ended, how: Report | Death) -> None:
         del self._taken[id(job)]
-        self._children.give_back(child)
+        self._moved.pop(id(job), None)
+        self._ready.ended(child)
         try:
             report = self._came(job, self._no_limits, child, how)
         except BaseException as error:  # noqa: BLE001 -- what the child said is none, say

@@ -14,6 +14,9 @@ from chancy_core.values.queuedjob import QueuedJob
 # Called on the loop with jobs that were taken and have ended, and the reports of their runs: once for each job, never
 # from within `take` or `wake`. Those that are seen to have ended together are told together.
 Ended: TypeAlias = Callable[[Sequence[tuple[QueuedJob, Report]]], None]
+# Called on the loop with a job that was taken ahead: that it begins (True), just before the end of the one before it is
+# told, or that it comes back and never will here (False).
+Moved: TypeAlias = Callable[[QueuedJob, bool], None]
 
 
 class Takes(abc.ABC):
@@ -38,3 +41,26 @@ class Takes(abc.ABC):
     @abc.abstractmethod
     def stop_taken(self, job: QueuedJob, reason: StopReason) -> None:
         """As `Executor.stop`, for a job that was taken. If it is given up for that, it has ended when this returns."""
+
+
+class TakesAhead(Takes):
+    """One that can also keep the next job ready where another one runs, so that nobody has to wait for it in between.
+
+    Such a job has no slot. It gets that of the one before it, when this has ended. Nobody may be kept waiting by a
+    job that is not short: what lies behind one comes back after moments.
+    """
+
+    @abc.abstractmethod
+    def take_ahead(self, job: QueuedJob, context: Context, ended: Ended, moved: Moved) -> bool:
+        """Run a job after one that runs; or False: there is no place for it.
+
+        Args:
+            job: the job.
+            context: for this run alone.
+            ended: as of `take`.
+            moved: told what becomes of it; not called for those that `take_back` returns.
+        """
+
+    @abc.abstractmethod
+    def take_back(self) -> list[QueuedJob]:
+        """The jobs that were taken ahead and have not begun, which they never will here. The others have begun."""

@@ -7,20 +7,24 @@ import contextvars
 import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from chancy_core.errors import CannotRun, CannotRunHere
 from chancy_core.executors import Executor, Report, StopReason
 from chancy_core.executors.door import checked, is_ours
-from chancy_core.executors.taking import Takes
+from chancy_core.executors.taking import Takes, TakesAhead
 from chancy_core.log import log
 from chancy_core.values.queue import Queue
 from chancy_core.values.queuedjob import Outcome, QueuedJob, State
-from chancy_core.worker.deciding import Policy, cancelled, decide, handed_back, undecided
+from chancy_core.worker.ahead import Ahead, Waiting
+from chancy_core.worker.deciding import Policy, decide, handed_back, stopped_outcome, undecided
 from chancy_core.worker.finish import Finisher
+from chancy_core.worker.misbehaving import broken, close_within, complain
 from chancy_core.worker.pace import Pace
+from chancy_core.worker.runningjob import RunningJob
 from chancy_core.worker.unable import LONGEST_S, Unable
 
 # How long a job that was claimed ahead may wait for a slot before others may have it.
@@ -28,14 +32,6 @@ PATIENCE_S: Final = 0.5
 # How long an executor may take to close.
 CLOSED_WITHIN_S: Final = 10.0
 WAITED: Final = "It waited too long for a slot on its worker: it was handed back."
-
-
-class RunningJob(NamedTuple):
-    """A job that runs, the task that runs it, if it has one, and the executor that was asked to."""
-
-    job: QueuedJob
-    task: asyncio.Task[None] | None
-    executor: Executor
 
 
 class Lane:
@@ -60,8 +56,8 @@ class Lane:
         self._running: dict[int, RunningJob] = {}
         # Why those of them that were told to stop were.
         self._told: dict[int, StopReason] = {}
-        # Jobs that were claimed ahead, and until when they may wait for a slot.
-        self._waiting: deque[tuple[QueuedJob, float]] = deque()
+        # Jobs that were claimed ahead, and until when they may wait for a slot. Some of these wait where they will run.
+        self._waiting: deque[Waiting] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._pace = Pace()
         self._changed = asyncio.Event()
@@ -77,6 +73,7 @@ class Lane:
         """The runs that go on here, or wait for a slot."""
         jobs = [run.job for run in self._running.values()]
         jobs.extend(job for job, _ in self._waiting)
+        jobs.extend(self._ahead.jobs())
         return {(job.id, job.claims) for job in jobs}
 
     def job_of(self, task: asyncio.Task[Any]) -> QueuedJob | None:
@@ -93,7 +90,7 @@ class Lane:
         while True:
             # Of a limited queue, what waits here counts as running, and another worker might run it at once.
             ahead = 0 if self.queue.limited_by else self._pace.ahead(self.concurrency)
-            room = self.free - len(self._waiting) + ahead
+            room = self.free - len(self._waiting) - len(self._ahead) + ahead
             # What lies ahead is filled up when half of it is gone: a claim of few costs as much as one of many.
             if room > ahead // 2:
                 return room
@@ -105,6 +102,8 @@ class Lane:
         self.queue = queue
         self.concurrency = concurrency
         self._changed.set()
+        # What waits where it will run would follow what runs there, whatever there are slots for.
+        self._take_back()
         if executor is not None:
             old = self._executor
             self._use(executor)
@@ -117,14 +116,19 @@ class Lane:
         self._checks = not is_ours(executor)
         # A subclass of somebody else's means its `run` to be called.
         self._takes = executor if isinstance(executor, Takes) and is_ours(executor) else None
+        takes_ahead = self._takes if isinstance(self._takes, TakesAhead) else None
+        self._ahead = Ahead(takes_ahead, self._taken_ended, partial(self._moved, executor))
 
     def start(self, jobs: Iterable[QueuedJob]) -> None:
         """Run jobs that were claimed, each in a task of its own, as soon as there is a slot for it."""
         until = self._loop.time() + PATIENCE_S
         self._waiting.extend((job, until) for job in jobs)
         self._fill()
+        self._wait_in_time()
+
+    def _wait_in_time(self) -> None:
         if self._waiting and self._timer is None:
-            self._timer = self._loop.call_at(until, self._give_back_late)
+            self._timer = self._loop.call_at(self._waiting[0][1], self._give_back_late)
 
     def _fill(self) -> None:
         executor, checks = self._executor, self._checks
@@ -140,14 +144,44 @@ class Lane:
             task = self._loop.create_task(self._run(job, executor, checks=checks), context=context)
             self._running[id(job)] = RunningJob(job, task, executor)
         if takes is not None:
+            if self._waiting and self.free == 0:
+                self._ahead.fill(self._waiting, self._context)
             takes.wake()
 
     def _is_taken(self, takes: Takes, job: QueuedJob, context: contextvars.Context) -> bool:
         try:
             return takes.take(job, context, self._taken_ended)
         except BaseException as error:  # noqa: BLE001 -- a job that has a slot must not be lost
-            self._complain(job, self._executor, error)
+            complain(self._executor, job, error)
             return False
+
+    def _moved(self, executor: Executor, job: QueuedJob, begins: bool) -> None:
+        """A job that was handed over ahead begins, in the slot of the one before it; or waits here again."""
+        if not begins:
+            self._waits_again([job])
+            self._fill()
+        elif self._ahead.begins(job):
+            self._running[id(job)] = RunningJob(job, None, executor)
+
+    def _waits_again(self, jobs: list[QueuedJob]) -> None:
+        """These wait for a slot before all others. They may have had one."""
+        for job in reversed(jobs):
+            until = self._ahead.comes_back(job)
+            run = self._running.pop(id(job), None)
+            told = self._told.pop(id(job), None)
+            if told is not None:
+                self._finisher.put(stopped_outcome(job, told))
+            elif until is not None or run is not None:
+                self._waiting.appendleft((job, until or self._loop.time() + PATIENCE_S))
+        self._wait_in_time()
+        self._changed.set()
+
+    def _take_back(self) -> None:
+        """Have all that wait for a slot here. What cannot be taken back has begun."""
+        if len(self._ahead):
+            self._waits_again(self._ahead.take_back())
+            for job in self._ahead.jobs():
+                self._moved(self._executor, job, begins=True)
 
     async def _run(self, job: QueuedJob, executor: Executor, *, checks: bool) -> None:
         known = self.unable.problem_of(job.func) if self.unable else None
@@ -160,7 +194,7 @@ class Lane:
                 if checks:
                     report = checked(job.func, report, executor)
         except BaseException as error:  # noqa: BLE001 -- an executor that breaks its promise loses no job
-            report = self._broken(job, executor, error)
+            report = broken(executor, job, error)
         self._end(job, executor, report)
         if self._waiting:
             self._fill()
@@ -179,13 +213,12 @@ class Lane:
         try:
             executor.forget(job)
         except BaseException as error:  # noqa: BLE001
-            self._complain(job, executor, error)
-        key = id(job)
-        del self._running[key]
+            complain(executor, job, error)
+        del self._running[id(job)]
         try:
-            outcome = decide(job, report, self._told.pop(key, None), self._policy)
+            outcome = decide(job, report, self._told.pop(id(job), None), self._policy)
         except BaseException as error:  # noqa: BLE001 -- a run that nobody ends would go on for ever
-            self._complain(job, executor, error)
+            complain(executor, job, error)
             outcome = undecided(job, error, self._policy)
         if outcome.unrunnable:
             outcome = self._left(outcome, report)
@@ -194,11 +227,6 @@ class Lane:
         self._finisher.put(outcome)
         self._pace.ended(outcome.run_s)
         self._changed.set()
-
-    def _broken(self, job: QueuedJob, executor: Executor, error: BaseException) -> Report:
-        """The report of a run whose executor raised, or returned what is none."""
-        self._complain(job, executor, error)
-        return Report.raised(error)
 
     def _left(self, outcome: Outcome, report: Report) -> Outcome:
         """Leave the function of a job that could not be run here to others, if there are not too many of them."""
@@ -211,11 +239,9 @@ class Lane:
         """Fail a job that was claimed and cannot be run, without trying."""
         self._finisher.put(decide(job, Report.not_begun(error), None, self._policy))
 
-    def _complain(self, job: QueuedJob, executor: Executor, error: BaseException) -> None:
-        log.error("executor_failed", executor=type(executor).__name__, job=str(job.id), exc_info=error)
-
     def stop(self, reason: StopReason) -> int:
         """Stop everything that runs, and start nothing that waits. Returns how many jobs that were."""
+        self._take_back()
         # At the loop's next step: a task that is cancelled before its first one never takes it, and would hold its job
         # for ever.
         for run in self._running.values():
@@ -224,18 +250,20 @@ class Lane:
 
     def stop_those(self, keys: Collection[tuple[uuid.UUID, int]], reason: StopReason) -> int:
         """Stop these runs, or hand them back if they wait for a slot. Returns how many of them were here."""
+        self._take_back()
         runs = [run for run in self._running.values() if (run.job.id, run.job.claims) in keys]
         for run in runs:
             # As in `stop`.
             self._loop.call_soon(self._stop, run, reason)
         waiting = [one for one in self._waiting if (one[0].id, one[0].claims) in keys]
         for one in waiting:
-            self._waiting.remove(one)
-            self._finisher.put(handed_back(one[0], reason.value))
+            self._drop(one, reason)
+        self._fill()
         return len(runs) + len(waiting)
 
     def give_back(self, note: str) -> int:
         """Hand back the jobs that wait for a slot, no attempt spent. Returns how many those were."""
+        self._take_back()
         given, self._waiting = self._waiting, deque()
         for job, _ in given:
             self._finisher.put(handed_back(job, note))
@@ -247,11 +275,12 @@ class Lane:
         if self._waiting and self._waiting[0][1] <= self._loop.time():
             count = self.give_back(WAITED)
             log.info("jobs_waited_too_long", queue=self.queue.name, count=count)
-        elif self._waiting:
-            self._timer = self._loop.call_at(self._waiting[0][1], self._give_back_late)
+        self._wait_in_time()
 
     def cancel(self, key: tuple[uuid.UUID, int]) -> bool:
         """Cancel one run, if it is here; whether it is. One that goes on may be cancelled again."""
+        self._take_back()
+        self._loop.call_soon(self._fill)
         for run in self._running.values():
             if (run.job.id, run.job.claims) == key:
                 # As in `stop`.
@@ -259,27 +288,34 @@ class Lane:
                 return True
         for waiting in self._waiting:
             if (waiting[0].id, waiting[0].claims) == key:
-                self._waiting.remove(waiting)
-                self._finisher.put(cancelled(waiting[0], StopReason.CANCELLED.value))
+                self._drop(waiting, StopReason.CANCELLED)
                 return True
         return False
 
+    def _drop(self, waiting: Waiting, reason: StopReason) -> None:
+        self._waiting.remove(waiting)
+        self._finisher.put(stopped_outcome(waiting[0], reason))
+
     def _stop(self, run: RunningJob, reason: StopReason) -> None:
-        if self._running.get(id(run.job)) is run:
+        waiting = next((one for one in self._waiting if one[0] is run.job), None)
+        if waiting is not None:
+            # It has come back meanwhile.
+            self._drop(waiting, reason)
+        elif (now := self._running.get(id(run.job))) is not None:
             self._told[id(run.job)] = reason
             try:
-                if run.task is not None:
-                    run.executor.stop(run.job, run.task, reason)
-                elif isinstance(run.executor, Takes):
-                    run.executor.stop_taken(run.job, reason)
+                if now.task is not None:
+                    now.executor.stop(run.job, now.task, reason)
+                elif isinstance(now.executor, Takes):
+                    now.executor.stop_taken(run.job, reason)
             except BaseException as error:  # noqa: BLE001 -- it is stopped all the same
-                self._complain(run.job, run.executor, error)
-                if run.task is not None:
-                    run.task.cancel()
+                complain(now.executor, run.job, error)
+                if now.task is not None:
+                    now.task.cancel()
 
     async def idle(self) -> None:
         """Wait until nothing runs."""
-        await self._until(lambda: not self._running)
+        await self._until(lambda: not self._running and not len(self._ahead))
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Wait for something that becomes so when a run ends."""
@@ -310,20 +346,5 @@ class Lane:
 
 
 async def close_executor(executor: Executor) -> None:
-    """Close an executor, and wait for it only so long: it may be anybody's code."""
-    closing = asyncio.ensure_future(_close(executor))
-    # Not `wait_for`, which waits for as long as a cancelled one goes on.
-    done, _ = await asyncio.wait({closing}, timeout=CLOSED_WITHIN_S)
-    if not done:
-        closing.cancel()
-        log.error("executor_close_late", executor=type(executor).__name__, waited_s=CLOSED_WITHIN_S)
-
-
-async def _close(executor: Executor) -> None:
-    try:
-        await executor.close()
-    except asyncio.CancelledError:
-        # Not by the executor: the loop ends.
-        raise
-    except BaseException as error:  # noqa: BLE001 -- SystemExit in a task would end the loop
-        log.error("executor_close_failed", executor=type(executor).__name__, exc_info=error)
+    """Close an executor, and wait for it only so long."""
+    await close_within(executor, CLOSED_WITHIN_S)

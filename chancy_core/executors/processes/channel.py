@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Any, Final
@@ -11,6 +12,8 @@ from chancy_core.executors.processes.frames import Frames, FrameTooLarge, frame
 
 # A larger buffer is mapped and unmapped with each look, which costs more than the few bytes that most have.
 CHUNK_BYTES: Final = 64 * 1024
+# What a program that a job of this process starts must not have; not known to macOS.
+_CLOSED_BY_EXEC: Final[int] = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 class Channel:
@@ -41,6 +44,8 @@ class Channel:
         self._unsent = bytearray()
         self._loop = asyncio.get_running_loop()
         self._open = True
+        # The descriptor that comes with the end of the first run, until it is asked for.
+        self._fds: list[int] | None = []
         sock.setblocking(False)
         self._loop.add_reader(sock, self._read)
 
@@ -64,9 +69,17 @@ class Channel:
             if not (self._open and self._read()):
                 break
 
+    def descriptor(self) -> int | None:
+        """The descriptor that came along, which belongs to the caller; None: there was none. Later ones are ignored."""
+        fds, self._fds = self._fds, None
+        return fds.pop() if fds else None
+
     def close(self) -> None:
         """Hear nothing more, and let the other end know."""
         if self._open:
+            unasked = self.descriptor()
+            if unasked is not None:
+                os.close(unasked)
             self._open = False
             self._loop.remove_reader(self._sock)
             self._loop.remove_writer(self._sock)
@@ -74,7 +87,7 @@ class Channel:
 
     def _read(self) -> bool:
         try:
-            data = self._sock.recv(CHUNK_BYTES)
+            data = self._sock.recv(CHUNK_BYTES) if self._fds is None else self._receive()
         except (BlockingIOError, InterruptedError):
             return False
         except OSError:
@@ -94,6 +107,12 @@ class Channel:
             self.close()
             self._ended(nonsense)
         return self._open
+
+    def _receive(self) -> bytes:
+        assert self._fds is not None  # noqa: S101 -- the caller has looked
+        data, fds, _, _ = socket.recv_fds(self._sock, CHUNK_BYTES, 1 - len(self._fds), _CLOSED_BY_EXEC)
+        self._fds += fds
+        return data
 
     def _send(self, data: bytes | bytearray) -> int:
         try:

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -42,6 +42,7 @@ from chancy_core.executors.processes.frames import (
 )
 from chancy_core.executors.processes.listening import Listener
 from chancy_core.executors.processes.mainscript import RUN_AS, MainScript
+from chancy_core.executors.processes.tokens import Tokens, new_tokens
 from chancy_core.executors.processes.whereabouts import whereabouts
 from chancy_core.log import log
 from chancy_core.values.queuedjob import Progress, QueuedJob
@@ -58,11 +59,13 @@ class ChildSettings(NamedTuple):
         run: how jobs are run.
         initializer: the importable name of a function to call first.
         script: the script that the worker runs, for jobs whose function is in it.
+        replace_above_bytes: a child that holds more than that after a job begins no other that was sent ahead.
     """
 
     run: RunSettings
     initializer: str | None
     script: MainScript
+    replace_above_bytes: float
 
 
 def main(sock: socket.socket) -> None:
@@ -153,19 +156,40 @@ class ChildProgram:
         self._sending = threading.Lock()
         self._peak = memory.OwnPeak()
         self._going: _OwnRun | None = None
-        self._last_stop: Stop | None = None
+        # By a run's number, why it is to stop: it may have yet to begin.
+        self._stops: dict[int, StopReason] = {}
+        self._tokens: Tokens | None = None
+        self._too_large = False
 
     def serve(self) -> None:
         """Set up, and run what comes."""
         self._line.start()
         # A fork of a job must not hold this end open.
-        os.register_at_fork(after_in_child=self._sock.close)
+        os.register_at_fork(after_in_child=self._close)
         begin = self._line.next()
         if not isinstance(begin, Begin) or not self._set_up(begin):
             return
         with self._jobs:
             while isinstance(message := self._line.next(), RunJob):
-                self._run(message)
+                if message.ahead and not self._may_begin():
+                    continue
+                if not self._run(message):
+                    break
+
+    def _close(self) -> None:
+        self._sock.close()
+        if self._tokens is not None:
+            self._tokens.close()
+
+    def _may_begin(self) -> bool:
+        """Whether a job that was sent ahead is begun now. Its worker has been told how the one before it ended."""
+        if self._too_large or self._tokens is None:
+            return False
+        try:
+            return self._tokens.take()
+        except OSError:
+            # A job has closed what is not its own. The worker sees that this one was not begun.
+            os._exit(1)
 
     def _set_up(self, begin: Begin) -> bool:
         sys.path[:] = begin.sys_path
@@ -182,6 +206,7 @@ class ChildProgram:
             log.error("child_not_set_up", problem=what, exc_info=error)
             self._say(Broken(f"{what} raised {type(error).__name__}: {error}"))
             return False
+        self._too_large_bytes = settings.replace_above_bytes
         self._say(Ready(memory.rss_bytes(self._pid) or 0))
         return True
 
@@ -194,14 +219,14 @@ class ChildProgram:
             self._tell_where(message)
 
     def _stop(self, message: Stop) -> None:
-        self._last_stop = message
+        self._stops[message.number] = StopReason[message.reason]
         self._heed_stop()
 
     def _heed_stop(self) -> None:
-        going, stop = self._going, self._last_stop
+        going = self._going
         # A stop that comes too late names a run that has ended; one that comes early, a run that has yet to begin.
-        if going is not None and stop is not None and going.number == stop.number:
-            going.stop(StopReason[stop.reason])
+        if going is not None and (reason := self._stops.get(going.number)) is not None:
+            going.stop(reason)
 
     def _tell_where(self, message: Where) -> None:
         going = self._going
@@ -210,12 +235,13 @@ class ChildProgram:
 
     # -- the main thread -------------------------------------------------------------------
 
-    def _run(self, run: RunJob) -> None:
+    def _run(self, run: RunJob) -> bool:
+        """Run a job, and tell of it; whether another may follow."""
         try:
             job = decode_job(run)
         except BaseException as error:  # noqa: BLE001 -- the worker is to know
             self._say(Broken(f"the job cannot be read in a child process: {type(error).__name__}: {error}"))
-            return
+            return False
 
         def progressed(progress: Progress) -> None:
             self._say(Told(run.number, progress.fraction, progress.note))
@@ -233,7 +259,22 @@ class ChildProgram:
             os._exit(1)
         report = replace(report, peak_bytes=self._peak.read())
         self._going = None
-        self._say(Done(run.number, encode_report(report), self._peak.rss_bytes()))
+        for number in list(self._stops):
+            if number <= run.number:
+                del self._stops[number]
+        rss_bytes = self._peak.rss_bytes()
+        # Before the worker knows: from then on the two agree that nothing more is begun.
+        self._too_large = rss_bytes > self._too_large_bytes
+        self._say(Done(run.number, encode_report(report), rss_bytes), self._new_tokens(run))
+        return True
+
+    def _new_tokens(self, run: RunJob) -> list[int]:
+        """The descriptor that goes with the end of the first run: from then on jobs may be sent ahead."""
+        fd = new_tokens() if run.number == 1 else None
+        if fd is None:
+            return []
+        self._tokens = Tokens(fd)
+        return [fd]
 
     def _line_holds(self) -> bool:
         """Whether the descriptor is the socket still, and not a file that was opened when it had been closed."""
@@ -246,10 +287,13 @@ class ChildProgram:
         if job.func.startswith("__main__.") and RUN_AS not in sys.modules:
             self._script.run()
 
-    def _say(self, message: FromChild) -> None:
+    def _say(self, message: FromChild, fds: Sequence[int] = ()) -> None:
+        data = frame(message)
         # A worker that is gone is noticed by whoever reads.
         with self._sending, suppress(OSError):
-            self._sock.sendall(frame(message))
+            if fds:
+                data = data[socket.send_fds(self._sock, [data], fds) :]
+            self._sock.sendall(data)
 
 
 def _flush() -> None:

@@ -17,10 +17,11 @@ from chancy_core.executors.processes.child import ChildSettings
 from chancy_core.executors.processes.descriptors import room_for_child
 from chancy_core.executors.processes.frames import BESIDES_BYTES, Begin, Born, Gone
 from chancy_core.executors.processes.guard import Guard
-from chancy_core.executors.processes.handle import Child, Terms
+from chancy_core.executors.processes.handle import Child
 from chancy_core.executors.processes.mainscript import main_script
 from chancy_core.executors.processes.nurse import Nurse, sys_path
 from chancy_core.executors.processes.nursery import SPAWN
+from chancy_core.executors.processes.runs import Terms
 from chancy_core.log import log
 from chancy_core.values.job import Limit
 
@@ -75,6 +76,8 @@ class Children:
         self._closing: set[asyncio.Task[None]] = set()
         # Set when a child may have become free, or has gone.
         self._freed = asyncio.Event()
+        # How many runs wait for that. Nothing is sent ahead then: the next child that is free is theirs.
+        self._awaited = 0
 
     async def close(self) -> None:
         """End all of them; those that still run a job are killed."""
@@ -105,9 +108,13 @@ class Children:
             if not self._children:
                 raise OSError(errno.EMFILE, "no descriptors are left for a child process")
             self._freed.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._freed.wait()
+            self._awaited += 1
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        await self._freed.wait()
+            finally:
+                self._awaited -= 1
 
     def take_now(self, terms: Terms) -> Child | None:
         """A child for a run; None: there is none, and no room for another.
@@ -146,12 +153,20 @@ class Children:
         child.channel.send(Begin(sys.path, self.settings_pickled()))
         return child
 
+    def has_room(self, child: Child) -> bool:
+        """Whether a job may be sent ahead to a child that runs one."""
+        return not self._awaited and child.has_room(self._upkeep.maximum_jobs)
+
+    def too_large(self, child: Child) -> bool:
+        """Whether it holds more than it may after a job."""
+        return child.rss_bytes > self._upkeep.replace_above_bytes
+
     def give_back(self, child: Child) -> None:
         """The run of a child is over, however it ended: keep the child for another, or end it."""
         self._freed.set()
         if not child.usable:
             return
-        if child.runs >= self._upkeep.maximum_jobs or child.rss_bytes > self._upkeep.replace_above_bytes:
+        if child.runs >= self._upkeep.maximum_jobs or self.too_large(child):
             self._end(child)
             return
         loop = asyncio.get_running_loop()
@@ -227,6 +242,7 @@ class Children:
                 self._settings.for_elsewhere(*Limit.Type),
                 self._upkeep.initializer,
                 main_script(),
+                self._upkeep.replace_above_bytes,
             )
             self._settings_sent = pickle.dumps(settings)
         return self._settings_sent

@@ -7,7 +7,8 @@ from typing import Final
 
 from chancy_core.errors import ChildProcessDied, MemoryLimitExceeded, TimeLimitExceeded
 from chancy_core.executors.processes.guard import KillReason
-from chancy_core.executors.processes.handle import Child, Death, Terms
+from chancy_core.executors.processes.handle import Child
+from chancy_core.executors.processes.runs import Death, Terms
 from chancy_core.values.queuedjob import QueuedJob
 
 MIB: Final = 1024 * 1024

@@ -36,11 +36,15 @@ class Begin(msgspec.Struct, tag="begin"):
 
 
 class RunJob(msgspec.Struct, tag="run"):
-    """Run this job, as `encode_job` has it. `number` names the run until it is done."""
+    """Run this job, as `encode_job` has it. `number` names the run until it is done.
+
+    One that is sent `ahead`, while another runs, is begun only by whoever takes its token: see `tokens`.
+    """
 
     number: int
     job: bytes
     values: bytes
+    ahead: bool = False
 
 
 class Stop(msgspec.Struct, tag="stop"):

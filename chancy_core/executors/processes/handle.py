@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final
 
 import msgspec
 
@@ -30,6 +30,8 @@ from chancy_core.executors.processes.frames import (
     decode_report,
 )
 from chancy_core.executors.processes.guard import Guard, KillReason, Watch
+from chancy_core.executors.processes.runs import AwaitedRun, Death, HowEnded, Moved, Runs, Terms
+from chancy_core.executors.processes.tokens import Tokens
 from chancy_core.executors.report import Report
 from chancy_core.values.queuedjob import Progress, QueuedJob
 
@@ -37,66 +39,13 @@ from chancy_core.values.queuedjob import Progress, QueuedJob
 TELLS_WITHIN_S: Final = 0.2
 
 
-class Terms(NamedTuple):
-    """What a run may use.
-
-    Attributes:
-        time_s: its time limit.
-        memory_bytes: its memory limit.
-        grace_s: how long it may go on once it was told to stop, or its time is over.
-        start_within_s: how long it may take until its function starts, if it has a time limit.
-    """
-
-    time_s: float | None
-    memory_bytes: float | None
-    grace_s: float
-    start_within_s: float
-
-
-class Death(NamedTuple):
-    """A child ended before its run did.
-
-    Attributes:
-        code: its exit code, or minus the number of a signal; None if that is not known.
-        killed_for: what it was killed for; None if it was not killed by this worker.
-        used_s: how long the run took, from the start of its function, as far as that is known, until it was killed.
-        peak_bytes: the most memory that it was seen to hold.
-        problem: what else there is to say.
-        stack: where it was when its time was over, if it could tell.
-        begun: whether it may have begun to run the job: not if it could not be started, or set up.
-    """
-
-    code: int | None
-    killed_for: KillReason | None
-    used_s: float
-    peak_bytes: int
-    problem: str | None
-    stack: str
-    begun: bool = True
-
-
-# Called once, on the loop, with what a run came to. Never raises.
-HowEnded: TypeAlias = Callable[[Report | Death], None]
-
-
-class _AwaitedRun:
-    def __init__(self, number: int, job: QueuedJob, terms: Terms, watch: Watch, ended: HowEnded) -> None:
-        self.number = number
-        self.job = job
-        self.terms = terms
-        self.watch = watch
-        self.began_at = time.monotonic()
-        self.stack = ""
-        self.ended = ended
-
-
 class Child:
-    """One child process: runs one job at a time.
+    """One child process: runs one job at a time. The next one may lie there already.
 
     Attributes:
         serial: its number; none has it again.
         pid: its process, once that is known.
-        runs: how many jobs it was given.
+        runs: how many jobs it was given, without those that were taken back.
         base_bytes: how large it was when it was set up.
         rss_bytes: how large it was at the end of its latest run.
         idle_since: when that was, by the loop's clock.
@@ -124,7 +73,8 @@ class Child:
         self._kill = kill
         self._report = report
         self._channel: Channel | None = None
-        self._going: _AwaitedRun | None = None
+        self._runs = Runs()
+        self._number = 0
         self._problem: str | None = None
         # Whether it said itself that it cannot run jobs.
         self._broken = False
@@ -155,26 +105,64 @@ class Child:
             self.kill()
             raise
 
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for a run of it."""
+        return self._runs.going is not None
+
+    @property
+    def has_ahead(self) -> bool:
+        """Whether a job lies behind the one that goes on."""
+        return bool(self._runs.ahead)
+
+    def has_room(self, maximum_jobs: int) -> bool:
+        """Whether a job may be sent ahead, to a child that is given so many."""
+        return self.usable and self.runs < maximum_jobs and self._runs.has_room()
+
     def begin(self, job: QueuedJob, payload: tuple[bytes, bytes], terms: Terms, ended: HowEnded) -> None:
         """Run a job (and the same encoded), and call `ended`."""
-        self.runs += 1
-        watch = Watch(self.kill, self._ask_soon, self.pid)
-        going = self._going = _AwaitedRun(self.runs, job, terms, watch, ended)
+        going = self._runs.going = self._next(job, terms, ended)
+        watch = going.watch
         if terms.memory_bytes is not None:
             self._guard.watch(watch, limit_bytes=terms.memory_bytes)
         if terms.time_s is not None:
             self._guard.kill_at(watch, going.began_at + terms.start_within_s, KillReason.NOT_STARTED)
-        self.channel.send(RunJob(self.runs, *payload))
+        self.channel.send(RunJob(going.number, *payload))
+
+    def send_ahead(
+        self, job: QueuedJob, payload: tuple[bytes, bytes], terms: Terms, ended: HowEnded, moved: Moved
+    ) -> None:
+        """Run a job without limits after the one that goes on: see `has_room`. It may be taken back until it begins."""
+        run = self._next(job, terms, ended, moved)
+        self._runs.follow(run)
+        self.channel.send(RunJob(run.number, *payload, ahead=True))
+
+    def take_back(self) -> list[QueuedJob]:
+        """The jobs that were sent ahead and have not begun: they never will here, and nobody is told of them."""
+        back = self._runs.take_back()
+        self.runs -= len(back)
+        for run in back:
+            self._guard.release(run.watch)
+        return [run.job for run in back]
+
+    def take_back_behind(self, *, long: bool) -> list[QueuedJob]:
+        """The same, if there are any, and the run that goes on is no short one (`long`), or in any case."""
+        return self.take_back() if self._runs.ahead and (not long or self._runs.goes_on()) else []
+
+    def _next(self, job: QueuedJob, terms: Terms, ended: HowEnded, moved: Moved | None = None) -> AwaitedRun:
+        self.runs += 1
+        self._number += 1
+        return AwaitedRun(self._number, job, terms, Watch(self.kill, self._ask_soon, self.pid), ended, moved)
 
     def stop(self, job: QueuedJob, reason: StopReason) -> None:
         """Tell the run to stop; kill it if it has not after its grace time."""
-        going = self._going
-        if going is not None and (going.job.id, going.job.claims) == (job.id, job.claims):
-            self.channel.send(Stop(going.number, reason.name))
-            # Told again, it has no more time than it was given when it was told first.
-            if going.watch.kill_for is not KillReason.STOPPED:
-                at = min(going.watch.kill_at, time.monotonic() + going.terms.grace_s)
-                self._guard.kill_at(going.watch, at, KillReason.STOPPED)
+        for run in (self._runs.going, *self._runs.ahead):
+            if run is not None and (run.job.id, run.job.claims) == (job.id, job.claims):
+                self.channel.send(Stop(run.number, reason.name))
+                # Told again, it has no more time than it was given when it was told first.
+                if run.watch.kill_for is not KillReason.STOPPED:
+                    at = min(run.watch.kill_at, time.monotonic() + run.terms.grace_s)
+                    self._guard.kill_at(run.watch, at, KillReason.STOPPED)
 
     def kill(self) -> None:
         """Have it killed. From any thread."""
@@ -191,8 +179,8 @@ class Child:
     def born(self, pid: int) -> None:
         """It has started."""
         self.pid = pid
-        if self._going is not None:
-            self._going.watch.pid = pid
+        if self._runs.going is not None:
+            self._runs.going.watch.pid = pid
 
     def died(self, code: int | None, problem: str | None, *, begun: bool = True) -> None:
         """It has ended."""
@@ -201,9 +189,19 @@ class Child:
         self.usable = False
         self.channel.close()
         self.gone.set()
-        going = self._going
-        if going is not None:
-            self._release(going)
+        back = self._runs.take_back()
+        if self._runs.tokens is not None:
+            self._runs.tokens.close()
+            self._runs.tokens = None
+        for run in back:
+            self._guard.release(run.watch)
+            assert run.moved is not None  # noqa: S101 -- it was sent ahead
+            run.moved(False)
+        going = self._runs.going
+        while going is not None:
+            self._guard.release(going.watch)
+            # One that follows has begun, too, if it could not be taken back: the end of the one before went unheard.
+            follows = self._runs.ended()
             watch = going.watch
             going.ended(
                 Death(
@@ -216,6 +214,7 @@ class Child:
                     begun and not self._broken,
                 )
             )
+            going = follows
 
     def heard(self, body: bytes) -> None:
         """It says something. Raises ValueError (msgspec's) if that makes no sense."""
@@ -229,13 +228,13 @@ class Child:
             case Started(number, at):
                 self._started(number, at)
             case Told(number, fraction, note):
-                going = self._going
+                going = self._runs.going
                 if going is not None and going.number == number:
                     # Looked at as in the child, which the job may have talked into anything.
                     Control(partial(self._report, going.job)).progress(fraction, note)
             case Here(number, stack):
-                if self._going is not None and self._going.number == number:
-                    self._going.stack = stack
+                if self._runs.going is not None and self._runs.going.number == number:
+                    self._runs.going.stack = stack
             case Done():
                 self._done(message)
             case Wrote():
@@ -256,7 +255,7 @@ class Child:
             self.kill()
 
     def _started(self, number: int, at: float) -> None:
-        going = self._going
+        going = self._runs.going
         if going is not None and going.number == number and going.terms.time_s is not None:
             # One clock for all processes of a machine; a child cannot have started in the future.
             going.began_at = min(max(at, going.began_at), time.monotonic())
@@ -271,22 +270,23 @@ class Child:
             self._loop.call_soon_threadsafe(self._ask)
 
     def _ask(self) -> None:
-        if self._going is not None:
-            self.channel.send(Where(self._going.number))
+        if self._runs.going is not None:
+            self.channel.send(Where(self._runs.going.number))
 
     def _done(self, message: Done) -> None:
-        going = self._going
+        going = self._runs.going
         if going is None or going.number != message.number:
             raise msgspec.ValidationError("a run has ended that was not asked for")
         report = decode_report(message.report)
-        self._release(going)
+        # Nobody waits for this run from now on, and nothing is enforced any more.
+        self._guard.release(going.watch)
+        if going.number == 1 and (fd := self.channel.descriptor()) is not None:
+            self._runs.tokens = Tokens(fd)
+        follows = self._runs.ended()
         if going.watch.killed_for is not None:
             # It ended while it was being killed: what it came to counts, but the child is gone.
             self.usable = False
         self.rss_bytes = message.rss_bytes
+        if follows is not None and follows.moved is not None:
+            follows.moved(True)
         going.ended(report)
-
-    def _release(self, going: _AwaitedRun) -> None:
-        """Nobody waits for this run from now on, and nothing is enforced any more."""
-        self._going = None
-        self._guard.release(going.watch)
