@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import msgspec
+from chancy_history.store import SQL
 
 from benchmarks.database import Bench
 from chancy import Chancy
@@ -119,10 +120,12 @@ async def fill(bench: Bench, chancy: Chancy, size: Size) -> None:
 async def furnish(bench: Bench, chancy: Chancy, size: Size) -> None:
     """Declare the queues, which no real worker serves; register the workers; and fill what chancy-history counted."""
     schema = chancy.settings.schema
-    history = ("history_minutes", "history_hours", "history_depths")
+    history = ("history_minutes", "history_hours", "history_totals", "history_depths")
     for statement in (QUEUES, WORKERS, MINUTES, HOURS, DEPTHS):
         count = size.workers if statement is WORKERS else size.queues
         params = {"count": count, "status": msgspec.json.encode(STATUS).decode(), "tags": ["nobody"]}
         await bench.admin.execute(statement.format(schema=schema), params)
+    async with chancy.pool.connection() as connection:
+        await SQL.rows(connection, schema, "roll_totals")
     tables = ", ".join(f"{schema}.{table}" for table in ("queues", "workers", *history))
     await bench.admin.execute(f"VACUUM (ANALYZE) {tables}")

@@ -75,7 +75,7 @@ class History(Plugin):
 
     @hookimpl
     def migrations(self) -> list[Migration]:
-        """The tables of minutes, hours and depths."""
+        """The tables of minutes, hours, totals and depths."""
         return read_migrations(NAME, "chancy_history.migrations")
 
     @hookimpl

@@ -56,6 +56,7 @@ async def keep_up(connection: Connection, schema: str, minutes_s: int, hours_s: 
     for name, params in (
         ("sample_depths", {"most": DEPTH_MOST}),
         ("roll_hours", {}),
+        ("roll_totals", {}),
         ("forget", {"minutes_s": minutes_s, "hours_s": hours_s}),
     ):
         try:

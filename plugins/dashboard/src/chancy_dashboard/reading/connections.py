@@ -121,6 +121,7 @@ class Reader:
 
     async def close(self) -> None:
         """Disconnect."""
+        await self.watch.close()
         made, self._made = self._made, None
         for one in made or ():
             await one.close()

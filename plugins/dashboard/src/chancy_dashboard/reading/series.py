@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,7 @@ from chancy_dashboard.reading.snapshots import Remembered
 
 # Workers tell what they counted every ten seconds, and the shortest step is two minutes.
 FOR_S: Final = 20.0
+HOUR_S: Final = 3_600.0
 _read: Final = Remembered(FOR_S)
 _ORIGIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -87,10 +89,45 @@ async def series(chancy: Chancy, word: str | None, queue: str | None = None) -> 
     return found
 
 
+class LastHour(NamedTuple):
+    """What all queues did in the last hour.
+
+    Attributes:
+        finished: jobs that ended by a run.
+        bad: runs that failed.
+        ran: runs that ended.
+    """
+
+    finished: int = 0
+    bad: int = 0
+    ran: int = 0
+
+
+async def last_hour(chancy: Chancy) -> LastHour | None:
+    """What all queues did in the last hour; None where no history is kept."""
+    if not has_history(chancy):
+        return None
+
+    async def look() -> LastHour:
+        found = await rows(chancy, "read_history", since_s=HOUR_S, step_s=HOUR_S, queue=None)
+        return LastHour(*(sum(row[name] for row in found) for name in LastHour._fields))
+
+    known: LastHour = await _read.get(chancy, "last hour", look)
+    return known
+
+
 async def _look(chancy: Chancy, asked: Range, queue: str | None) -> Series:
-    params = {"since_s": asked.since_s, "step_s": asked.step_s, "queue": queue}
-    counted = {row["at"]: row for row in await rows(chancy, "read_history", **params)}
-    depths = {row["at"]: row["pending"] for row in await rows(chancy, "read_depths", **params)}
+    params = {"since_s": asked.since_s, "step_s": asked.step_s}
+    if queue is None and asked.step_s >= HOUR_S:
+        found_counts, found_depths = await asyncio.gather(
+            rows(chancy, "read_totals", **params), rows(chancy, "read_total_depths", **params)
+        )
+    else:
+        found_counts, found_depths = await asyncio.gather(
+            rows(chancy, "read_history", **params, queue=queue), rows(chancy, "read_depths", **params, queue=queue)
+        )
+    counted = {row["at"]: row for row in found_counts}
+    depths = {row["at"]: row["pending"] for row in found_depths}
     steps = _steps(asked, max([*counted, *depths], default=None))
     found = [counted.get(at) for at in steps]
     first = next((i for i, row in enumerate(found) if row), len(found))

@@ -91,6 +91,12 @@ class Watch:
         if self.last is not None:
             self.last = self.last._replace(at=self.last.at - FOR_S)
 
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._asking is not None and self._asking.get_loop() is asyncio.get_running_loop():
+            self._asking.cancel()
+            await asyncio.wait([self._asking])
+
     async def _ask(self, chancy: Chancy) -> Troubles:
         with suppress(SchemaError):
             await opened(chancy)

@@ -1,8 +1,9 @@
--- What the queues did, by steps of time, from the view of chancy-history: (at, started, first, finished, bad, wait_s).
+-- What the queues did, by steps of time, from the view of chancy-history: (at, started, first, finished, bad, ran, wait_s).
 --
 -- at        the beginning of a step in which anything was counted
 -- finished  jobs that ended by a run
 -- bad       runs that failed, whether or not there is another attempt
+-- ran       runs that ended, with another attempt to come or not
 -- wait_s    for how long the first runs had waited, summed up
 --
 -- since_s  double precision  seconds before now
@@ -15,6 +16,7 @@ SELECT date_bin(make_interval(secs => %(step_s)s), at, '2000-01-01 00:00:00+00')
        sum(first)::bigint AS first,
        sum(succeeded + failed + cancelled)::bigint AS finished,
        sum(failed + retried)::bigint AS bad,
+       sum(succeeded + failed + cancelled + retried)::bigint AS ran,
        sum(wait_s)::double precision AS wait_s
 FROM {schema}.history_v1
 WHERE at >= now() - make_interval(secs => %(since_s)s) AND (%(queue)s::text IS NULL OR queue = %(queue)s)

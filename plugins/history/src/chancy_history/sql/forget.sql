@@ -17,6 +17,10 @@ depths AS (
     WHERE at < date_trunc('hour', now() - make_interval(secs => %(minutes_s)s), 'UTC')
     RETURNING 1
 ),
+totals AS (
+    DELETE FROM {schema}.history_totals
+    WHERE at < date_trunc('hour', now() - make_interval(secs => %(hours_s)s), 'UTC')
+),
 -- Who has not written for so long has ended, or has nothing more to say of that writing.
 writers AS (
     DELETE FROM {schema}.history_writers
