@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from msgspec import UNSET
 from msgspec.structs import asdict
@@ -11,14 +12,18 @@ from msgspec.structs import asdict
 from chancy_core.errors import NotOpen
 from chancy_core.executors.application import NOBODY_S
 from chancy_core.executors.control import Control
+from chancy_core.executors.keeping import steps_of
 from chancy_core.values.fields import OnConflict
 from chancy_core.values.queuedjob import Progress, QueuedJob
 from chancy_core.values.ranges import LATEST
 
 if TYPE_CHECKING:
     from chancy_core.app import Chancy
-    from chancy_core.app.reading import Pushable
+    from chancy_core.app.reading import Pushable, PushesItself
     from chancy_core.app.reference import Reference
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Reporter(Progress, frozen=True, kw_only=True):
@@ -55,7 +60,8 @@ class JobContext(QueuedJob, frozen=True, kw_only=True):
     stopped; not if it is killed, or given up by its worker. It must be JSON, and no larger than `payload_limit_bytes`.
 
     `await context.push(job)`, or `context.sync_push(job)` in plain functions, pushes another job, and
-    `context.chancy` is for whatever else a job asks.
+    `context.chancy` is for whatever else a job asks. With `chancy-workflow`, `await context.step("charge", charge,
+    order)` is done once, however often the job is tried.
 
     Attributes:
         progress: call it to tell how far the run is: `context.progress(0.4, "parsed")`. See `Reporter`.
@@ -113,6 +119,7 @@ class JobContext(QueuedJob, frozen=True, kw_only=True):
         found: Chancy = application()
         return found
 
+    @overload
     async def push(
         self,
         queue: str | Pushable | None = None,
@@ -120,10 +127,21 @@ class JobContext(QueuedJob, frozen=True, kw_only=True):
         *,
         connection: Any = UNSET,
         on_conflict: OnConflict | None = None,
-    ) -> Reference:
+    ) -> Reference: ...
+    @overload
+    async def push(self, queue: PushesItself[R], *, connection: Any = UNSET) -> R: ...
+    async def push(
+        self,
+        queue: Any = None,
+        job: Pushable | None = None,
+        *,
+        connection: Any = UNSET,
+        on_conflict: OnConflict | None = None,
+    ) -> Any:
         """Push another job, as `Chancy.push` does: `await context.push(job)`, `await context.push("mail", job)`."""
         return await self.chancy.push(queue, job, connection=connection, on_conflict=on_conflict)
 
+    @overload
     def sync_push(
         self,
         queue: str | Pushable | None = None,
@@ -131,9 +149,72 @@ class JobContext(QueuedJob, frozen=True, kw_only=True):
         *,
         connection: Any = UNSET,
         on_conflict: OnConflict | None = None,
-    ) -> Reference:
+    ) -> Reference: ...
+    @overload
+    def sync_push(self, queue: PushesItself[R], *, connection: Any = UNSET) -> R: ...
+    def sync_push(
+        self,
+        queue: Any = None,
+        job: Pushable | None = None,
+        *,
+        connection: Any = UNSET,
+        on_conflict: OnConflict | None = None,
+    ) -> Any:
         """As `push`, for plain functions."""
         return self.chancy.sync_push(queue, job, connection=connection, on_conflict=on_conflict)
+
+    async def step(
+        self,
+        name: str,
+        function: Callable[..., Awaitable[Any] | Any],
+        *args: Any,
+        connection: Any = UNSET,
+        **kwargs: Any,
+    ) -> Any:
+        """What `function(*args, **kwargs)` returned in the first attempt in which it did; else call it, and keep that.
+
+        So an attempt that comes after one which has failed does not do again what that one did: it needs a plugin
+        that keeps it, such as `chancy-workflow`.
+
+        Args:
+            name: unique in the job.
+            function: a coroutine function, or a plain one that does not block.
+            args: its arguments.
+            connection: a connection of your own, as for `push`: the value is kept if and only if its transaction
+                commits, together with what the function has written there.
+            kwargs: its arguments by name.
+
+        Returns:
+            The value as JSON gives it back, in the first attempt too.
+
+        Raises:
+            PluginError: no plugin keeps anything here.
+        """
+        return await steps_of(self).step(name, function, *args, connection=connection, **kwargs)
+
+    def sync_step(
+        self, name: str, function: Callable[..., Any], *args: Any, connection: Any = UNSET, **kwargs: Any
+    ) -> Any:
+        """As `step`, for plain functions."""
+        return steps_of(self).sync_step(name, function, *args, connection=connection, **kwargs)
+
+    def each(self, name: str, items: Iterable[T]) -> AsyncIterator[T]:
+        """The items that no attempt has been through yet: `async for page in context.each("pages", pages)`.
+
+        How far the loop is, is kept whenever it asks for the next item.
+
+        Args:
+            name: unique in the job.
+            items: the same ones in each attempt, in the same order; more may have come behind them.
+
+        Raises:
+            PluginError: no plugin keeps anything here.
+        """
+        return steps_of(self).each(name, items)
+
+    def sync_each(self, name: str, items: Iterable[T]) -> Iterator[T]:
+        """As `each`, for plain functions: `for page in context.sync_each("pages", pages)`."""
+        return steps_of(self).sync_each(name, items)
 
     @property
     def log(self) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from inspect import isawaitable
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -15,18 +16,18 @@ from chancy_workflow.errors import InvalidWorkflow
 from chancy_workflow.pushing import transaction, transaction_sync
 from chancy_workflow.work import Ask, Work, run, run_sync
 
+I = TypeVar("I")  # noqa: E741 -- an item
 OWN: Final = msgspec.UNSET
 
 
 class Kept:
-    """What a job keeps from one attempt to the next.
+    """What a job keeps from one attempt to the next: `context.step` and `context.each` of a job are its own.
 
     ```python
     @job(max_attempts=5)
     async def checkout(*, order: int, context: JobContext) -> None:
-        kept = Kept(context)
-        payment = await kept.step("charge", charge, order)
-        await kept.step("mail", send_receipt, order, payment)
+        payment = await context.step("charge", charge, order)
+        await Kept(context).save("paid", payment)
     ```
 
     An attempt that comes after `charge` has returned does not call it again: `step` returns what it returned then.
@@ -76,6 +77,28 @@ class Kept:
         found = self._do_sync(self._find(name), connection)
         return found[0] if found else self._do_sync(self._keep(name, function(*args, **kwargs)), connection)
 
+    async def each(self, name: str, items: Iterable[I]) -> AsyncIterator[I]:
+        """The items that no attempt has been through yet: how far the loop is, is kept whenever it asks for the next.
+
+        Args:
+            name: unique in the job.
+            items: the same ones in each attempt, in the same order; more may have come behind them.
+
+        Raises:
+            InvalidWorkflow: what is kept under this name is no place in a loop, or the name is none.
+        """
+        done = self._place(name, await self.load(name, 0))
+        for place, item in enumerate(islice(items, done, None), done + 1):
+            yield item
+            await self.save(name, place)
+
+    def sync_each(self, name: str, items: Iterable[I]) -> Iterator[I]:
+        """As `each`, for code without asyncio."""
+        done = self._place(name, self.sync_load(name, 0))
+        for place, item in enumerate(islice(items, done, None), done + 1):
+            yield item
+            self.sync_save(name, place)
+
     async def save(self, name: str, value: Any, *, connection: Any = OWN) -> None:
         """Keep a value, in the place of the one of that name: how far a loop is, say. Raises as `step`."""
         await self._do(self._save(name, value), connection)
@@ -101,6 +124,16 @@ class Kept:
     def _do_sync(self, work: Work[Any], connection: Any = OWN) -> Any:
         with transaction_sync(self._chancy, connection) as own:
             return run_sync(self._chancy, own, work)
+
+    @staticmethod
+    def _place(name: str, found: Any) -> int:
+        """How far a loop was."""
+        if type(found) is not int:
+            raise InvalidWorkflow(
+                f"What is kept as {name!r} is {found!r:.80}, which is no place in a loop: give each loop and each step "
+                "of a job a name of its own."
+            )
+        return found
 
     def _find(self, name: str) -> Work[list[Any]]:
         check_text("The name of what is kept", name, error=InvalidWorkflow)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import psycopg
 
-from chancy import Chancy, Ended, Ending, Worker
+from chancy import Chancy, Ended, Ending, JobContext, Worker
 from chancy.errors import ConfigError
 from chancy.plugin import Finding, Migration, Plugin, Tick, check_seconds, duration_s, hookimpl, read_migrations
 from chancy_workflow import repairing
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import click
 
     from chancy.plugin import WebPage, WebPanel
+    from chancy_workflow.kept import Kept
 
 NAME: Final = "workflow"
 INTERVAL_MIN_S: Final = 0.05
@@ -87,6 +88,13 @@ class Workflows(Plugin):
     async def findings(self, chancy: Chancy) -> list[Finding]:
         """Signals that do not come, and functions that no worker can run."""
         return await find(chancy)
+
+    def steps_of(self, context: JobContext) -> Kept:
+        """What a job keeps: `context.step` and `context.each` ask for it."""
+        # Few jobs do.
+        from chancy_workflow.kept import Kept  # noqa: PLC0415
+
+        return Kept(context)
 
     @hookimpl
     async def on_open(self, chancy: Chancy) -> None:
