@@ -275,7 +275,7 @@ async def test_the_command_line_shows_and_does_the_same(chancy, new_chancy):
         assert "being stopped" in call("cancel", str(run), "--reason", "no")
         assert json.loads(call("list", "--json"))["runs"][0]["state"] == "cancelled"
         assert "attempt 2" in call("retry", str(run), "--mode", "all")
-        return CliRunner().invoke(command, ["graph", "-", "--format", "mermaid"], input=flow.to_json()).output
+        return CliRunner().invoke(command, ["graph", "-", "--mermaid"], input=flow.to_json()).output
 
     assert "flowchart LR" in await asyncio.to_thread(all_of_it)
     assert states(await Run(chancy, run.id).status())["go"] == "open"

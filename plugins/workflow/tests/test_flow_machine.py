@@ -15,7 +15,7 @@ import model
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from chancy import Chancy
 from chancy_workflow import RunState, Workflows
@@ -23,6 +23,8 @@ from chancy_workflow import RunState, Workflows
 MANY = int(os.environ.get("CHANCY_TEST_FLOWS", "0"))
 FEW = 5
 STEPS = 16
+# A worker that is started takes half a second of a processor.
+KILLS = 10 if MANY else 2
 TIMEOUT_S = 300
 LOOK_S = 0.1
 # Who works: two that have the plugin, and one that has not.
@@ -101,6 +103,12 @@ class Machine(RuleBasedStateMachine):
         self.flows = []
         # Those whose handlers have run because of a stop, and were not to run again.
         self.loose = set()
+        self.kills = 0
+
+    @initialize(seeds=st.lists(st.integers(0, 1_000_000), min_size=2, max_size=4))
+    def begin(self, seeds):
+        for seed in seeds:
+            self.push(seed, "finish")
 
     @rule(seed=st.integers(0, 1_000_000), on_failure=st.sampled_from(["finish", "cancel"]))
     def push(self, seed, on_failure):
@@ -129,8 +137,10 @@ class Machine(RuleBasedStateMachine):
                 if stopped and mode == "failed":
                     self.loose.add(run)
 
+    @precondition(lambda self: self.kills < KILLS)
     @rule(number=st.integers(0, len(WORKERS) - 1))
     def kill(self, number):
+        self.kills += 1
         self.place.kill(number)
 
     @rule()

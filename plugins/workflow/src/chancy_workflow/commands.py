@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import click
 import msgspec
@@ -139,21 +140,44 @@ def signal(new_chancy: NewChancy, run_id: str, name: str, value: str, *, as_json
 
 
 @workflow.command()
-@click.argument("file", type=click.File("r"))
-@click.option(
-    "--format", "format_", type=click.Choice(list(FORMATS)), default="text", show_default=True, help="As what."
-)
+@click.argument("source", metavar="RUN|FILE")
+@click.option("--mermaid", "format_", flag_value="mermaid", help="As a flowchart of Mermaid.")
+@click.option("--svg", "format_", flag_value="svg", help="As a picture.")
+@click.option("--text", "format_", flag_value="text", default="text", help="As text, which is the default.")
 @_json
-def graph(file: Any, format_: str, *, as_json: bool) -> None:
-    """The workflow in FILE, which `Workflow.to_json` has written, as text or as a picture; - is stdin."""
-    try:
-        flow = Workflow.from_json(file.read())
-    except (InvalidWorkflow, UnicodeDecodeError) as wrong:
-        raise click.ClickException(str(wrong)) from None
+@click.pass_obj
+def graph(new_chancy: NewChancy, source: str, format_: str, *, as_json: bool) -> None:
+    """The workflow of a run, or the one in a file that `Workflow.to_json` has written; - is stdin.
+
+    With --json as such a file, so that what a run was can be kept, changed and pushed again.
+    """
+    flow = _do(new_chancy, lambda chancy: Run(chancy, source).workflow()) if _is_id(source) else _in_file(source)
     if as_json:
         _show_json(flow.to_dict())
     else:
         click.echo(FORMATS[format_](flow))
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _in_file(name: str) -> Workflow:
+    """The workflow in a file."""
+    try:
+        with click.open_file(name, encoding="utf-8") as file:
+            return Workflow.from_json(file.read())
+    except OSError as wrong:
+        raise click.ClickException(
+            f"{name!r:.200} is no id of a run, and no file that can be read: {wrong.strerror}. "
+            "The runs that there are: chancy workflow list"
+        ) from None
+    except (InvalidWorkflow, UnicodeDecodeError) as wrong:
+        raise click.ClickException(f"{name!r:.200}: {wrong}") from None
 
 
 def _do(new_chancy: NewChancy, call: Callable[[Chancy], Coroutine[Any, Any, T]]) -> T:

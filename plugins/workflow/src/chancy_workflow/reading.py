@@ -13,6 +13,7 @@ from chancy.plugin import check_json, nearest
 from chancy_workflow.errors import InvalidWorkflow
 from chancy_workflow.flow import STEPS_MOST, Workflow
 from chancy_workflow.steps import Node, OnFailure, made, named_in
+from chancy_workflow.work import grouped
 
 
 class _Document(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,9 +44,24 @@ def read(text: str | bytes) -> Workflow:
         nodes[node.name] = node
     for node in nodes.values():
         _check(node, nodes)
-    for name in _ordered(flow.name, nodes):
-        flow.nodes[name] = nodes[name]
+    _check_circles(flow.name, nodes)
+    put(flow, nodes)
     return flow
+
+
+def put(flow: Workflow, nodes: Mapping[str, Node]) -> None:
+    """Put the steps into the workflow, in their order, but each after those that it comes after."""
+    inside = grouped([(node.name, node.scope) for node in nodes.values() if node.kind != "gate"], 1)
+    for first in nodes:
+        left = [first]
+        while left:
+            node = nodes[left[-1]]
+            before = [name for name in node.after if name not in flow.nodes]
+            before += [name for name, _ in inside.get(node.name, ()) if name not in flow.nodes]
+            if before:
+                left += reversed(before)
+            else:
+                flow.nodes.setdefault(left.pop(), node)
 
 
 def _node(place: int, given: dict[str, Any]) -> Node:
@@ -94,15 +110,15 @@ def _check_job(node: Node, fields: dict[str, Any]) -> None:
     check_json(f"The step {node.name!r}: kwargs", fields.get("kwargs", {}), error=InvalidWorkflow)
 
 
-def _ordered(name: str, nodes: Mapping[str, Node]) -> list[str]:
-    """The steps, each after those that it comes after. Raises InvalidWorkflow for a cycle."""
+def _check_circles(name: str, nodes: Mapping[str, Node]) -> None:
+    """Raise InvalidWorkflow if steps come after each other in a circle."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for node in nodes.values():
         sorter.add(node.name, *node.after)
         if node.scope is not None:
             sorter.add(node.scope, node.name)
     try:
-        return list(sorter.static_order())
+        sorter.prepare()
     except CycleError as cycle:
         path = " → ".join(cycle.args[1][::-1])
         raise InvalidWorkflow(

@@ -34,7 +34,7 @@ def read_status(id_: str, *, results: bool) -> Work[RunStatus]:
     rows = yield Ask("read_run", {"run": id_})
     if not rows:
         raise not_found(id_)
-    id_text, name, state, unique_key, stopping, note, attempt, past, created_at, ended_at = rows[0]
+    id_text, name, state, unique_key, stopping, note, attempt, past, created_at, ended_at, _ = rows[0]
     steps = yield Ask("read_steps", {"run": id_, "results": results})
     edges = grouped((yield Ask("read_edges", {"run": id_})), 1)
     parts = grouped((yield Ask("count_parts", {"run": id_})), 0)

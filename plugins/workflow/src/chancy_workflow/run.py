@@ -135,6 +135,22 @@ class Run:
             for after, result in page:  # noqa: B007
                 yield result
 
+    async def workflow(self) -> Workflow:
+        """The workflow that was pushed, with what was added since, as it can be drawn, written, and pushed again.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+        from chancy_workflow.rebuilding import read_workflow  # noqa: PLC0415 -- few do
+
+        return await self._do(read_workflow(str(self.id)))
+
+    def sync_workflow(self) -> Workflow:
+        """As `workflow`, for code without asyncio."""
+        from chancy_workflow.rebuilding import read_workflow  # noqa: PLC0415
+
+        return self._do_sync(read_workflow(str(self.id)))
+
     # -- acting ----------------------------------------------------------------------------
 
     async def signal(self, name: str, value: Any = None, *, connection: Any = OWN) -> None:
