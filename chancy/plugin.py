@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from chancy_core.store.weather import text_of
     from chancy_core.values.durations import duration_s, duration_text
     from chancy_core.values.finding import Finding, Severity, Subject
+    from chancy_core.values.gauge import Gauge
     from chancy_core.values.raised import Raised
     from chancy_core.values.ranges import MAX_ATTEMPTS, PRIORITY, Range
 
@@ -43,6 +44,7 @@ __all__ = [
     "Budget",
     "Done",
     "Finding",
+    "Gauge",
     "Migration",
     "Plugin",
     "Raised",
@@ -114,6 +116,7 @@ _HOMES: Final = {
     "chancy_core.store.weather": ("text_of",),
     "chancy_core.values.durations": ("duration_s", "duration_text"),
     "chancy_core.values.finding": ("Finding", "Severity", "Subject"),
+    "chancy_core.values.gauge": ("Gauge",),
     "chancy_core.values.raised": ("Raised",),
     "chancy_core.values.ranges": ("MAX_ATTEMPTS", "PRIORITY", "Range"),
 }

@@ -21,6 +21,7 @@ import pluggy
 
 from chancy_core.values.ended import Ended
 from chancy_core.values.finding import Finding
+from chancy_core.values.gauge import Gauge
 from chancy_core.values.job import Job
 from chancy_core.values.queue import Queue
 from chancy_core.values.queuedjob import Outcome, QueuedJob
@@ -281,6 +282,24 @@ async def findings(chancy: Chancy) -> list[Finding]:  # type: ignore[empty-body]
         What is wrong now, and nothing that is merely unusual: a system that does its work has no findings.
 
     If it raises, takes too long, or returns anything else, that is a finding about the plugin.
+    """
+
+
+@hookspec
+async def gauges(chancy: Chancy) -> list[Gauge]:  # type: ignore[empty-body]
+    """When chancy-metrics looks at the database: in a worker, the leader if there is one, while somebody collects.
+
+    That is every fifteen seconds or so, and after a rest of twenty times what the look before took. A gauge has a
+    hundred values at most, and none of its labels is made of what users make up, such as the name of a function.
+
+    Args:
+        chancy: the worker's, with `pool`. A statement that may read much sets a time-out for itself.
+
+    Returns:
+        How it stands now.
+
+    If it raises, takes more than five seconds, or returns anything else, its gauges are missing until the next look,
+    and that is logged and counted.
     """
 
 

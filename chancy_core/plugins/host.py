@@ -24,6 +24,7 @@ from chancy_core.plugins.tick import Tick
 from chancy_core.plugins.weather import HookPutOff, is_outage
 from chancy_core.store.weather import text_of
 from chancy_core.values.finding import Finding
+from chancy_core.values.gauge import Gauge
 from chancy_core.values.job import Job
 from chancy_core.values.queuedjob import Outcome, QueuedJob
 from chancy_core.values.raised import NO_ADVICE, Advice, Raised, advice_of
@@ -34,6 +35,7 @@ from chancy_core.values.workerinfo import WorkerStatus
 ON_OPEN_S: Final = 30.0
 ON_START_S: Final = 30.0
 ON_STOP_S: Final = 10.0
+GAUGES_S: Final = 5.0
 
 
 class PluginHost(Bringing):
@@ -230,6 +232,29 @@ class PluginHost(Bringing):
             if not isinstance(error, HookAbandoned):
                 self._failed(one.plugin, "findings", error)
             return [cannot_say(one.plugin, told(error))]
+
+    # -- how it stands -------------------------------------------------------------------------
+
+    async def gauges(self, chancy: Any) -> list[tuple[str, Gauge]]:
+        """The gauges of each plugin, with its name, in plugin order. Those of one that cannot say are left out.
+
+        Args:
+            chancy: the worker's.
+        """
+        found: list[tuple[str, Gauge]] = []
+        for one in self._hooks["gauges"]:
+            try:
+                told_of = await self._within(GAUGES_S, one, "gauges", chancy=chancy)
+                if not isinstance(told_of, list) or not all(isinstance(gauge, Gauge) for gauge in told_of):
+                    raise TypeError(f"it must return a list of objects of the type Gauge, not {told_of!r:.200}")  # noqa: TRY301 -- as what it raises
+            except BaseException as error:
+                if is_ours(error):
+                    raise
+                if not isinstance(error, HookAbandoned):
+                    self._failed(one.plugin, "gauges", error)
+                continue
+            found += [(one.plugin, gauge) for gauge in told_of]
+        return found
 
 
 def _ordered(manager: pluggy.PluginManager, hook: str) -> list[Implementation]:

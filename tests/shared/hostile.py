@@ -113,6 +113,10 @@ class Hostile(Plugin):
         return await self.dice.waiting()
 
     @hookimpl
+    async def gauges(self) -> Any:
+        return await self.dice.waiting()
+
+    @hookimpl
     def is_leader(self) -> Any:
         return self.dice.plain()
 

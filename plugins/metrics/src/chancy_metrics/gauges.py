@@ -122,6 +122,8 @@ def database_gauges(reading: Reading, label: Callable[[str], str], age_s: float)
             [],
             [([], reading.horizon)],
         )
+    for other in reading.others:
+        yield _gauge(other.name, other.text, other.labels, sorted(other.values.items()))
     yield _gauge("chancy_database_reading_age_seconds", "How long ago the database was read.", [], [([], age_s)])
     yield _gauge("chancy_database_reading_duration_seconds", "How long that reading took.", [], [([], reading.took_s)])
 

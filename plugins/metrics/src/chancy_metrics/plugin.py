@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,7 +14,7 @@ from prometheus_client.core import Metric
 
 from chancy import Chancy, Job, Outcome, QueuedJob, Worker
 from chancy.errors import ConfigError
-from chancy.plugin import Plugin, Tick, check_seconds, check_whole, hookimpl, is_outage, log, text_of
+from chancy.plugin import Gauge, Plugin, Tick, check_seconds, check_whole, hookimpl, is_outage, log, text_of
 from chancy_metrics.database import Reader
 from chancy_metrics.gauges import Totals, counter, database_gauges, hook_failures, worker_gauges
 from chancy_metrics.health import Health
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     import click
 
 # The text format that every Prometheus reads.
+# So begin the names of what this plugin shows itself.
+_WORDS = "jobs job outcomes hook push claim finish slots leader queue table database"
+OURS = tuple(f"chancy_{word}" for word in _WORDS.split())
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0)
 # While nobody collects, nobody reads the database.
@@ -98,6 +102,8 @@ class Metrics(Plugin):
         self._wanted_until = float("-inf")
         self._failed_readings = 0
         self._failing: str | None = None
+        # What was said once.
+        self._left_out: set[tuple[str, str]] = set()
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
 
@@ -174,9 +180,11 @@ class Metrics(Plugin):
             await self._read(tick)
 
     async def _read(self, tick: Tick) -> None:
+        start = time.monotonic()
         try:
             async with tick.connection() as connection:
                 reading = await Reader(tick.schema, self.count_limit).read(connection)
+            others = await self._others()
         except Exception as error:
             if not (isinstance(error, psycopg.Error | OSError) or is_outage(error)):
                 raise
@@ -187,9 +195,26 @@ class Metrics(Plugin):
             self._failing = text_of(error)
             return
         self._failing = None
-        self._reading, self._read_at = reading, time.monotonic()
-        self._rest_until = self._read_at + REST * reading.took_s
+        self._read_at = time.monotonic()
+        self._reading = replace(reading, others=others, took_s=self._read_at - start)
+        self._rest_until = self._read_at + REST * self._reading.took_s
         self._recorder.declare(reading.queues)
+
+    async def _others(self) -> list[Gauge]:
+        """What other plugins tell of themselves; a name that somebody has already is nobody else's."""
+        if self._chancy is None:
+            return []
+        found: dict[str, tuple[str, Gauge]] = {}
+        for plugin, gauge in await self._chancy.plugins.gauges(self._chancy):
+            other = (
+                "metrics"
+                if gauge.name in OURS or gauge.name.startswith(tuple(f"{one}_" for one in OURS))
+                else found.setdefault(gauge.name, (plugin, gauge))[0]
+            )
+            if other != plugin and (plugin, gauge.name) not in self._left_out:
+                self._left_out.add((plugin, gauge.name))
+                log.warning("gauge_left_out", gauge=gauge.name, plugin=plugin, hint=f"{other} has one of that name")
+        return [gauge for _, gauge in found.values()]
 
     def trouble(self) -> str | None:
         """That the database cannot be looked at: what it would say is missing, and not old."""

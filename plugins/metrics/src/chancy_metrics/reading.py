@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from chancy.plugin import Gauge
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Reading:
         dead_rows: dead rows that wait for vacuum, by table, as the statistics know them.
         transaction_s: age of the oldest open transaction that keeps vacuum from removing rows, 0 without one.
         horizon: how many transactions ago the oldest snapshot in use was taken.
+        others: what other plugins tell of themselves.
         took_s: how long the reading took.
     """
 
@@ -28,4 +31,5 @@ class Reading:
     dead_rows: Mapping[str, float] = field(default_factory=dict)
     transaction_s: float | None = None
     horizon: float | None = None
+    others: Sequence[Gauge] = ()
     took_s: float = 0.0

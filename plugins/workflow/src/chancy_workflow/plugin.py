@@ -20,7 +20,7 @@ from chancy_workflow.work import Ask, Work, grouped, run
 if TYPE_CHECKING:
     import click
 
-    from chancy.plugin import WebPage, WebPanel
+    from chancy.plugin import Gauge, WebPage, WebPanel
     from chancy_workflow.kept import Kept
 
 NAME: Final = "workflow"
@@ -95,6 +95,13 @@ class Workflows(Plugin):
         from chancy_workflow.kept import Kept  # noqa: PLC0415
 
         return Kept(context)
+
+    @hookimpl
+    async def gauges(self, chancy: Chancy) -> list[Gauge]:
+        """Runs by state, how long they took, and the signals that are waited for."""
+        from chancy_workflow.gauges import read  # noqa: PLC0415 -- only where there are metrics
+
+        return await read(chancy)
 
     @hookimpl
     async def on_open(self, chancy: Chancy) -> None:

@@ -3,7 +3,7 @@
 -- quiet_s  float
 -- limit    integer
 --
--- Returns (workflow, step, runs, one of them, since when in words). Uses workflow_steps_due, and reads open steps else.
+-- Returns (workflow, step, runs, one of them, since when in words). Uses workflow_steps_signals.
 SELECT run.name, step.name, count(*), min(run.id::text),
     CASE WHEN bool_or(step.due_at IS NOT NULL) THEN 'beyond its time-out: no worker with the plugin has looked'
          ELSE 'since ' || to_char(min(step.begun_at), 'YYYY-MM-DD') || ', without a time-out' END
