@@ -31,5 +31,5 @@ async def test_a_step_that_a_worker_cannot_import_is_told_of(chancy, until):
     async with Worker(chancy):
         run = await chancy.push(flow)
         found = await until(lambda: told(chancy, "workflow-step-unable"))
-    assert found.evidence == {"runs": 1, "function": "flow_jobs.giev", "run": str(run)}
+    assert found.evidence == {"runs": 1, "function": "flow_jobs.giev", "queue": "default", "run": str(run)}
     assert "has no 'giev'" in found.what

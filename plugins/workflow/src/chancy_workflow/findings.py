@@ -17,8 +17,7 @@ MOST: Final = 20
 
 async def find(chancy: Chancy) -> list[Finding]:
     """A finding for each workflow of which something is wrong."""
-    workers = [one for one in await chancy.get_workers() if one.alive and one.status is not None]
-    problems = {unable.func: unable.problem for one in workers if one.status for unable in one.status.unable}
+    problems = await _problems(chancy)
     async with chancy.pool.connection() as connection:
         late, unable = await run(chancy, connection, _look(sorted(problems)))
     found = [
@@ -38,13 +37,13 @@ async def find(chancy: Chancy) -> list[Finding]:
             id="workflow-step-unable",
             severity=Severity.ERROR,
             subject=Subject("workflow", name),
-            what=f"{count} {_runs(count)} of the workflow {name} for {func}, which a live worker cannot run: "
-            f"{problems[func]}",
-            evidence={"runs": count, "function": func, "run": one},
+            what=f"{count} {_runs(count)} of the workflow {name} for {func}, which no live worker of the queue {queue} "
+            f"can run: {problems[queue, func]}",
+            evidence={"runs": count, "function": func, "queue": queue, "run": one},
             why="A run goes on when a worker has run the jobs that it waits for.",
             fix=command_line(chancy, "workflow", "show", one),
         )
-        for name, func, count, one in unable
+        for name, queue, func, count, one in unable
     ]
     return found
 
@@ -53,7 +52,22 @@ def _runs(count: int) -> str:
     return "run waits" if count == 1 else "runs wait"
 
 
-def _look(funcs: list[str]) -> Work[tuple[list[Any], list[Any]]]:
+async def _problems(chancy: Chancy) -> dict[tuple[str, str], str]:
+    """The functions that no live worker of a queue can run, by queue and function, and what one of them says."""
+    workers = [one for one in await chancy.get_workers() if one.alive]
+    told: dict[tuple[str, str], list[str]] = {}
+    for worker in workers:
+        for unable in worker.status.unable if worker.status else ():
+            told.setdefault((unable.queue, unable.func), []).append(unable.problem)
+    if not told:
+        return {}
+    serving = {queue.name: sum(worker.serves(queue) for worker in workers) for queue in await chancy.get_all_queues()}
+    # What some can run, they do: that is for a doctor to warn of, and no run stands still.
+    return {place: problems[0] for place, problems in told.items() if len(problems) >= serving.get(place[0], 0)}
+
+
+def _look(places: list[tuple[str, str]]) -> Work[tuple[list[Any], list[Any]]]:
     late = yield Ask("find_late", {"quiet_s": QUIET_S, "limit": MOST})
-    unable = (yield Ask("find_unable", {"funcs": funcs, "limit": MOST})) if funcs else []
+    queues, funcs = [queue for queue, _ in places], [func for _, func in places]
+    unable = (yield Ask("find_unable", {"queues": queues, "funcs": funcs, "limit": MOST})) if places else []
     return late, unable
