@@ -3,6 +3,8 @@
 The database is the one that `CHANCY_TEST_DSN` names, or an embedded server that parallel test processes share.
 """
 
+from chancy_core.testing.asyncjobs import AsyncJobs
+from chancy_core.testing.draining import Drained
 from chancy_core.testing.fixtures import (
     WITHIN_S,
     dsn,
@@ -15,13 +17,19 @@ from chancy_core.testing.fixtures import (
     until,
     wait_until,
 )
+from chancy_core.testing.jobs import Jobs
+from chancy_core.testing.performing import job_context
 from chancy_core.testing.plugins import configured
 from chancy_core.testing.server import new_folder, own_server, throwaway_server
 
 __all__ = [
     "WITHIN_S",
+    "AsyncJobs",
+    "Drained",
+    "Jobs",
     "configured",
     "dsn",
+    "job_context",
     "new_folder",
     "no_settings_of_this_machine",
     "own_server",

@@ -52,6 +52,8 @@ class Connections:
         self.hearer: Hearer | None = None
         self.sides: dict[AbstractEventLoop, Side] = {}
         self.sync_side: SyncSide | None = None
+        # Whether what is open is lent: it belongs to somebody else, who ends it.
+        self._is_lent = False
         # The end of a side that nobody could wait for; the loop keeps no hold of it.
         self._closing: asyncio.Future[None] | None = None
         # Whose connections these are: not a child's that is forked off later.
@@ -117,6 +119,21 @@ class Connections:
     def _all(self) -> list[Side | SyncSide]:
         return [*self.sides.values(), *([self.sync_side] if self.sync_side is not None else [])]
 
+    @contextmanager
+    def lent(self, sides: dict[AbstractEventLoop, Side], sync_side: SyncSide) -> Iterator[None]:
+        """For the length of the block, use these instead of what is open; whoever closes this leaves them open.
+
+        Args:
+            sides: those of event loops; asked by `get`.
+            sync_side: that of threads.
+        """
+        before = self.sides, self.sync_side, self._is_lent
+        self.sides, self.sync_side, self._is_lent = sides, sync_side, True
+        try:
+            yield
+        finally:
+            self.sides, self.sync_side, self._is_lent = before
+
     # -- opening and closing ---------------------------------------------------------------
 
     def open_side(self) -> Side:
@@ -136,13 +153,15 @@ class Connections:
 
     async def close_side(self) -> None:
         """Close that of this event loop: write what still waits, and disconnect. Cancelled, it disconnects at once."""
-        side = self.sides.pop(asyncio.get_running_loop(), None)
+        side = None if self._is_lent else self.sides.pop(asyncio.get_running_loop(), None)
         if side is not None:
             with self._releasing(always=True):
                 await side.close()
 
     def close_sync_side(self) -> None:
         """Close that of threads."""
+        if self._is_lent:
+            return
         side, self.sync_side = self.sync_side, None
         if side is not None:
             with self._releasing(always=True):

@@ -90,7 +90,7 @@ def _in_sync(given: Any) -> AsyncConnection | Connection:
         return _in_sqlalchemy(given, given)
     if _is(given, "CursorWrapper", of=("django.db.backends.utils",)):
         given = given.db
-    if _is_django(given):
+    if is_django(given):
         return _in_django(given)
     # What SQLAlchemy's raw_connection() returns has the first; the psycopg's own things the second.
     for name in ("driver_connection", "connection"):
@@ -161,7 +161,8 @@ def _raw(given: Any, pooled: Any) -> AsyncConnection | Connection:
 # -- Django --------------------------------------------------------------------------------
 
 
-def _is_django(given: Any) -> bool:
+def is_django(given: Any) -> bool:
+    """Whether it is a connection of Django."""
     if _is(given, "BaseDatabaseWrapper", of=("django.db.backends.base.base",)):
         return True
     # django.db.connection stands for the one of this thread; caches have proxies of the same kind.

@@ -93,6 +93,8 @@ class Plugin(
         leader_only: whether `on_tick` is for the leader only.
         answer_within_s: how long the database may be silent while a tick waits for it, in seconds, from 0.01 to a day;
             then the connection is given up, and the tick is put off. None: nearly as long as a tick may take.
+        ticks_in_tests: whether `on_tick` is called when a test runs its jobs (`Jobs.drain` of `chancy.testing`), by the
+            clock of the test: for a plugin whose ticks move on what jobs have begun, and begin nothing by themselves.
         interval: seconds between ticks, from 0.01 to a year; None: `on_tick` is not called.
         tick_timeout_s: how long one tick may take, in seconds, from 0.01 to a day.
     """
@@ -101,6 +103,7 @@ class Plugin(
     enforces: ClassVar[frozenset[str]] = frozenset()
     leader_only: ClassVar[bool] = False
     answer_within_s: ClassVar[float | None] = None
+    ticks_in_tests: ClassVar[bool] = False
 
     interval: float | None = None
     tick_timeout_s: float = 60.0

@@ -1,0 +1,219 @@
+"""The one connection of a test, on which everything is done: pushes, claims, what jobs ask, and what is recorded.
+
+`SoleConnection` stands on a connection without asyncio, `SoleAsyncConnection` on one with. Either is asked from code of
+both kinds, from any thread and any event loop. Each flow has a savepoint, so that one that fails leaves the
+transaction of the test as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from chancy_core.app.handed import connection_in, sync_connection_in
+from chancy_core.errors import ChancyError
+from chancy_core.store import Flow, run, run_sync
+from chancy_core.store.flow import AsyncConnection, Connection, Query
+from chancy_core.testing.twins import async_twin, sync_twin
+
+T = TypeVar("T")
+
+# What a flow that begins a transaction of its own does inside of the test's.
+_SAVE: Final = Query(b"SAVEPOINT chancy_flow")
+_KEEP: Final = Query(b"RELEASE SAVEPOINT chancy_flow")
+_UNDO: Final = Query(b"ROLLBACK TO SAVEPOINT chancy_flow")
+
+
+class Sole(ABC):
+    """The one connection of a test."""
+
+    @abstractmethod
+    async def ask(self, begin: Callable[[], Flow[T]]) -> T:
+        """Run a flow, from an event loop."""
+
+    @abstractmethod
+    def ask_sync(self, begin: Callable[[], Flow[T]]) -> T:
+        """Run a flow, from code without asyncio."""
+
+    @abstractmethod
+    def connection(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """The connection, for code with asyncio."""
+
+    @abstractmethod
+    def sync_connection(self) -> AbstractContextManager[Connection]:
+        """The connection, for code without."""
+
+
+class SoleConnection(Sole):
+    """A connection without asyncio: of psycopg, a Session of SQLAlchemy, or Django's.
+
+    Args:
+        given: what a caller may pass as `connection=`. It is looked into again each time, because Django's may be
+            another one by then; but only where it was given: elsewhere Django has others, and none in a loop.
+    """
+
+    def __init__(self, given: Any) -> None:
+        self._given = given
+        self._thread: Final = threading.get_ident()
+        self._found = sync_connection_in(given)
+        # psycopg lets threads take turns for a statement; what is done in a savepoint is several.
+        self._lock: Final = threading.RLock()
+        self._twin: AsyncConnection | None = None
+
+    async def ask(self, begin: Callable[[], Flow[T]]) -> T:
+        """As `Sole.ask`. It holds up the loop for the moment that it takes."""
+        return self.ask_sync(begin)
+
+    def ask_sync(self, begin: Callable[[], Flow[T]]) -> T:
+        """As `Sole.ask_sync`."""
+        with self._lock, self.sync_connection() as connection, connection.transaction():
+            return run_sync(connection, inside(begin()))
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """As `Sole.connection`."""
+        with self.sync_connection() as connection:
+            if self._twin is None or self._twin.pgconn is not connection.pgconn:
+                self._twin = async_twin(connection)
+        yield self._twin
+
+    @contextmanager
+    def sync_connection(self) -> Iterator[Connection]:
+        """As `Sole.sync_connection`."""
+        if threading.get_ident() == self._thread and asyncio._get_running_loop() is None:  # noqa: SLF001 -- see below
+            self._found = sync_connection_in(self._given)
+        connection = self._found
+        if _has_yet_to_begin(connection):
+            connection.execute(b"SELECT")
+        yield connection
+
+
+class SoleAsyncConnection(Sole):
+    """A connection with asyncio: of psycopg, an AsyncSession or AsyncConnection of SQLAlchemy.
+
+    Args:
+        given: what a caller may pass as `connection=`.
+    """
+
+    def __init__(self, given: Any) -> None:
+        self._given = given
+        self._loop: Final = asyncio.get_running_loop()
+        self._lock: Final = asyncio.Lock()
+
+    async def ask(self, begin: Callable[[], Flow[T]]) -> T:
+        """As `Sole.ask`."""
+        if asyncio.get_running_loop() is not self._loop:
+            asked = asyncio.run_coroutine_threadsafe(self._ask_here(begin), self._loop)
+            return await asyncio.wrap_future(asked)
+        return await self._ask_here(begin)
+
+    async def _ask_here(self, begin: Callable[[], Flow[T]]) -> T:
+        async with self._lock, self._here() as connection, connection.transaction():
+            return await run(connection, inside(begin()))
+
+    def ask_sync(self, begin: Callable[[], Flow[T]]) -> T:
+        """As `Sole.ask_sync`, while the loop of the test waits for whoever calls this."""
+        return self.wait_for(lambda: self._ask_here(begin))
+
+    def wait_for(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What a coroutine returns that is awaited in the loop of the test, for code without asyncio elsewhere."""
+        self._check_other_thread()
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """As `Sole.connection`."""
+        if asyncio.get_running_loop() is self._loop:
+            async with self._here() as connection:
+                yield connection
+            return
+        found = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._taken(), self._loop))
+        try:
+            yield async_twin(sync_twin(found))
+        finally:
+            self._loop.call_soon_threadsafe(self._lock.release)
+
+    @contextmanager
+    def sync_connection(self) -> Iterator[Connection]:
+        """As `Sole.sync_connection`, while the loop of the test waits for whoever calls this."""
+        found = self.wait_for(self._taken)
+        try:
+            yield sync_twin(found)
+        finally:
+            self._loop.call_soon_threadsafe(self._lock.release)
+
+    @asynccontextmanager
+    async def _here(self) -> AsyncIterator[AsyncConnection]:
+        yield await self._found()
+
+    async def _taken(self) -> AsyncConnection:
+        """The connection, for whoever gives back the lock."""
+        await self._lock.acquire()
+        try:
+            return await self._found()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    async def _found(self) -> AsyncConnection:
+        found = await connection_in(self._given)
+        if not isinstance(found, psycopg.AsyncConnection):
+            raise ChancyError(
+                f"connection is a {type(self._given).__name__}, one without asyncio: use Jobs(chancy, connection=…) "
+                "for it, or give an AsyncConnection or AsyncSession."
+            )
+        if _has_yet_to_begin(found):
+            await found.execute(b"SELECT")
+        return found
+
+    def _check_other_thread(self) -> None:
+        if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 -- None, where others raise
+            raise ChancyError(
+                "A method of Chancy whose name begins with sync_ was called in the event loop of the test, which would "
+                "wait for itself: await the one without sync_, or call it in a thread."
+            )
+
+
+def inside(flow: Flow[T]) -> Flow[T]:
+    """The same flow inside of a transaction that somebody else has begun: one of its own becomes a savepoint."""
+    reads = False
+    try:
+        step: Any = next(flow)
+        while True:
+            try:
+                rows: list[Any] = []
+                text = step.text.split(None, 1)[0] if isinstance(step, Query) else b""
+                if text == b"BEGIN":
+                    reads = step.text.endswith(b"READ ONLY")
+                    yield _SAVE
+                elif text == b"COMMIT" and not reads:
+                    yield _KEEP
+                elif text in (b"COMMIT", b"ROLLBACK"):
+                    # One that only reads has set its plans for itself, which goes with it.
+                    yield _UNDO
+                    yield _KEEP
+                else:
+                    rows = yield step
+            except BaseException as error:  # noqa: BLE001 -- the flow decides what it means
+                step = flow.throw(error)
+            else:
+                step = flow.send(rows)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def in_transaction(connection: AsyncConnection | Connection) -> bool:
+    """Whether it is in a transaction, so that whatever is done on it can be rolled back."""
+    return connection.info.transaction_status is not TransactionStatus.IDLE
+
+
+def _has_yet_to_begin(connection: AsyncConnection | Connection) -> bool:
+    return not connection.autocommit and connection.info.transaction_status is TransactionStatus.IDLE
