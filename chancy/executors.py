@@ -13,7 +13,7 @@ from chancy_core.executors import (
 )
 from chancy_core.executors.context import Reporter
 from chancy_core.executors.elsewhere import Heard
-from chancy_core.executors.functions import Function, Functions
+from chancy_core.executors.functions import Function, Functions, callable_of
 from chancy_core.plugins.around import Around
 from chancy_core.values.declared import Declared
 from chancy_core.values.raised import Raised, Wish
@@ -37,5 +37,6 @@ __all__ = [
     "Signature",
     "StopReason",
     "Wish",
+    "callable_of",
     "run_job",
 ]

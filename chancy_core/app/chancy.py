@@ -55,7 +55,8 @@ class Chancy(Overloaded):
             one, here, in `CHANCY_DSN` or in the configuration file: the embedded PostgreSQL, a private server for
             development.
         config: the configuration file; by default `chancy.toml` or `pyproject.toml` is looked for.
-        plugins: plugins to add to those that are installed.
+        plugins: plugins to add to those that are installed; or a dict, the settings of those that are installed by
+            their names, as the tables `[plugins.NAME]` of the file have them.
         log: a logger of your application's, to whose handlers Chancy's events go; one for the whole process. By default
             they go to the logger `chancy`, and from there to the root logger.
         settings: any other setting of `[chancy]`, by its name, such as `schema="billing"`.
@@ -81,10 +82,12 @@ class Chancy(Overloaded):
         dsn: str | Mapping[str, Any] | None = None,
         *,
         config: str | Path | None = None,
-        plugins: Sequence[Plugin] = (),
+        plugins: Sequence[Plugin] | Mapping[str, Mapping[str, Any]] = (),
         log: logging.Logger | None = None,
         **settings: Any,
     ) -> None:
+        if isinstance(plugins, Mapping):
+            settings["plugins"], plugins = plugins, ()
         if log is not None and not isinstance(log, logging.Logger):
             raise ConfigError(f"argument log is {log!r:.60}: give a logger, such as logging.getLogger('app').")
         # A child process is given those of its worker, as they are.

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Collection, Sequence
+from functools import singledispatch
 from typing import Any, Final, NamedTuple
 
 from chancy_core.errors import CannotRun, CannotRunHere, InvalidJob, nearest
@@ -38,6 +39,17 @@ class Function(NamedTuple):
     context: frozenset[str] = frozenset()
     declared: Declared | None = None
     signature: Signature = Signature()
+
+
+@singledispatch
+def callable_of(found: Any) -> Any:
+    """What a worker calls for what it found under a job's name: that itself, if it is a function.
+
+    Other libraries have objects there that stand for a function, such as the tasks of Django. Whoever knows a kind of
+    them says what is called instead, `callable_of.register(Kind, runner_of)`, before the first of them is looked for.
+    So the job keeps the name that its author knows.
+    """
+    return found
 
 
 def filled(job: QueuedJob, function: Function) -> tuple[QueuedJob, Declared | None]:
@@ -185,7 +197,7 @@ def import_named(path: str, allow_list: AllowList | None = None) -> Any:
             raise CannotRunHere(
                 f"{path} does not import: {module_name} raised {type(error).__name__}: {error}"
             ) from error
-        found = _attribute(path, module, names, allow_list)
+        found = callable_of(_attribute(path, module, names, allow_list))
         if allow_list is not None:
             allow_list.check_home(path, module_name, found)
         return found

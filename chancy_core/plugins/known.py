@@ -16,6 +16,7 @@ from chancy_core.errors import nearest
 OURS: Final = (
     "cron",
     "dashboard",
+    "django",
     "doctor",
     "history",
     "leadership",
@@ -39,7 +40,7 @@ ELSEWHERE: Final = {
     "reprioritize": "give urgent work a queue of its own, or a lower priority when it is pushed",
 }
 # There was one in Chancy 0.
-NOT_YET: Final = ("trigger", "django")
+NOT_YET: Final = ("trigger",)
 _PAGE: Final = "docs/how-to/coming-from/chancy-0.md"
 
 

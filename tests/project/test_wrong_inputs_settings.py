@@ -94,7 +94,6 @@ ARGUMENTS: list[Row] = [
     ("Chancy(config='')", ConfigError, "the argument config is empty … or leave it out"),
     ("Chancy(plugins='cron')", PluginError, "plugins='cron' … give a list of instances"),
     ("Chancy(plugins=None)", PluginError, "plugins=None … give a list of instances"),
-    ("Chancy(plugins={'cron': {}})", PluginError, "plugins={'cron': {}} … give a list of instances"),
     ("Chancy(plugins=Audit())", PluginError, "give a list of instances, as in plugins=[Audit()]"),
     (
         "Chancy(plugins=['cron'])",

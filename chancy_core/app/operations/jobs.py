@@ -22,8 +22,13 @@ REASON_MAX: Final = 500
 
 
 @repeatable
-def get_job(chancy: Chancy, ref: Ref) -> Begin[QueuedJob | None]:
-    """A job as it stands, live or finished; None if there is no such job."""
+def get_job(chancy: Chancy, ref: Ref, *, connection: Any = OWN) -> Begin[QueuedJob | None]:
+    """A job as it stands, live or finished; None if there is no such job.
+
+    Args:
+        ref: the job.
+        connection: as for `push`: as your transaction sees it, which may have pushed it.
+    """
     identifier = identifier_of(ref)
 
     def ask() -> Flow[QueuedJob | None]:
@@ -33,8 +38,13 @@ def get_job(chancy: Chancy, ref: Ref) -> Begin[QueuedJob | None]:
 
 
 @repeatable
-def get_jobs(chancy: Chancy, refs: Iterable[Ref]) -> Begin[list[QueuedJob | None]]:
-    """Jobs as they stand, in the order of `refs`; None where there is no such job."""
+def get_jobs(chancy: Chancy, refs: Iterable[Ref], *, connection: Any = OWN) -> Begin[list[QueuedJob | None]]:
+    """Jobs as they stand, in the order of `refs`; None where there is no such job.
+
+    Args:
+        refs: the jobs.
+        connection: as for `get_job`.
+    """
     ids = identifiers_of(refs)
 
     def ask() -> Flow[list[QueuedJob | None]]:
