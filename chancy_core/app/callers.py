@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import psycopg
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from chancy_core.app.handed import connection_in, sync_connection_in
-from chancy_core.app.recipes import elsewhere
+from chancy_core.app.handed import Found, Sync, connection_in, sync_connection_in
+from chancy_core.app.others import AsyncOther, Other
+from chancy_core.app.recipes import elsewhere, other_driver
 from chancy_core.errors import ChancyError
 from chancy_core.store import Flow, run, run_sync
 from chancy_core.store.connect import where
@@ -32,14 +33,30 @@ async def write_on(chancy: Chancy, given: Any, flow: Flow[T]) -> T:
     """
     found = await connection_in(given)
     with _told_where(chancy, found):
-        return await run_on(found, flow)
+        return await run_found(chancy, found, flow)
+
+
+async def run_found(chancy: Chancy, found: Found, flow: Flow[T]) -> T:
+    """Run a flow on a connection that was found in what a caller passed, whichever driver it is of."""
+    if isinstance(found, AsyncOther):
+        return await found.run(flow, chancy.store, where(chancy.dsn))
+    if isinstance(found, Other):
+        return found.run(flow, chancy.store, where(chancy.dsn))
+    return await run_on(found, flow)
 
 
 def write_on_sync(chancy: Chancy, given: Any, flow: Flow[T]) -> T:
     """As `write_on`, for code without asyncio."""
     found = sync_connection_in(given)
     with _told_where(chancy, found):
-        return run_on_sync(found, flow)
+        return run_found_sync(chancy, found, flow)
+
+
+def run_found_sync(chancy: Chancy, found: Sync, flow: Flow[T]) -> T:
+    """As `run_found`, for code without asyncio."""
+    if isinstance(found, Other):
+        return found.run(flow, chancy.store, where(chancy.dsn))
+    return run_on_sync(found, flow)
 
 
 async def run_on(connection: AsyncConnection | psycopg.Connection[Any], flow: Flow[T]) -> T:
@@ -58,8 +75,30 @@ def run_on_sync(connection: psycopg.Connection[Any], flow: Flow[T]) -> T:
 @asynccontextmanager
 async def savepoint(chancy: Chancy, given: Any) -> AsyncIterator[AsyncConnection | psycopg.Connection[Any]]:
     """A savepoint in the caller's transaction, so that a push that fails leaves nothing behind in it."""
-    found = await connection_in(given)
-    if isinstance(found, psycopg.AsyncConnection):
+    async with savepoint_in(chancy, await connection_in(given)) as own:
+        yield _of_psycopg(own)
+
+
+@contextmanager
+def savepoint_sync(chancy: Chancy, given: Any) -> Iterator[psycopg.Connection[Any]]:
+    """As `savepoint`."""
+    with savepoint_in_sync(chancy, sync_connection_in(given)) as own:
+        yield _of_psycopg(own)
+
+
+def _of_psycopg(found: Any) -> Any:
+    if isinstance(found, Other | AsyncOther):
+        raise other_driver(found.given, found.driver)
+    return found
+
+
+@asynccontextmanager
+async def savepoint_in(chancy: Chancy, found: Found) -> AsyncIterator[Found]:
+    """A savepoint on a connection that was found in what a caller gave, whichever driver it is of."""
+    if isinstance(found, AsyncOther):
+        async with found.savepoint():
+            yield found
+    elif isinstance(found, psycopg.AsyncConnection):
         _check_no_pipeline(found)
         with _told_where(chancy, found):
             if _has_yet_to_begin(found):
@@ -67,14 +106,17 @@ async def savepoint(chancy: Chancy, given: Any) -> AsyncIterator[AsyncConnection
             async with found.transaction():
                 yield found
     else:
-        with savepoint_sync(chancy, found) as own:
+        with savepoint_in_sync(chancy, found) as own:
             yield own
 
 
 @contextmanager
-def savepoint_sync(chancy: Chancy, given: Any) -> Iterator[psycopg.Connection[Any]]:
-    """As `savepoint`."""
-    found = sync_connection_in(given)
+def savepoint_in_sync(chancy: Chancy, found: Sync) -> Iterator[Sync]:
+    """As `savepoint_in`."""
+    if isinstance(found, Other):
+        with found.savepoint():
+            yield found
+        return
     _check_no_pipeline(found)
     with _told_where(chancy, found):
         if _has_yet_to_begin(found):
@@ -84,13 +126,13 @@ def savepoint_sync(chancy: Chancy, given: Any) -> Iterator[psycopg.Connection[An
 
 
 @contextmanager
-def _told_where(chancy: Chancy, connection: AsyncConnection | psycopg.Connection[Any]) -> Iterator[None]:
+def _told_where(chancy: Chancy, found: Found) -> Iterator[None]:
     """Whoever connects to another database than Chancy's hears of that, and not of tables that are missing."""
     try:
         yield
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName) as error:
         ours = where(chancy.dsn)
-        raise elsewhere(connection.info, chancy.store.schema, ours) from error
+        raise elsewhere(getattr(found, "info", None), chancy.store.schema, ours) from error
 
 
 def _has_yet_to_begin(connection: AsyncConnection | psycopg.Connection[Any]) -> bool:

@@ -10,18 +10,16 @@ from chancy_core.errors import InvalidConnection
 __all__ = ["InvalidConnection"]
 
 TAKEN: Final = (
-    "give a psycopg 3 connection or cursor, a Session, AsyncSession, Connection or AsyncConnection of SQLAlchemy, or "
-    "Django's connection"
+    "give a psycopg 3 connection or cursor, a Session, AsyncSession, Connection or AsyncConnection of SQLAlchemy, "
+    "Django's connection, or a connection of asyncpg or psycopg2"
 )
 # For what belongs to another library: by the module that its class comes from, up to a dot.
 _OF_LIBRARY: Final = {
-    "asyncpg": (
-        "Chancy writes with psycopg 3, which cannot use a connection of asyncpg. Do this transaction on one of psycopg "
-        "(psycopg.AsyncConnection.connect), or push after your commit, without connection=."
-    ),
-    "psycopg2": (
-        "Chancy writes with psycopg 3, which cannot use a connection of psycopg2. Connect with psycopg 3 "
-        "(import psycopg; psycopg.connect), or push after your commit, without connection=."
+    "asyncpg": "of asyncpg, give a connection: async with pool.acquire() as connection.",
+    "psycopg2": "of psycopg2, give a connection or a cursor: pool.getconn() takes one out of a pool.",
+    "aiopg": (
+        "Chancy does not know how to write on it. Do this transaction on a connection of psycopg 3 "
+        "(psycopg.AsyncConnection.connect) or asyncpg, or push after your commit, without connection=."
     ),
     "psycopg_pool": (
         "a pool has no transaction. Take a connection out of it: with pool.connection() as connection, or async with."
@@ -38,7 +36,7 @@ _OF_LIBRARY: Final = {
     "fastapi": "it is what FastAPI has yet to resolve. Give the value that the endpoint receives from it.",
 }
 # These go by the recipe of another one.
-_LIKE: Final = {"playhouse": "peewee", "aiopg": "psycopg2", "aiosqlite": "sqlite3", "databases": "tortoise"}
+_LIKE: Final = {"playhouse": "peewee", "aiosqlite": "sqlite3", "databases": "tortoise"}
 # For what is no connection yet, by the name of its class, as those libraries and Python call it.
 _OF_KIND: Final = {
     "Engine": "an engine has no transaction. Take a connection: with engine.begin() as connection.",
@@ -142,12 +140,20 @@ def other_database(given: Any, name: str) -> InvalidConnection:
     )
 
 
-def other_driver(given: Any, driver: str, *, is_async: bool) -> InvalidConnection:
-    """It leads to PostgreSQL by another library than psycopg 3."""
-    make = "create_async_engine" if is_async else "create_engine"
+def other_driver(given: Any, driver: str) -> InvalidConnection:
+    """It leads to PostgreSQL by another library than psycopg 3, and whoever writes on it needs that one."""
     return InvalidConnection(
-        f"connection is {_name(given)} that goes through {driver}, and Chancy writes with psycopg 3: make the engine "
-        f'with {make}("postgresql+psycopg://…"), or push after your commit, without connection=.'
+        f"connection is {_name(given)} that goes through {driver}, on which jobs can be pushed, but nothing more than "
+        "jobs, as here, which needs psycopg 3: make the engine with create_engine, or create_async_engine, "
+        '("postgresql+psycopg://…"), or push after your commit, without connection=.'
+    )
+
+
+def failed_before() -> InvalidConnection:
+    """Its transaction takes nothing any more."""
+    return InvalidConnection(
+        "The transaction of the connection has failed before, by a statement of its own, and takes nothing until "
+        "it is rolled back: roll it back, or to a savepoint, and ask again."
     )
 
 
@@ -162,10 +168,16 @@ def django_in_loop() -> InvalidConnection:
 def elsewhere(info: Any, schema: str, ours: str) -> InvalidConnection:
     """It leads to a database where the tables are not."""
     return InvalidConnection(
-        f"The connection leads to {info.host or 'the default host'}:{info.port}, database {info.dbname}, where the "
+        f"The connection leads to {_place(info)}, where the "
         f"schema {schema!r} has no such tables of Chancy. This Chancy's are at {ours}: connect to that database, or "
         f"bring that schema up to date with `chancy --schema {schema} migrate`."
     )
+
+
+def _place(info: Any) -> str:
+    if info is None:
+        return "a database"
+    return f"{info.host or 'the default host'}:{info.port}, database {info.dbname}"
 
 
 def _name(given: Any) -> str:

@@ -30,18 +30,6 @@ def of(module: str, name: str = "Connection", **attributes: Any) -> Any:
     return type(name, (), {"__module__": module, **attributes})()
 
 
-def psycopg2_session() -> Session:
-    dialect = pytest.importorskip("sqlalchemy.dialects.postgresql.psycopg2")
-    pytest.importorskip("psycopg2")
-    assert dialect
-    return Session(create_engine("postgresql+psycopg2://nowhere"))
-
-
-def asyncpg_session() -> AsyncSession:
-    pytest.importorskip("asyncpg")
-    return AsyncSession(create_async_engine("postgresql+asyncpg://nowhere"))
-
-
 def asyncpg_connection() -> AsyncConnection:
     pytest.importorskip("asyncpg")
     return create_async_engine("postgresql+asyncpg://nowhere").connect()
@@ -88,10 +76,9 @@ WRONG: list[tuple[str, Callable[[], Any], str]] = [
     ("not begun", lambda: Session(psycopg_engine()).begin(), "is SessionTransaction: .*give the session itself"),
     ("sqlite session", lambda: Session(create_engine("sqlite://")), "is Session of sqlite: jobs are in PostgreSQL"),
     ("sqlite", lambda: sqlite3.connect(":memory:"), "is Connection: it leads to SQLite.* Push after your commit"),
-    ("psycopg2 session", psycopg2_session, r'through psycopg2, .*with create_engine\("postgresql\+psycopg://…"\)'),
-    ("psycopg2", lambda: of("psycopg2.extensions", "connection"), "a connection of psycopg2. Connect with psycopg 3"),
-    ("asyncpg", lambda: of("asyncpg.connection"), r"cannot use a connection of asyncpg.*psycopg\.AsyncConnection"),
-    ("asyncpg pool", lambda: of("asyncpg.pool", "PoolConnectionProxy"), "cannot use a connection of asyncpg"),
+    ("psycopg2 pool", lambda: of("psycopg2.pool", "SimpleConnectionPool"), r"pool\.getconn\(\) takes one out"),
+    ("asyncpg pool", lambda: of("asyncpg.pool", "Pool"), r"async with pool\.acquire\(\) as connection"),
+    ("aiopg", lambda: of("aiopg.connection"), "does not know how to write on it"),
     (
         "pool",
         lambda: of("psycopg_pool.pool", "ConnectionPool"),
@@ -106,7 +93,6 @@ WRONG: list[tuple[str, Callable[[], Any], str]] = [
     ("django all", lambda: of("django.db.utils", "ConnectionHandler"), r'is ConnectionHandler: .*ons\["default"\]'),
 ]
 ASYNC_ONLY: list[tuple[str, Callable[[], Any], str]] = [
-    ("asyncpg session", asyncpg_session, r'through asyncpg, .*with create_async_engine\("postgresql\+psycopg://…"\)'),
     ("asyncpg connection", asyncpg_connection, r"is AsyncConnection that was never opened: async with engine\.connect"),
     ("never opened", lambda: async_engine().connect(), r"is AsyncConnection that was never opened: async with engine"),
     ("beneath async", lambda: AsyncSession(async_engine()).sync_session, "is the sync Session beneath an AsyncSession"),

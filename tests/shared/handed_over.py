@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import asyncpg
 import psycopg
+import psycopg2
 import pytest
 from django.conf import settings
 from django.db import connection as django_proxy
 from django.db import connections as django_databases
 from django.db import transaction
+from drivers import asyncpg_arguments
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, async_sessionmaker, create_async_engine
@@ -86,6 +89,45 @@ def flask_session(dsn: str) -> Iterator[Any]:
         yield db.session, db.session.commit, db.session.rollback
         db.session.remove()
         db.engine.dispose()
+
+
+@contextmanager
+def psycopg2_connection(dsn: str) -> Iterator[Any]:
+    connection = psycopg2.connect(dsn)
+    yield connection, connection.commit, connection.rollback
+    connection.close()
+
+
+@contextmanager
+def psycopg2_cursor(dsn: str) -> Iterator[Any]:
+    connection = psycopg2.connect(dsn)
+    yield connection.cursor(), connection.commit, connection.rollback
+    connection.close()
+
+
+@contextmanager
+def sqlalchemy_psycopg2_session(dsn: str) -> Iterator[Any]:
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(dsn))
+    with Session(engine) as session:
+        yield session, session.commit, session.rollback
+    engine.dispose()
+
+
+@contextmanager
+def sqlalchemy_psycopg2_connection(dsn: str) -> Iterator[Any]:
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(dsn))
+    with engine.connect() as connection:
+        yield connection, connection.commit, connection.rollback
+    engine.dispose()
+
+
+@contextmanager
+def sqlalchemy_raw_psycopg2(dsn: str) -> Iterator[Any]:
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(dsn))
+    connection = engine.raw_connection()
+    yield connection, connection.commit, connection.rollback
+    connection.close()
+    engine.dispose()
 
 
 def django_connections(dsn: str) -> Any:
@@ -178,6 +220,53 @@ async def sqlalchemy_async_connection(dsn: str) -> AsyncIterator[Any]:
     await engine.dispose()
 
 
+@asynccontextmanager
+async def asyncpg_connection(dsn: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(**asyncpg_arguments(dsn))
+    transaction = connection.transaction()
+    await transaction.start()
+    yield connection, transaction.commit, transaction.rollback
+    await connection.close()
+
+
+@asynccontextmanager
+async def asyncpg_of_a_pool(dsn: str) -> AsyncIterator[Any]:
+    pool = asyncpg.create_pool(**asyncpg_arguments(dsn), min_size=1, max_size=1)
+    async with pool, pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        yield connection, transaction.commit, transaction.rollback
+
+
+def asyncpg_engine(dsn: str) -> Any:
+    return create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(**asyncpg_arguments(dsn)))
+
+
+@asynccontextmanager
+async def sqlalchemy_asyncpg_session(dsn: str) -> AsyncIterator[Any]:
+    engine = asyncpg_engine(dsn)
+    async with AsyncSession(engine) as session:
+        yield session, session.commit, session.rollback
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def sqlalchemy_asyncpg_connection(dsn: str) -> AsyncIterator[Any]:
+    engine = asyncpg_engine(dsn)
+    async with engine.connect() as connection:
+        yield connection, connection.commit, connection.rollback
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def sqlmodel_asyncpg_session(dsn: str) -> AsyncIterator[Any]:
+    aio = pytest.importorskip("sqlmodel.ext.asyncio.session")
+    engine = asyncpg_engine(dsn)
+    async with aio.AsyncSession(engine) as session:
+        yield session, session.commit, session.rollback
+    await engine.dispose()
+
+
 SYNC = [
     psycopg_connection,
     psycopg_cursor,
@@ -187,6 +276,11 @@ SYNC = [
     sqlalchemy_raw_connection,
     sqlmodel_session,
     flask_session,
+    psycopg2_connection,
+    psycopg2_cursor,
+    sqlalchemy_psycopg2_session,
+    sqlalchemy_psycopg2_connection,
+    sqlalchemy_raw_psycopg2,
     django_connection,
     django_by_alias,
     django_beneath,
@@ -198,6 +292,11 @@ ASYNC = [
     sqlalchemy_async_session,
     sqlalchemy_async_scoped_session,
     sqlalchemy_async_connection,
+    asyncpg_connection,
+    asyncpg_of_a_pool,
+    sqlalchemy_asyncpg_session,
+    sqlalchemy_asyncpg_connection,
+    sqlmodel_asyncpg_session,
 ]
 # Django's cannot be used where a loop runs.
 SYNC_IN_A_LOOP = [one for one in SYNC if not one.__name__.startswith("django")]

@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import psycopg
 
-from chancy_core.app.callers import run_on, run_on_sync, savepoint, savepoint_sync, write_on, write_on_sync
-from chancy_core.app.handed import OWN
+from chancy_core.app.callers import (
+    run_found,
+    run_found_sync,
+    savepoint_in,
+    savepoint_in_sync,
+    write_on,
+    write_on_sync,
+)
+from chancy_core.app.handed import OWN, Found, Sync, connection_in, sync_connection_in
 from chancy_core.app.held import key_is_held
 from chancy_core.app.preparing import Bulk, by_itself, notices_for, reference_of, row_of
 from chancy_core.app.reading import OneAtATime, Pushable, PushesItself, groups, groups_sync
@@ -70,8 +77,9 @@ async def push(
         queue: the queue, instead of the job's own.
         job: a `Job`, or a function decorated with `@job`; alone, also what knows how to push itself, such as a workflow
             of `chancy-workflow`, and then what that returns is returned.
-        connection: a connection of your own: of psycopg (or a cursor), SQLAlchemy (or a session) or Django. The job
-            is written in its transaction, and exists if and only if that commits. Not None: leave it out.
+        connection: a connection of your own: of psycopg (or a cursor), SQLAlchemy (or a session), Django, asyncpg or
+            psycopg2. The job is written in its transaction, and exists if and only if that commits. Not None: leave it
+            out.
         on_conflict: what becomes of it if its unique key is taken, instead of what the job says itself: "existing",
             "raise" or "replace"; see `Job`.
 
@@ -185,8 +193,8 @@ async def push_many(
         async with OneAtATime() as writing:
             async for chunks in groups(bulk.jobs):
                 # While the server takes these jobs, the next ones are read.
-                await writing.next(run_on(own, bulk.insert(chunks)))
-        await run_on(own, bulk.end())
+                await writing.next(run_found(self, own, bulk.insert(chunks)))
+        await run_found(self, own, bulk.end())
     return bulk.references()
 
 
@@ -208,16 +216,16 @@ def sync_push_many(
         return bulk.references()
     with _transaction_sync(self, pool, connection) as own:
         for chunks in groups_sync(bulk.jobs):
-            run_on_sync(own, bulk.insert(chunks))
-        run_on_sync(own, bulk.end())
+            run_found_sync(self, own, bulk.insert(chunks))
+        run_found_sync(self, own, bulk.end())
     return bulk.references()
 
 
 @asynccontextmanager
-async def _transaction(self: Chancy, pool: Pool, connection: Any) -> AsyncIterator[Any]:
+async def _transaction(self: Chancy, pool: Pool, connection: Any) -> AsyncIterator[Found]:
     """The transaction of a bulk push: one of its own, or a savepoint in the caller's."""
     if connection is not OWN:
-        async with savepoint(self, connection) as theirs:
+        async with savepoint_in(self, await connection_in(connection)) as theirs:
             yield theirs
         return
     try:
@@ -230,9 +238,9 @@ async def _transaction(self: Chancy, pool: Pool, connection: Any) -> AsyncIterat
 
 
 @contextmanager
-def _transaction_sync(self: Chancy, pool: SyncPool, connection: Any) -> Iterator[Any]:
+def _transaction_sync(self: Chancy, pool: SyncPool, connection: Any) -> Iterator[Sync]:
     if connection is not OWN:
-        with savepoint_sync(self, connection) as theirs:
+        with savepoint_in_sync(self, sync_connection_in(connection)) as theirs:
             yield theirs
         return
     try:
