@@ -160,6 +160,20 @@ class Chancy(Overloaded):
     def __exit__(self, *exception: object) -> None:
         self.sync_close()
 
+    @asynccontextmanager
+    async def lifespan(self, app: object = None) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG002 -- it is given one
+        """Open it while a web application runs: `FastAPI(lifespan=chancy.lifespan)`; Starlette's and Litestar's, too.
+
+        Args:
+            app: the application, which these give to what they call; nothing of it is used.
+
+        Yields:
+            What requests find in their state: `request.state.chancy` is this Chancy. An application with more to open
+            does so inside of this block, and yields this together with its own.
+        """
+        async with self:
+            yield {"chancy": self}
+
     # -- its connections -------------------------------------------------------------------
 
     @property
