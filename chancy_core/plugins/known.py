@@ -34,7 +34,7 @@ BUILT_IN: Final = {
     "logging": "every event goes through the standard library's logging, under the name chancy",
 }
 ELSEWHERE: Final = {
-    "sentry": "Sentry's own integration with the standard library's logging hears of failed jobs",
+    "sentry": "docs/how-to/sentry.md has one of a few lines, round Sentry's own client",
     "api": "the dashboard serves what it shows as JSON as well: pip install chancy-dashboard",
     "web": "the dashboard is a plugin of its own: pip install chancy-dashboard",
     "reprioritize": "give urgent work a queue of its own, or a lower priority when it is pushed",

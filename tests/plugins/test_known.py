@@ -24,7 +24,7 @@ WORDS = [
     ("chancy-pruner", "Did you mean 'pruner'?"),
     ("chancy_cron", "Did you mean 'cron'?"),
     ("cron", "To install it: pip install chancy-cron."),
-    ("sentry", "Sentry's own integration"),
+    ("sentry", "docs/how-to/sentry.md"),
     ("trigger", "docs/how-to/coming-from/chancy-0.md"),
     ("workflow", "To install it: pip install chancy-workflow."),
     ("web", "pip install chancy-dashboard"),
