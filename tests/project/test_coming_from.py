@@ -57,7 +57,9 @@ def variables(dsn: str) -> dict[str, str]:
     parts = conninfo_to_dict(dsn)
     names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password", "PGDATABASE": "dbname"}
     libpq = {variable: str(parts[key]) for variable, key in names.items() if parts.get(key)}
-    return {**os.environ, **libpq, "DATABASE_URL": dsn, "CHANCY_DSN": dsn, "PYTHONPATH": "."}
+    # Who reads the page has no such path.
+    plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return {**plain, **libpq, "DATABASE_URL": dsn, "CHANCY_DSN": dsn}
 
 
 @asynccontextmanager
