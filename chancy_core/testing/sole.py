@@ -18,6 +18,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from chancy_core.app.handed import connection_in, sync_connection_in
+from chancy_core.app.others import AsyncOther, Other
 from chancy_core.errors import ChancyError
 from chancy_core.store import Flow, run, run_sync
 from chancy_core.store.flow import AsyncConnection, Connection, Query
@@ -62,7 +63,7 @@ class SoleConnection(Sole):
     def __init__(self, given: Any) -> None:
         self._given = given
         self._thread: Final = threading.get_ident()
-        self._found = sync_connection_in(given)
+        self._found = _on_psycopg(given)
         # psycopg lets threads take turns for a statement; what is done in a savepoint is several.
         self._lock: Final = threading.RLock()
         self._twin: AsyncConnection | None = None
@@ -88,7 +89,7 @@ class SoleConnection(Sole):
     def sync_connection(self) -> Iterator[Connection]:
         """As `Sole.sync_connection`."""
         if threading.get_ident() == self._thread and asyncio._get_running_loop() is None:  # noqa: SLF001 -- see below
-            self._found = sync_connection_in(self._given)
+            self._found = _on_psycopg(self._given)
         connection = self._found
         if _has_yet_to_begin(connection):
             connection.execute(b"SELECT")
@@ -164,6 +165,8 @@ class SoleAsyncConnection(Sole):
 
     async def _found(self) -> AsyncConnection:
         found = await connection_in(self._given)
+        if isinstance(found, AsyncOther):
+            raise _not_on_psycopg(self._given, found.driver)
         if not isinstance(found, psycopg.AsyncConnection):
             raise ChancyError(
                 f"connection is a {type(self._given).__name__}, one without asyncio: use Jobs(chancy, connection=…) "
@@ -208,6 +211,20 @@ def inside(flow: Flow[T]) -> Flow[T]:
     except StopIteration as end:
         result: T = end.value
         return result
+
+
+def _on_psycopg(given: Any) -> Connection:
+    found = sync_connection_in(given)
+    if isinstance(found, Other):
+        raise _not_on_psycopg(given, found.driver)
+    return found
+
+
+def _not_on_psycopg(given: Any, driver: str) -> ChancyError:
+    return ChancyError(
+        f"connection is a {type(given).__name__} on {driver}, which cannot run jobs: a test needs psycopg 3, as in "
+        "create_engine('postgresql+psycopg://…'). Pushes take it as it is."
+    )
 
 
 def in_transaction(connection: AsyncConnection | Connection) -> bool:
