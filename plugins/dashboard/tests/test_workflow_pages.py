@@ -17,7 +17,7 @@ async def test_runs_of_workflows_are_shown_and_can_be_stopped(browser, chancy):
     assert "imp&lt;b&gt;ort" in page
     assert "for approved" in page
     (first, *_) = (await browser.get(f"/api/workflows/{run}")).json()["steps"]
-    assert (first["name"], first["state"]) == ("list", "pushed")
+    assert (first["name"], first["state"]) == ("list", "pending")
     assert (await browser.post(f"/do/cancel/workflows/{run}")).status_code == 303
     assert (await run.wait(timeout=60)).state == "cancelled"
     assert (await browser.post(f"/do/retry/workflows/{run}")).status_code == 303

@@ -32,6 +32,8 @@ ORDER: Final = (
 )
 # For people: a step that was pushed waits for a worker, or for its time, unless more is known of its job.
 WORDS: Final = {"open": "waits for its signal", "pushed": "its job waits or runs", "pending": "waits for a worker"}
+# What stands in the boxes of a workflow that was not pushed.
+KINDS: Final = {"map": "a job for each item", "wait": "waits for a signal", "group": "end of a workflow"}
 # Each shape is drawn into 14 by 14: lines, or filled, and then what is cut out of it.
 SHAPES: Final = {
     "succeeded": ("", "M7 .8a6.2 6.2 0 1 1 0 12.4a6.2 6.2 0 1 1 0-12.4z", "M4.2 7.2l2 2 3.6-4"),
@@ -165,7 +167,7 @@ def _box(box: Box, x: int, y: int, href: str | None) -> str:
     state = box.state if box.state in SHAPES else ""
     many = box.kind in ("map", "steps")
     words = told(box.counts) if box.counts else WORDS.get(state, state)
-    below = words or {"job": "", "steps": box.note, "group": "end of a workflow"}.get(box.kind, box.kind)
+    below = words or (box.note if box.kind == "steps" else KINDS.get(box.kind, ""))
     whole = ": ".join(part for part in (shown(box.key if box.kind != "steps" else box.label), words, box.note) if part)
     parts = [f"<title>{escape(shown(whole))}</title>"]
     if many:
