@@ -119,22 +119,21 @@ def readable_job(row: Sequence[Any]) -> tuple[QueuedJob, str | None]:
         bare = list(row)
         problems = []
         for place, (column, decoder) in _JSON_PLACES.items():
-            problem = _problem_of(row[place], decoder)
+            _, problem = _read(row[place], decoder)
             if problem is not None:
                 bare[place] = None
                 problems.append(f"{column}: {problem}")
         return claimed_job(bare), f"Its row cannot be read. {'; '.join(problems)}."
 
 
-def _problem_of(text: str | None, decoder: Callable[[str], Any]) -> str | None:
+def _read(text: str | None, decoder: Callable[[str], Any]) -> tuple[Any, str | None]:
+    """The value of a text, or None and why it cannot be read. Once: a megabyte of JSON takes some milliseconds."""
     try:
-        if text is not None:
-            decoder(text)
+        return (None if text is None else decoder(text)), None
     except RecursionError:
-        return f"it is nested deeper than {MAX_DEPTH} levels"
+        return None, f"it is nested deeper than {MAX_DEPTH} levels"
     except ValueError as error:
-        return str(error).rstrip(".")
-    return None
+        return None, str(error).rstrip(".")
 
 
 def stored_job(row: Sequence[Any]) -> QueuedJob:
@@ -144,8 +143,7 @@ def stored_job(row: Sequence[Any]) -> QueuedJob:
     unread = [problem] if problem else []
     found: dict[str, Any] = {}
     for column, text, decoder in (("result", result, decode), ("progress", progress, _decode_progress)):
-        unreadable = _problem_of(text, decoder)
-        found[column] = decoder(text) if text and unreadable is None else None
+        found[column], unreadable = _read(text, decoder)
         if unreadable is not None:
             unread.append(f"Its {column} cannot be read: {unreadable}.")
     if job.state is State.SUCCEEDED:
