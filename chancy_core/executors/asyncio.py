@@ -48,7 +48,7 @@ class AsyncExecutor(Executor):
 
     async def run_function(self, job: QueuedJob, function: Function) -> Report:
         """Run a coroutine function that has been found already. Never raises."""
-        if job.limits or function.context or self.runner.around.plugins or job.json != "plain":
+        if job.limits or function.injected or self.runner.around.plugins or job.json != "plain":
             return await self.runner.run_async(job, function, self.control(job), self._turns)
         # The same without what such a job has no use for: short jobs are made of this.
         start = time.perf_counter()

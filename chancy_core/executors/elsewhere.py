@@ -98,10 +98,16 @@ class JobRunner:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        resources = self.functions.resources
         try:
-            self._chancy.close()
+            if resources.looped:
+                self._loop.run(resources.close_here())
+            resources.close_plain()
         finally:
-            self._loop.close()
+            try:
+                self._chancy.close()
+            finally:
+                self._loop.close()
 
     def run(self, job: QueuedJob, control: Control | None = None, heard: Heard | None = None) -> Report:
         """Run one job. Never raises. See `run_job`."""

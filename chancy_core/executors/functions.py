@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from chancy_core.errors import CannotRun, CannotRunHere, InvalidJob, nearest
 from chancy_core.executors.allowed import AllowList
+from chancy_core.executors.resources import Resources
 from chancy_core.values.declared import Declared, declared_by
 from chancy_core.values.fields import check_func
 from chancy_core.values.job import Job
@@ -30,6 +31,8 @@ class Function(NamedTuple):
         context: the names of the parameters that receive the run's `JobContext`.
         declared: what `@job` says of its runs, which holds for each job whose row does not say it; None if nothing.
         signature: all that is known of its arguments.
+        injected: the names in `context`, and those of the parameters that receive a resource.
+        resources: where it gets these from; None if it has none.
     """
 
     call: Callable[..., Any]
@@ -39,6 +42,8 @@ class Function(NamedTuple):
     context: frozenset[str] = frozenset()
     declared: Declared | None = None
     signature: Signature = Signature()
+    injected: frozenset[str] = frozenset()
+    resources: Resources | None = None
 
 
 @singledispatch
@@ -70,12 +75,14 @@ class Functions:
 
     Attributes:
         allowed: these patterns.
+        resources: what functions are given that name a resource.
     """
 
     def __init__(self, allowed: Sequence[str] | None = None) -> None:
         self.allowed: Final = None if allowed is None else tuple(allowed)
         self._allow_list: Final = None if allowed is None else AllowList(allowed)
         self._found: dict[str, Function] = {}
+        self.resources: Final = Resources()
 
     def find(self, job: Job) -> Function:
         """The function of `job`, which takes the job's arguments.
@@ -104,7 +111,7 @@ class Functions:
         if (
             not function.required <= given
             or not (function.accepted is None or given <= function.accepted)
-            or (function.context and not function.context.isdisjoint(given))
+            or (function.injected and not function.injected.isdisjoint(given))
         ):
             raise CannotRun(misfit(job.func, function.signature, job.kwargs))
         return function
@@ -160,7 +167,7 @@ class Functions:
         call = self.at(path)
         if not callable(call):
             raise CannotRunHere(f"{path} is not callable: it is a {type(call).__name__}.")
-        function = self._found[path] = _described(path, call)
+        function = self._found[path] = _described(path, call, self.resources)
         return function
 
 
@@ -236,11 +243,17 @@ def _public(found: Any) -> list[str]:
     return [name for name in dir(found) if not name.startswith("_") and callable(getattr(found, name, None))]
 
 
-def _described(path: str, call: Callable[..., Any]) -> Function:
+def _described(path: str, call: Callable[..., Any], resources: Resources) -> Function:
     is_async = inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(type(call), "__call__", None))  # noqa: B004
     signature = signature_of(call)
     if signature.positional:
         raise CannotRun(misfit(path, signature, {}))
+    awaited = [provider.name for provider in signature.provided.values() if provider.is_async]
+    if awaited and not is_async:
+        raise CannotRun(
+            f"{path} is a plain function and cannot be given {', '.join(awaited)}, which is set up by a coroutine: "
+            "make the function `async def`, or let a plain function provide the resource."
+        )
     return Function(
         call,
         is_async,
@@ -249,4 +262,6 @@ def _described(path: str, call: Callable[..., Any]) -> Function:
         signature.context,
         declared_by(job_of(call)),
         signature,
+        signature.context | signature.provided.keys(),
+        resources if signature.provided else None,
     )

@@ -48,9 +48,15 @@ class Runner(NamedTuple):
             function: its function, found and checked.
             control: the run's line.
         """
+        given: dict[str, Any] = {}
+        if function.resources is not None:
+            try:
+                given = function.resources.plain(function.signature.provided)
+            except BaseException as error:  # noqa: BLE001 -- such as KeyboardInterrupt, while it was set up
+                return Report.not_begun(error)
         control.begin()
         try:
-            run = _OneRun(self, job, function, control)
+            run = _OneRun(self, job, function, control, given)
         except CannotRun as error:
             return Report.not_begun(error)
         try:
@@ -67,9 +73,15 @@ class Runner(NamedTuple):
 
         Where others run in the same loop, `turns` say who may encode a large result.
         """
+        given: dict[str, Any] = {}
+        if function.resources is not None:
+            try:
+                given = await function.resources.here(function.signature.provided)
+            except BaseException as error:  # noqa: BLE001 -- it may be cancelled meanwhile
+                return Report.not_begun(error)
         control.begin()
         try:
-            run = _OneRun(self, job, function, control)
+            run = _OneRun(self, job, function, control, given)
         except CannotRun as error:
             return Report.not_begun(error)
         try:
@@ -89,7 +101,9 @@ class _OneRun:
 
     __slots__ = ("_claimed", "_control", "_meta", "_runner", "job", "kwargs")
 
-    def __init__(self, runner: Runner, job: QueuedJob, function: Function, control: Control) -> None:
+    def __init__(
+        self, runner: Runner, job: QueuedJob, function: Function, control: Control, given: dict[str, Any]
+    ) -> None:
         self._runner = runner
         self._control = control
         self._meta: bytes | None = None
@@ -100,6 +114,8 @@ class _OneRun:
             self.job = context = context_of(job, control)
             self._meta = _meta(context)
             self.kwargs = {**self.kwargs, **dict.fromkeys(function.context, context)}
+        if given:
+            self.kwargs = {**self.kwargs, **given}
 
     async def within(self, limit_s: float, call: Coroutine[Any, Any, Any]) -> Any:
         """Await `call` for at most `limit_s` seconds.

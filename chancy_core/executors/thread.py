@@ -117,7 +117,7 @@ class ThreadExecutor(Executor, Takes):
         asked, declared = filled(job, function)
         if asked.limits:
             return None
-        if function.context or self.runner.around.plugins or asked.json != "plain":
+        if function.injected or self.runner.around.plugins or asked.json != "plain":
             call = partial(self.runner.run_sync, asked, function, self.control(asked))
         else:
             call = partial(self._run_plain, asked, function)
@@ -247,6 +247,9 @@ class ThreadExecutor(Executor, Takes):
         finally:
             with self._lock:
                 del self._own[key]
+            if function.resources is not None:
+                # This loop is over with the run.
+                await function.resources.close_here()
 
     def _check(self, job: QueuedJob, function: Function) -> None:
         for limit in job.limits:

@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import Any, Final, NamedTuple, get_args
 
 from chancy_core.errors import nearest
+from chancy_core.values.provided import Provider, provider_in
 from chancy_core.values.queuedjob import QueuedJob
 
 # What stands in an annotation that can only be read as text.
@@ -26,6 +27,7 @@ class Signature(NamedTuple):
         context: the names of the parameters that receive the run's `JobContext`.
         positional: the names of those that it cannot do without, and takes by position only: no job can give them.
         shown: how it is written, as in `(*, to: str)`; empty if it does not tell.
+        provided: the names of the parameters that receive a resource, and what provides it.
     """
 
     required: frozenset[str] = frozenset()
@@ -33,6 +35,7 @@ class Signature(NamedTuple):
     context: frozenset[str] = frozenset()
     positional: tuple[str, ...] = ()
     shown: str = ""
+    provided: Mapping[str, Provider] = {}
 
     def fits(self, kwargs: Mapping[str, Any]) -> bool:
         """Whether it can be called with these."""
@@ -41,6 +44,7 @@ class Signature(NamedTuple):
             self.required <= given
             and (self.accepted is None or given <= self.accepted)
             and not (self.context and not self.context.isdisjoint(given))
+            and not (self.provided and not given.isdisjoint(self.provided))
             and not self.positional
         )
 
@@ -69,13 +73,25 @@ def signature_of(call: Callable[..., Any]) -> Signature:
         for p in innermost
         if p.kind is p.KEYWORD_ONLY and (takes_any or p.name in named) and _is_context(p.annotation, call)
     )
-    by_name = {p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in context}
+    provided = {
+        p.name: found
+        for p in innermost
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and (takes_any or p.name in named)
+        if p.annotation is not p.empty
+        if (found := provider_in(p.annotation, getattr(inspect.unwrap(call), "__globals__", {}))) is not None
+    }
+    by_name = {
+        p
+        for p in parameters
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in context and p.name not in provided
+    }
     return Signature(
         frozenset(p.name for p in by_name if p.default is p.empty),
         None if takes_any else frozenset(p.name for p in by_name),
         context,
         tuple(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY and p.default is p.empty),
         _shown(parameters),
+        provided,
     )
 
 
@@ -136,6 +152,9 @@ def misfit(func: str, signature: Signature, kwargs: Mapping[str, Any]) -> str | 
     reserved = sorted(signature.context & kwargs.keys())
     if reserved:
         problems.append(f"its parameter {', '.join(reserved)} receives the run's JobContext, and no kwarg may")
+    given = sorted(signature.provided.keys() & kwargs.keys())
+    if given:
+        problems.append(f"its parameter {', '.join(given)} receives a resource of the worker, and no kwarg may")
     missing = sorted(signature.required - kwargs.keys())
     if missing:
         problems.append(f"it needs {', '.join(missing)}, which the job's kwargs lack")
@@ -144,6 +163,6 @@ def misfit(func: str, signature: Signature, kwargs: Mapping[str, Any]) -> str | 
     if signature.accepted is not None:
         problems.extend(
             f"it does not take {name}.{nearest(name, signature.accepted)}".rstrip(".")
-            for name in sorted(kwargs.keys() - signature.accepted - signature.context)
+            for name in sorted(kwargs.keys() - signature.accepted - signature.context - signature.provided.keys())
         )
     return f"{func} does not take these kwargs: {'; '.join(problems)}.{shown}".replace("?.", "?")

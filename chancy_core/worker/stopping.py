@@ -94,6 +94,8 @@ class Stopping:
         parts = self._parts
         parts.watchdog.stop()
         await self._within(CLOSE_WITHIN_S, parts.lanes.close())
+        if not await self._within(CLOSE_WITHIN_S, self._worker.close_resources()):
+            log.warning("resources_not_torn_down", worker=self._worker.name)
         for connection in parts.connections:
             connection.cut()
         for connection in parts.connections:

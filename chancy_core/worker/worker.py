@@ -116,6 +116,10 @@ class Worker:
         self._parts: Parts | None = None
         self._open = False
 
+    async def close_resources(self) -> None:
+        """Tear down the resources of its jobs, when none runs any more."""
+        await self._functions.resources.close()
+
     # -- running ---------------------------------------------------------------------------
 
     async def start(self) -> None:
