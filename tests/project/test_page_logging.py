@@ -24,7 +24,7 @@ def test_a_line_did_not_say_which_job_it_was_of(environment: dict[str, str], tmp
     )
     assert done.returncode == 0, done.stderr
     ids = json.loads(done.stdout)
-    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     said = [line for line in lines if line["event"].startswith("said by")]
     for line in said:
         name = line["event"].removeprefix("said by ")
