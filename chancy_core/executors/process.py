@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Final
 from msgspec.structs import replace
 
 from chancy_core.errors import CannotRunHere, InvalidQueue, LimitNotEnforced, MemoryLimitExceeded
+from chancy_core.executors import memory
 from chancy_core.executors.base import Executor, ExecutorSettings, StopReason
 from chancy_core.executors.control import time_limit_s
 from chancy_core.executors.door import checked
-from chancy_core.executors.processes import memory
 from chancy_core.executors.processes.children import Children, Upkeep
 from chancy_core.executors.processes.deaths import MIB, error_of, mib
 from chancy_core.executors.processes.frames import encode_job

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chancy_core.executors.processes.memory import family_bytes
+from chancy_core.executors.memory import family_bytes
 from chancy_core.plugins import PluginHost
 from chancy_core.values.workerinfo import WorkerStatus
 from chancy_core.worker.duty import jittered

@@ -14,7 +14,7 @@ from support import WITHIN_S, until
 from chancy import Job, Plugin, Worker, hookimpl
 from chancy_core.cli import plugins as plugins_command
 from chancy_core.cli.group import chancy as command
-from chancy_core.executors.processes import memory
+from chancy_core.executors import memory
 from chancy_core.worker import heartbeat
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})

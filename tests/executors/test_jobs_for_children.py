@@ -14,9 +14,8 @@ from processing import MIB, queued, settings
 from support import WITHIN_S, until
 
 from chancy import Backoff, Limit
-from chancy_core.executors import StopReason
+from chancy_core.executors import StopReason, memory
 from chancy_core.executors.process import ProcessExecutor
-from chancy_core.executors.processes import memory
 from chancy_core.executors.processes.frames import RunJob, decode_job, encode_job
 from chancy_core.values.queuedjob import JobError, Progress, QueuedJob, State
 from chancy_core.worker import pace

@@ -19,10 +19,10 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
+from chancy_core.executors import memory
 from chancy_core.executors.base import StopReason
 from chancy_core.executors.control import Control, time_limit_s
 from chancy_core.executors.elsewhere import Heard, JobRunner, RunSettings
-from chancy_core.executors.processes import memory
 from chancy_core.executors.processes.events import forward_events
 from chancy_core.executors.processes.frames import (
     Begin,

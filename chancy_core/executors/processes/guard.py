@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
-from chancy_core.executors.processes import memory
+from chancy_core.executors import memory
 
 # How fast a process may grow; a look at it is due before it can have used up what it may still have.
 GROWTH_BYTES_PER_S: Final = 4 * 1024**3
