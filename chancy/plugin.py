@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from chancy_core.app.callers import savepoint, savepoint_sync
     from chancy_core.app.commandline import command_line
     from chancy_core.app.problems import find_problems
+    from chancy_core.cli.program import Program, run_program
     from chancy_core.cli.ranged import Ranged
     from chancy_core.cli.showing import looked_at, show_table
     from chancy_core.errors import nearest
@@ -47,6 +48,7 @@ __all__ = [
     "Gauge",
     "Migration",
     "Plugin",
+    "Program",
     "Raised",
     "Range",
     "Ranged",
@@ -77,6 +79,7 @@ __all__ = [
     "opened",
     "opened_sync",
     "read_migrations",
+    "run_program",
     "savepoint",
     "savepoint_sync",
     "show_table",
@@ -91,6 +94,7 @@ _HOMES: Final = {
     "chancy_core.app.callers": ("savepoint", "savepoint_sync"),
     "chancy_core.app.commandline": ("command_line",),
     "chancy_core.app.problems": ("find_problems",),
+    "chancy_core.cli.program": ("Program", "run_program"),
     "chancy_core.cli.ranged": ("Ranged",),
     "chancy_core.cli.showing": ("looked_at", "show_table"),
     "chancy_core.errors": ("nearest",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from chancy_core.cli.elsewhere import told_of
 from chancy_core.cli.exits import exits, with_exits
 from chancy_core.cli.interrupts import INTERRUPTED, ending_at_once, heed
 from chancy_core.cli.looking import Looking
+from chancy_core.cli.program import Program, begun
 from chancy_core.cli.suggesting import is_completing
 from chancy_core.errors import ChancyError
 from chancy_core.store.cures import cure, with_cure
@@ -82,7 +84,8 @@ class Group(click.Group):
             raise click.UsageError(f"No such command {args[0]!r}. {hint}", ctx) from None
 
     def _brought(self, ctx: click.Context) -> dict[str, click.Command]:
-        new_chancy = ctx.obj or Chancy
+        settings = ctx.obj.settings if isinstance(ctx.obj, Program) else {}
+        new_chancy = ctx.obj if callable(ctx.obj) else partial(Chancy, **settings)
         return {str(command.name): command for command in new_chancy().plugins.commands(COMMANDS)}
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -121,14 +124,16 @@ def chancy(
     if os.getcwd() not in sys.path:  # noqa: PTH109 -- sys.path holds strings
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
 
+    given = begun(ctx)
+
     def new_chancy(*, looking: bool = False, **settings: Any) -> Chancy:
         if looking:
             settings["auto_migrate"] = False
         # Which imports whatever plugins there are, unless it is only to look.
         with ending_at_once():
-            made = (Looking if looking else Chancy)(
-                dsn, schema=schema, config=config, **{"log_format": log_format, **settings}
-            )
+            named = {"dsn": dsn, "schema": schema, "config": config, "log_format": log_format}
+            told = {name: value for name, value in named.items() if value is not None}
+            made = (Looking if looking else Chancy)(**{**given, **told, **settings})
         if ctx.invoked_subcommand not in MAKE_SCHEMAS:
             made.connections.refuse_missing_schema()
         logs.use(made.settings.log_format)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -186,12 +185,12 @@ async def supervise(command: Sequence[str], processes: int, *, ends: bool = Fals
     """Run processes until told to stop. Returns the exit code.
 
     Args:
-        command: the arguments of one, after `chancy`.
+        command: what starts one, with its arguments.
         processes: how many.
         ends: whether one that ends in good order is done.
         watch: start them anew when code in this folder has changed.
     """
-    supervised = Supervised([sys.executable, "-m", "chancy_core", *command], processes, ends=ends, watching=watch)
+    supervised = Supervised(command, processes, ends=ends, watching=watch)
     running = asyncio.ensure_future(supervised.run())
     if not watch:
         return await running

@@ -22,6 +22,7 @@ from chancy_core.cli.beginning import preload, set_up
 from chancy_core.cli.ending import Ends
 from chancy_core.cli.exits import LEFT_UNABLE, exits
 from chancy_core.cli.garbage import keep_all
+from chancy_core.cli.program import start_of
 from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.repeating import command_of
 from chancy_core.cli.suggesting import queue_names
@@ -115,7 +116,7 @@ def worker(
     if (processes is not None or watch) and place is None:
         # What is wrong with the settings is told once, before anything is started.
         new_chancy()
-        code = asyncio.run(supervise(command_of(ctx), processes or 1, ends=until_idle, watch=watch))
+        code = asyncio.run(supervise([*start_of(ctx), *command_of(ctx)], processes or 1, ends=until_idle, watch=watch))
         unheeded()
         sys.exit(code)
     supervisor = None if place is None else Supervisor(place)

@@ -2,6 +2,8 @@ import os
 import threading
 import time
 
+from django.db import connection
+
 from chancy_django import task
 from shop.models import Order
 
@@ -51,3 +53,9 @@ def order_and_wait(name, seconds=0.2):
     Order.objects.create(customer=name)
     time.sleep(seconds)
     return threading.get_ident()
+
+
+@task
+def drop_own():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
