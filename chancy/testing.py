@@ -5,6 +5,7 @@ The database is the one that `CHANCY_TEST_DSN` names, or an embedded server that
 
 from chancy_core.testing.asyncjobs import AsyncJobs
 from chancy_core.testing.draining import Drained
+from chancy_core.testing.faults import WorkerProcess, lose_connections
 from chancy_core.testing.fixtures import (
     WITHIN_S,
     dsn,
@@ -27,9 +28,11 @@ __all__ = [
     "AsyncJobs",
     "Drained",
     "Jobs",
+    "WorkerProcess",
     "configured",
     "dsn",
     "job_context",
+    "lose_connections",
     "new_folder",
     "no_settings_of_this_machine",
     "own_server",

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from chancy_core.app import Chancy
+from chancy_core.app.given import Ref, identifier_of
 from chancy_core.app.handed import OWN
 from chancy_core.app.reading import Pushable
 from chancy_core.executors import Report
@@ -164,6 +165,13 @@ class AsyncJobs:
         if error is not None and raise_:
             raise error
         return await reference.get()
+
+    async def finish(self, job: Ref, result: Any = None, *, error: BaseException | None = None) -> QueuedJob:
+        """As `Jobs.finish`."""
+        report = Report.returned(result) if error is None else Report.raised(error)
+        identifier = identifier_of(job)
+        await self._go(lambda bench: perform_steps(self.chancy, bench, identifier, report))
+        return await self.chancy.reference(identifier).get()
 
     @contextmanager
     def inline(self, *, raise_: bool = True) -> Iterator[None]:

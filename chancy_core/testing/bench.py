@@ -229,7 +229,8 @@ class Bench:
             if plugin.ticks_in_tests:
                 tick = Tick(
                     self.clock.now,
-                    True,
+                    # What a leader tidies up is not of the test.
+                    False,
                     self.worker.name,
                     chancy.settings.schema,
                     chancy.push,

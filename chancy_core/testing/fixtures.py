@@ -10,7 +10,6 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -19,16 +18,12 @@ import psycopg
 import pytest
 
 from chancy_core.app import Chancy
-from chancy_core.app import schema as app_schema
 from chancy_core.plugins import Tick
-from chancy_core.testing.server import hasten, new_folder, remove_folder, server_in
-from chancy_core.testing.spares import Spares, new_name
+from chancy_core.testing.database import TEST_DSN, one_schema, served
+from chancy_core.testing.server import new_folder, remove_folder
 
-TEST_DSN: Final = "CHANCY_TEST_DSN"
 # Tells the parallel test processes where their common server lives.
 SERVER_FOLDER: Final = "PYTEST_CHANCY_SERVER"
-# What tests of this process leave to those after them.
-SPARES: Final = pytest.StashKey[Spares]()
 # How long a condition is waited for. What holds at all holds within a second or two; a machine that has other things to
 # do may need ten times as long, and only a test that fails anyway ever waits to the end.
 WITHIN_S: Final = 60.0
@@ -62,15 +57,8 @@ def no_settings_of_this_machine() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def dsn(request: pytest.FixtureRequest) -> Iterator[str]:
     """The database: CHANCY_TEST_DSN, or an embedded server that the parallel test processes share."""
-    given = os.environ.get(TEST_DSN)
-    with ExitStack() as stack:
-        if given is None:
-            given = stack.enter_context(server_in(Path(os.environ[SERVER_FOLDER]))).dsn
-            hasten(given)
-        spares = request.config.stash[SPARES] = Spares(given)
-        stack.callback(spares.drop)
-        stack.enter_context(pytest.MonkeyPatch.context()).setattr(app_schema, "migrate", spares.migrate)
-        yield given
+    with served(request.config, Path(os.environ[SERVER_FOLDER])) as served_at:
+        yield served_at
 
 
 @pytest.fixture
@@ -79,15 +67,8 @@ def schema(request: pytest.FixtureRequest, dsn: str) -> Iterator[str]:
 
     The tables that it gets may be those of an earlier test, emptied, unless the test is marked with `new_tables`.
     """
-    name = new_name()
-    spares = request.config.stash.get(SPARES, None)
-    if spares is None or spares.dsn != dsn:
-        # Tests may have a database of their own.
-        spares = request.config.stash[SPARES] = Spares(dsn)
-    if request.node.get_closest_marker("new_tables") is None:
-        spares.expect(name)
-    yield name
-    spares.end(name)
+    with one_schema(request, dsn) as name:
+        yield name
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from chancy_core.app import Chancy
+from chancy_core.app.given import Ref, identifier_of
 from chancy_core.app.handed import OWN
 from chancy_core.app.reading import Pushable
 from chancy_core.errors import ChancyError
@@ -233,6 +234,24 @@ class Jobs:
         if error is not None and raise_:
             raise error
         return reference.sync_get()
+
+    def finish(self, job: Ref, result: Any = None, *, error: BaseException | None = None) -> QueuedJob:
+        """End a job that waits, as if its function had run and returned `result`, or raised `error`; it is not called.
+
+        What that means for the job is decided, recorded and told to plugins as ever: one with attempts left is retried.
+
+        Args:
+            job: the job: its reference, or its id.
+            result: what the function is taken to have returned.
+            error: what it is taken to have raised, instead.
+
+        Returns:
+            The job as it is stored then.
+        """
+        report = Report.returned(result) if error is None else Report.raised(error)
+        identifier = identifier_of(job)
+        self._go(lambda bench: perform_steps(self.chancy, bench, identifier, report))
+        return self.chancy.reference(identifier).sync_get()
 
     @contextmanager
     def inline(self, *, raise_: bool = True) -> Iterator[None]:

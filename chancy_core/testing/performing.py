@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import asdict, replace
 
 from chancy_core.app.reading import Pushable
+from chancy_core.app.reference import missing
 from chancy_core.errors import ChancyError
 from chancy_core.executors import JobContext, Report
 from chancy_core.executors.context import context_of
@@ -41,12 +42,26 @@ def job_to_perform(
     return replace(made, scheduled_at=None) if made.scheduled_at is not None else made
 
 
-def perform_steps(chancy: Chancy, bench: Bench, id_: uuid.UUID) -> Steps:
-    """Run that one job, which has just been pushed, whatever else waits. Returns what it raised, or None."""
-    job: QueuedJob = yield Await(lambda: chancy.get_job(id_))
+def perform_steps(chancy: Chancy, bench: Bench, id_: uuid.UUID, instead: Report | None = None) -> Steps:
+    """Run that one job, which has been pushed, whatever else waits. Returns what it raised, or None.
+
+    Args:
+        chancy: whose job it is.
+        bench: claims and records.
+        id_: the job.
+        instead: what its run is taken to have come to, which then does not take place.
+    """
+    job: QueuedJob | None = yield Await(lambda: chancy.get_job(id_))
+    if job is None:
+        raise missing(id_)
     queue = yield Await(lambda: chancy.get_queue(job.queue))
     yield Await(bench.start)
     try:
+        due = job.scheduled_at
+        if due is not None and due > bench.clock.now:
+            yield Await(lambda: bench.move_clock(due))
+            while (yield Await(bench.look_after)):
+                pass
         # From just below it on.
         ranges = Ranges([job.priority], [job.priority], [uuid.UUID(int=id_.int - 1)])
         jobs, _ = yield Await(lambda: bench.claim(queue, 1, ranges))
@@ -55,7 +70,7 @@ def perform_steps(chancy: Chancy, bench: Bench, id_: uuid.UUID) -> Steps:
                 f"The job {job.func} ({id_}) is {job.state}, and cannot be claimed from the queue {queue.name!r}: is "
                 "that paused, is a limit of it used up, or was another job with the same unique key there?"
             )
-        report: Report = yield RunJob(jobs[0], queue)
+        report: Report = (yield RunJob(jobs[0], queue)) if instead is None else instead
         error = None if report.error is None else report.error.exception
         outcome = decide(jobs[0], report, None, bench.policy)
         yield Await(lambda: bench.record([outcome]))

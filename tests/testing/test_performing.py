@@ -104,3 +104,16 @@ def test_a_context_could_not_be_had_without_a_worker(application):
     assert job_context(chancy=application).sync_push(drained_jobs.raises).sync_get().state == "pending"
     with pytest.raises(JobStopped, match="shutting down"):
         job_context(stopped="shutting down").checkpoint()
+
+
+def test_a_job_had_to_run_to_have_ended(application, jobs):
+    """It is finished without its function, with a result or an error, and retried if it has attempts left."""
+    pushed = application.sync_push(drained_jobs.raises)
+    assert (jobs.finish(pushed, {"made": "up"}).result, RAN) == ({"made": "up"}, [])
+    later = datetime.now(UTC) + timedelta(days=1)
+    pushed = application.sync_push(drained_jobs.third_time_lucky.job.with_scheduled_at(later))
+    assert jobs.finish(pushed, error=TimeoutError("too slow")).state == "retrying"
+    assert jobs.drain(until=later + timedelta(days=1)).succeeded == 1
+    assert (RAN, pushed.sync_get().errors[0].type) == ([2, 3], "TimeoutError")
+    with pytest.raises(ChancyError, match="is succeeded, and cannot be claimed"):
+        jobs.finish(pushed)

@@ -10,6 +10,9 @@
 -- peak     bigint[]    bytes that it held at most, or NULL
 -- meta     text[]      JSON of the job's meta where the run changed it, or NULL
 --
+-- The moments are written as now(), and not left to the columns' defaults, which are the same: a test may let its session see
+-- another now().
+--
 -- Returns the ids it accepted, and a NULL if there are listeners, which have got a row in ended for each end.
 --
 -- The good plan looks up each outcome's job by its id, in the primary key (jobs_pkey). There are three bad plans, and each
@@ -45,23 +48,24 @@ gone AS (
 kept AS (
     INSERT INTO {schema}.finished_jobs (
         id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-        unique_key, kwargs, meta, limits, options, expires_at, progress, state, result, errors, note, run_s, peak_bytes
+        unique_key, kwargs, meta, limits, options, expires_at, progress, state, result, errors, note, run_s, peak_bytes,
+        finished_at
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
            unique_key, kwargs, coalesce(outcome_meta::json, meta), limits, options, expires_at, progress, outcome,
            result::json, all_errors::jsonb,
            CASE WHEN outcome = 'cancelled' THEN coalesce(cancel_note, outcome_note) ELSE outcome_note END,
-           run_s, peak
+           run_s, peak, now()
     FROM gone
 ),
 deaf AS (
     SELECT array_agg(plugin) AS plugins FROM {schema}.listeners
 ),
 unheard AS (
-    INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
+    INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta, at)
     SELECT plugin, id, claims, queue, func, outcome, 'run', attempts, unique_key,
            CASE WHEN outcome = 'cancelled' THEN coalesce(cancel_note, outcome_note) ELSE outcome_note END,
-           coalesce(outcome_meta::json, meta)
+           coalesce(outcome_meta::json, meta), now()
     FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), gone
     -- Asked once, before anything is read: without a listener this costs nothing.
     WHERE (SELECT plugins IS NOT NULL FROM deaf)

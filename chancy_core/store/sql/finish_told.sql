@@ -30,11 +30,12 @@ gone AS (
 kept AS (
     INSERT INTO {schema}.finished_jobs (
         id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
-        unique_key, kwargs, meta, limits, options, expires_at, progress, state, result, errors, note, run_s, peak_bytes
+        unique_key, kwargs, meta, limits, options, expires_at, progress, state, result, errors, note, run_s, peak_bytes,
+        finished_at
     )
     SELECT id, queue, func, priority, max_attempts, attempts, claims, created_at, scheduled_at, started_at, worker,
            unique_key, kwargs, coalesce(outcome_meta::json, meta), limits, options, expires_at, progress, outcome,
-           result::json, all_errors::jsonb, ended_note, run_s, peak
+           result::json, all_errors::jsonb, ended_note, run_s, peak, now()
     FROM gone
 ),
 deaf AS (
@@ -42,9 +43,9 @@ deaf AS (
     WHERE plugin <> ALL (%(here)s::text[])
 ),
 unheard AS (
-    INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta)
+    INSERT INTO {schema}.ended (plugin, id, claims, queue, func, state, how, attempts, unique_key, note, meta, at)
     SELECT plugin, id, claims, queue, func, outcome, 'run', attempts, unique_key, ended_note,
-           coalesce(outcome_meta::json, meta)
+           coalesce(outcome_meta::json, meta), now()
     FROM unnest((SELECT plugins FROM deaf)) AS asked (plugin), gone
     -- Asked once, before anything is read: without a listener this costs nothing.
     WHERE (SELECT plugins IS NOT NULL FROM deaf)

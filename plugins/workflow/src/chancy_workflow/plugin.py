@@ -43,6 +43,8 @@ class Workflows(Plugin):
     """
 
     name: ClassVar[str] = NAME
+    # Time-outs, and signals of other transactions.
+    ticks_in_tests: ClassVar[bool] = True
 
     interval: float | None = 1.0
     keep: str = "14d"
