@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -36,6 +36,11 @@ class Fired(NamedTuple):
     skipped: bool
 
 
+def _moments(values: Iterable[datetime | None]) -> str:
+    """An array of moments, of which none needs quotes: psycopg writes each by itself, which was a quarter of a fire."""
+    return f"{{{','.join('NULL' if value is None else value.isoformat() for value in values)}}}"
+
+
 class FireStore(SchemaConnection):
     """What is due, and what was fired."""
 
@@ -66,7 +71,7 @@ class FireStore(SchemaConnection):
         if not fires:
             return set()
         names, times = zip(*fires, strict=True)
-        rows = await self._rows("record_many", name=list(names), fire_at=list(times))
+        rows = await self._rows("record_many", name=list(names), fire_at=_moments(times))
         return {(row["schedule"], utc(row["fire_at"])) for row in rows}
 
     async def due_in_s(self) -> float | None:
@@ -76,13 +81,18 @@ class FireStore(SchemaConnection):
 
     async def advance(self, done: Sequence[Advanced]) -> None:
         """Write what became of schedules."""
-        columns = zip(*done, strict=True)
+        name, next_at, wake_at, last_fired_at, last_job, last_error = map(list, zip(*done, strict=True))
         fired, self._fired = list(self._fired.values()), {}
         await self._rows(
             "advance_schedules",
-            **dict(zip(Advanced._fields, map(list, columns), strict=True)),
+            name=name,
+            next_at=_moments(next_at),
+            wake_at=_moments(wake_at),
+            last_fired_at=_moments(last_fired_at),
+            last_job=last_job,
+            last_error=last_error,
             fired=[one.schedule for one in fired],
-            fire_at=[one.at for one in fired],
+            fire_at=_moments(one.at for one in fired),
             job=[one.job for one in fired],
             skipped=[one.skipped for one in fired],
         )
