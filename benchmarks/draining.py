@@ -19,7 +19,7 @@ from benchmarks import work
 from benchmarks.children import Family, child
 from benchmarks.database import Batch, Bench, push
 from benchmarks.frame import Sample
-from chancy import Chancy, Job
+from chancy import Chancy, Job, Queue
 
 WARM_UP = 2000
 # As `benchmarks.worker` has it, which cannot be imported without being set up as one.
@@ -92,6 +92,24 @@ async def ours(
         cpu_s = sum([await worker.cpu_s() for worker in workers]) - cpu_s
         await pause(bench, chancy)
         return await _sample(bench, chancy, batch, cpu_s, wal_bytes, ends)
+
+
+def by_executor(
+    bench: Bench,
+    tables: Sequence[Chancy],
+    executor: Chancy.Executor,
+    jobs: int,
+    job: Callable[[int], Job],
+    slots: int,
+) -> Callable[[], Awaitable[Sample]]:
+    """A drain of a queue that has this executor, in the first of the tables, which is there when it begins."""
+
+    async def drain() -> Sample:
+        await bench.clear(tables[0])
+        await tables[0].declare(Queue("default", executor=executor, concurrency=slots), upsert=True)
+        return await ours(bench, tables[0], jobs, job=job)
+
+    return drain
 
 
 async def bare(bench: Bench, chancy: Chancy, jobs: int, *, beside: Beside = nullcontext) -> Sample:

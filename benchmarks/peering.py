@@ -25,6 +25,8 @@ WARM_UP = 200
 NOTHING = "nothing"
 LOOK_EVERY_S = 0.01
 PATIENCE_S = 120.0
+# A drain ends after so long, whatever is left: what was done until then has a pace as well.
+DRAIN_WITHIN_S = 30.0
 
 
 class Place:
@@ -181,11 +183,11 @@ async def count(children: Sequence[Child]) -> int:
     return sum([int(await child.ask("count")) for child in children])
 
 
-async def drained(where: Place, children: Sequence[Child], jobs: int, *, within_s: float = PATIENCE_S) -> Sample:
+async def drained(where: Place, children: Sequence[Child], jobs: int, *, within_s: float = DRAIN_WITHIN_S) -> Sample:
     """Let workers at what lies there until `jobs` have finished, or for so long. They go on afterwards."""
     await where.level()
     if where.admin is None:
-        return await _drained_elsewhere(where, children)
+        return await _drained_elsewhere(where, children, within_s)
     since = await where.now()
     cpu_s = sum([await child.cpu_s() for child in children])
     before = await count(children)
@@ -201,21 +203,25 @@ async def drained(where: Place, children: Sequence[Child], jobs: int, *, within_
     return {"jobs_s": finished / (last - first).total_seconds(), "cpu_us_per_job": cpu_s / finished * 1e6}
 
 
-async def _drained_elsewhere(where: Place, children: Sequence[Child]) -> Sample:
+async def _drained_elsewhere(where: Place, children: Sequence[Child], within_s: float) -> Sample:
     """The same by looking, from the last look that found all of them."""
+    deadline = time.monotonic() + within_s
     async with where.child("producer") as producer:
         jobs = left = int(await producer.ask("left"))
         cpu_s = sum([await child.cpu_s() for child in children])
         start = time.monotonic()
         await go(children)
-        while left:
+        while left and time.monotonic() < deadline:
             left = int(await producer.ask("left"))
             if left == jobs:
                 start = time.monotonic()
             await asyncio.sleep(LOOK_EVERY_S)
         seconds = time.monotonic() - start
         cpu_s = sum([await child.cpu_s() for child in children]) - cpu_s
-    return {"jobs_s": jobs / seconds, "cpu_us_per_job": cpu_s / jobs * 1e6}
+    done = jobs - left
+    if not done:
+        raise RuntimeError(f"{where.peer.label} did none of {jobs:,} jobs in {within_s:.0f} s.")
+    return {"jobs_s": done / seconds, "cpu_us_per_job": cpu_s / done * 1e6}
 
 
 async def _none_left(where: Place) -> None:

@@ -16,7 +16,7 @@ IMPORT = "from celery import Celery"
 # A drain of so many takes some seconds.
 JOBS = 1_500
 # And of jobs of another shape.
-SHAPES = {"plain": 1_500, "sleeps": 1_500, "children": 1_000, "raises": 1_000, "raises20": 1_000}
+SHAPES = {"plain": 1_500, "sleeps": 1_500, "children": 1_000, "raises": 500, "raises20": 500}
 HOW = "threads, results kept in Redis, which appends each command to its file and syncs it"
 
 

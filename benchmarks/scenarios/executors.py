@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from benchmarks import draining, work
 from benchmarks.database import Bench
 from benchmarks.frame import Comparison, Sample, Scenario
-from chancy import Chancy, Job, Queue, QueuedJob
+from chancy import Chancy, Queue, QueuedJob
 from chancy_core.executors import ExecutorSettings, load_executor
 from chancy_core.executors.functions import Functions
 
@@ -44,15 +45,7 @@ def scenario(bench: Bench) -> Scenario:
             tables.append(chancy)
             yield
 
-    def drained(
-        executor: Executor, jobs: int, job: Callable[[int], Job], slots: int
-    ) -> Callable[[], Awaitable[Sample]]:
-        async def drain() -> Sample:
-            await bench.clear(tables[0])
-            await tables[0].declare(Queue("default", executor=executor, concurrency=slots), upsert=True)
-            return await draining.ours(bench, tables[0], jobs, job=job)
-
-        return drain
+    drained = partial(draining.by_executor, bench, tables)
 
     async def alone(executor: Executor) -> Sample:
         settings = ExecutorSettings("bench", CHILDREN, RESULT_LIMIT_BYTES, Functions())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
 from benchmarks import draining, peering, work
 from benchmarks.database import Bench
-from benchmarks.frame import Comparison, Sample, Scenario
-from chancy import Chancy, Job, Queue
+from benchmarks.frame import Comparison, Scenario
+from chancy import Chancy
 
 CHILDREN = 2
 
@@ -24,16 +24,7 @@ def scenario(bench: Bench) -> Scenario:
             tables.append(chancy)
             yield
 
-    def drained(
-        executor: Chancy.Executor, count: int, job: Callable[[int], Job], slots: int
-    ) -> Callable[[], Awaitable[Sample]]:
-        async def drain() -> Sample:
-            await bench.clear(tables[0])
-            await tables[0].declare(Queue("default", executor=executor, concurrency=slots), upsert=True)
-            return await draining.ours(bench, tables[0], count, job=job)
-
-        return drain
-
+    drained = partial(draining.by_executor, bench, tables)
     peers = peering.with_shape(bench, "children")
     return Scenario(
         name="processes",
