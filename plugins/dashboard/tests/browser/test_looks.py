@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from attacking import OURS, looks
 from served import Site, plugins, serving
-from shop import job, open_shop, send_mail
+from shop import job, open_shop, read, send_mail
 from watched import inaccessible, too_wide
 
 from chancy import Chancy
@@ -77,12 +77,15 @@ async def _push_a_run(site: Site) -> None:
     await wait_until(waits)
 
 
-@pytest.fixture
-def paths(site: Site) -> list[str]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def paths(site: Site) -> list[str]:
     """Every page."""
-    ((failed,),) = site.query("SELECT id FROM {s}.finished_jobs_v1 WHERE state = 'failed' ORDER BY id LIMIT 1")
-    ((operation,),) = site.query("SELECT id FROM {s}.dashboard_operations LIMIT 1")
-    ((run,),) = site.query("SELECT id FROM {s}.workflow_runs")
+    # A worker of this loop may hold a lock on a table, such as when the pruner makes a partition: it must go on.
+    ((failed,),) = await read(
+        site.chancy, "SELECT id FROM {s}.finished_jobs_v1 WHERE state = 'failed' ORDER BY id LIMIT 1"
+    )
+    ((operation,),) = await read(site.chancy, "SELECT id FROM {s}.dashboard_operations LIMIT 1")
+    ((run,),) = await read(site.chancy, "SELECT id FROM {s}.workflow_runs")
     values = {"name": "mail", "id": str(failed), "operations/id": str(operation), "workflows/id": str(run)}
     found = looks(site.dashboard, values, kinds=("",))
     return [path.lstrip("/") for path in found]
