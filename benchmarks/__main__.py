@@ -40,6 +40,7 @@ SCENARIOS = (
     "schedules",
     "find",
     "act",
+    "drained_tests",
     "dashboard",
     "executors",
     "threads",

@@ -19,6 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from chancy_core.app import Chancy
     from chancy_core.testing.asyncjobs import AsyncJobs
+    from chancy_core.testing.home import Home
     from chancy_core.testing.jobs import Jobs
 
 # Tells the parallel test processes where their common server may live. Nobody has made the folder before one needs it.
@@ -62,25 +63,30 @@ def chancy_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
         yield dsn
 
 
+@pytest.fixture(scope="session")
+def _chancy_home(chancy_dsn: str) -> Iterator[Home]:
+    from chancy_core.testing.home import Home  # noqa: PLC0415 -- for those who use it
+
+    home = Home(chancy_dsn)
+    yield home
+    home.end()
+
+
 @pytest.fixture
-def chancy_schema(request: pytest.FixtureRequest, chancy_dsn: str) -> Iterator[str]:
-    """The name of a schema for this test, gone afterwards. Opening a Chancy with it makes it."""
-    from chancy_core.testing.database import one_schema  # noqa: PLC0415 -- for those who use it
-
-    with one_schema(request, chancy_dsn) as name:
-        yield name
-
-
-@pytest.fixture
-def chancy_app(chancy_dsn: str, chancy_schema: str) -> Iterator[Chancy]:
+def chancy_app(_chancy_home: Home) -> Iterator[Chancy]:
     """The Chancy whose jobs are tested. Let a fixture of this name return your application's own.
 
-    This one is made for the test, with the plugins that are installed, in a schema of its own.
+    This one has the plugins that are installed, and a schema of its own in each test process. A test finds it clean:
+    what the one before has left in it, because it was committed, is gone.
     """
-    from chancy_core.app import Chancy  # noqa: PLC0415 -- for those who use it
+    yield _chancy_home.chancy()
+    _chancy_home.tidy()
 
-    with Chancy(chancy_dsn, schema=chancy_schema) as chancy:
-        yield chancy
+
+@pytest.fixture
+def chancy_schema(chancy_app: Chancy) -> str:
+    """The name of the schema of `chancy_app`."""
+    return chancy_app.settings.schema
 
 
 @pytest.fixture

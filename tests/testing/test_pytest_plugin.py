@@ -1,4 +1,4 @@
-"""The pytest plugin that loads by itself: its fixtures, however coroutines are run, and what it costs others."""
+"""The pytest plugin that loads by itself, and what it costs others. The tutorial about tests uses its fixtures."""
 
 from __future__ import annotations
 
@@ -7,40 +7,14 @@ import subprocess
 import sys
 import textwrap
 
+import drained_jobs
+import psycopg
 import pytest
 
+from chancy.testing import Jobs
 from chancy_core.testing import pytest_plugin
+from chancy_core.testing.home import Home
 
-# Without any option: what an application has that installed Chancy, pytest and a plugin for coroutines.
-APPLICATION = """
-    import drained_jobs
-    import pytest
-
-    SEEN = []
-
-    @pytest.fixture
-    def anyio_backend():
-        return "asyncio"
-
-    @pytest.mark.parametrize("n", range(3))
-    def test_plainly(chancy_app, chancy_jobs, n):
-        chancy_jobs.refute_pushed()
-        chancy_app.sync_push(drained_jobs.add.job.with_kwargs(a=n, b=n))
-        assert chancy_jobs.drain().succeeded == 1
-        chancy_jobs.assert_pushed(drained_jobs.add, state="succeeded", count=1)
-
-    @pytest.mark.asyncio
-    async def test_with_pytest_asyncio(chancy_app, chancy_async_jobs):
-        async with chancy_async_jobs as jobs:
-            await chancy_app.push(drained_jobs.count_down_later.job.with_kwargs(n=1))
-            assert (await jobs.drain()).succeeded == 2
-
-    @pytest.mark.anyio
-    async def test_with_anyio(chancy_app, chancy_async_jobs):
-        async with chancy_async_jobs as jobs:
-            await chancy_app.push(drained_jobs.count_down_later.job.with_kwargs(n=1))
-            assert (await jobs.drain()).succeeded == 2
-"""
 NOTHING = """
     import sys
 
@@ -62,12 +36,6 @@ def run_pytest(folder, text, dsn, *options):
     )  # fmt: skip
 
 
-def test_an_application_had_to_write_its_own_fixtures(tmp_path, dsn):
-    """In parallel processes, with pytest-asyncio as it is by default (strict) and with anyio."""
-    done = run_pytest(tmp_path, APPLICATION, dsn, "-n", "2")
-    assert "5 passed" in done.stdout, done.stdout + done.stderr
-
-
 def test_whoever_did_not_use_it_paid_for_it(tmp_path, dsn):
     """One small file is imported, and nothing else of Chancy."""
     done = run_pytest(tmp_path, NOTHING, dsn, "-p", "no:xdist")
@@ -83,3 +51,25 @@ def test_the_fixtures_took_names_that_others_use():
     ]
     assert names
     assert all(name.startswith("chancy_") for name in names)
+
+
+def test_a_test_found_what_another_had_committed(dsn):
+    """The schema stays for the next test while it is clean, and is replaced if it is not."""
+    home = Home(dsn)
+    first = home.chancy()
+    with Jobs(first) as jobs:
+        first.sync_push(drained_jobs.add.job.with_kwargs(a=1, b=1))
+        jobs.drain()
+    home.tidy()
+    assert home.chancy() is first
+    first.sync_push(drained_jobs.add.job.with_kwargs(a=1, b=1))
+    home.tidy()
+    second = home.chancy()
+    assert second.settings.schema != first.settings.schema
+    second.sync_pause_queue("default")
+    home.tidy()
+    assert home.chancy() is not second
+    home.end()
+    with psycopg.connect(dsn) as connection:
+        schemas = [first.settings.schema, second.settings.schema]
+        assert connection.execute("SELECT FROM pg_namespace WHERE nspname = ANY (%s)", [schemas]).rowcount == 0
