@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from chancy_core.values.found import Count, Hit, Hits, Page
     from chancy_core.values.job import Job, Limit
     from chancy_core.values.jobfilter import JobFilter
-    from chancy_core.values.provided import provides
+    from chancy_core.values.provided import Provider, provides
     from chancy_core.values.queue import Queue, UnreadableQueue
     from chancy_core.values.queuedjob import Cancellation, JobError, Outcome, Progress, QueuedJob, State
     from chancy_core.values.spans import Span
@@ -69,6 +69,7 @@ __all__ = [
     "PluginStatus",
     "Pool",
     "Progress",
+    "Provider",
     "Queue",
     "QueuedJob",
     "Reference",
@@ -115,7 +116,7 @@ _HOMES: Final = {
     "chancy_core.values.queue": ("Queue", "UnreadableQueue"),
     "chancy_core.app.reference": ("Reference", "References"),
     "chancy_core.store": ("Migration", "read_migrations", "statement"),
-    "chancy_core.values.provided": ("provides",),
+    "chancy_core.values.provided": ("Provider", "provides"),
     "chancy_core.values.verdicts": ("Cancel", "Retry", "Snooze", "Verdict"),
     "chancy_core.worker": ("Stopped", "Worker"),
     "chancy_core.store.pools": ("Pool",),

@@ -22,11 +22,11 @@ def test_the_page_lists_the_parameters_of_the_function(new_chancy, query):
     with new_chancy() as chancy:
         chancy.sync_migrate()
         ((made,),) = query("SELECT pg_get_function_arguments('{s}.push'::regproc)")
-    lines = (line for line in PAGE.read_text().splitlines() if line.startswith("| `"))
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    rows = [row for row in rows if len(row) > 2]
+    rows = [line.strip("| ").split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| `")]
     listed = [
-        (name.strip("`"), kind, default.strip(" `")) for names, kind, default, *_ in rows for name in names.split(", ")
+        (name.strip("`"), kind, default.strip("`").replace("none", ""))
+        for names, kind, default, *_ in (row for row in rows if len(row) > 2)
+        for name in names.split(", ")
     ]
     types = {"timestamp with time zone": "timestamptz"}
     found = []
