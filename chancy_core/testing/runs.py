@@ -106,11 +106,23 @@ class Runs:
             return await asyncio.create_task(self._run_async(ready), context=contextvars.copy_context())
         return await asyncio.to_thread(self._run_sync, ready)
 
+    # A worker keeps resources until it stops. Here no worker does, and the next test may provide others.
+
     def _run_sync(self, ready: Prepared) -> Report:
-        return with_declared(self._runner.run_sync(ready.job, ready.function, ready.control), ready.declared)
+        try:
+            report = self._runner.run_sync(ready.job, ready.function, ready.control)
+        finally:
+            if ready.function.resources is not None:
+                ready.function.resources.close_plain()
+        return with_declared(report, ready.declared)
 
     async def _run_async(self, ready: Prepared) -> Report:
-        return with_declared(await self._runner.run_async(ready.job, ready.function, ready.control), ready.declared)
+        try:
+            report = await self._runner.run_async(ready.job, ready.function, ready.control)
+        finally:
+            if ready.function.resources is not None:
+                await ready.function.resources.close()
+        return with_declared(report, ready.declared)
 
 
 def through_asgiref(given: Any) -> Callable[[Coroutine[Any, Any, Any]], Any] | None:

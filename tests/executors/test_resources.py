@@ -11,6 +11,7 @@ from provided_jobs import diary, failures
 from support import WITHIN_S, captured_events
 
 from chancy import Chancy, Job, Queue, Worker, provides
+from chancy.testing import AsyncJobs, Jobs
 from chancy_core.errors import InvalidJob
 from chancy_core.executors.elsewhere import RunSettings, run_job
 
@@ -145,3 +146,21 @@ async def test_a_job_that_is_run_elsewhere_has_them_for_its_run(chancy):
     report = run_job(await reference.get(), RunSettings())
     assert report.error is None
     assert diary == ["pool up", "number up", "pool down"]
+
+
+async def test_a_test_on_a_loop_gives_them_to_its_jobs(chancy):
+    """Each run its own, and nothing is left behind."""
+    async with AsyncJobs(chancy) as jobs:
+        await chancy.push(provided_jobs.loop.job.with_kwargs(value=1))
+        assert (await jobs.drain()).succeeded == 1
+    assert diary == ["http up", "pool up", "http down", "pool down"]
+
+
+def test_a_test_without_a_loop_does_too(new_chancy):
+    """As above, for plain functions and for coroutine functions."""
+    with new_chancy() as chancy, Jobs(chancy) as jobs:
+        chancy.sync_push(provided_jobs.plain.job.with_kwargs(value=1))
+        chancy.sync_push(provided_jobs.loop.job.with_kwargs(value=1))
+        assert jobs.drain().succeeded == 2
+    assert diary[:3] == ["pool up", "number up", "pool down"]
+    assert diary[3:] == ["http up", "pool up", "http down", "pool down"]
