@@ -226,7 +226,9 @@ def _state_of(error: BaseException) -> str | None:
         state = getattr(orig, name, None)
         if isinstance(state, str):
             return state
-    return None
+    # pg8000 has the fields of the server's answer by their letters.
+    fields = orig.args[0] if orig.args else None
+    return fields.get("C") if isinstance(fields, dict) else None
 
 
 def raise_own(error: psycopg.Error, schema: str, ours: str) -> NoReturn:
