@@ -85,12 +85,13 @@ async def test_the_old_queue_is_drained_while_the_new_one_fills(library: str, ds
     """As the page says to type it: the port does what the program did, and nothing is left behind."""
     (left,) = commands(library, "left")
     async with shops(library, dsn, tmp_path) as (before, after):
-        if commands(library, "old tables"):
-            for command in commands(library, "old tables"):
-                await before.said(command.line)
+        for command in commands(library, "old tables"):
+            await before.said(command.line)
         old = asyncio.create_task(before.types("old program"))
         # It waits for its results, and nobody works yet: this much is to be drained.
         await before.until(left.line, left.prints, differs=True)
+        for command in commands(library, "new tables"):
+            await after.said(command.line)
         async with after.working("new worker"):
             await after.types("new program")
             async with before.working("old worker"):

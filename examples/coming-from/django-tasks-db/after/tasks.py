@@ -1,18 +1,18 @@
 from datetime import timedelta
 
 import bank
-from chancy import JobContext, job
+from chancy_django import task
 from django.utils import timezone
 
 
-@job(retry_on=[ConnectionError], max_attempts=4)
-def charge(order: int, euros: int, *, context: JobContext) -> str:
+@task(max_attempts=4, retry_on=[ConnectionError])
+def charge(order: int, euros: int) -> str:
     booking = bank.charge(order, euros)
     soon = timezone.now() + timedelta(seconds=1)
-    context.sync_push(send_receipt.job.with_kwargs(order=order, booking=booking).with_scheduled_at(soon))
+    send_receipt.using(run_after=soon).enqueue(order, booking)
     return booking
 
 
-@job(queue="mail")
+@task(queue_name="mail")
 def send_receipt(order: int, booking: str) -> None:
     bank.mail(order, booking)
