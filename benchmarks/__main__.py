@@ -41,6 +41,7 @@ SCENARIOS = (
     "find",
     "act",
     "drained_tests",
+    "workflows",
     "dashboard",
     "executors",
     "threads",

@@ -21,6 +21,7 @@ from benchmarks.peers.catalog import Peer
 
 RUN = Path(__file__).parent / "peers" / "run.py"
 WARM_UP = 200
+FLOW_WARM_UP = 20
 # The shape of jobs that every driver has: what it runs best, and with nothing in it.
 NOTHING = "nothing"
 LOOK_EVERY_S = 0.01
@@ -96,6 +97,11 @@ def beside(
 def with_shape(bench: Bench, shape: str) -> list[Peer]:
     """The peers that run jobs of this shape, those with PostgreSQL first."""
     return [peer for peer in bench.peers.all if shape in getattr(peer.driver, "SHAPES", {})]
+
+
+def with_flows(bench: Bench) -> list[Peer]:
+    """The peers that run workflows."""
+    return [peer for peer in bench.peers.everyone if hasattr(peer.driver, "FLOWS")]
 
 
 @asynccontextmanager
@@ -243,6 +249,22 @@ async def pushes(bench: Bench, peer: Peer, command: str, jobs: int) -> Sample:
     async with place(bench, peer) as where, where.child("producer") as producer:
         await where.level()
         return {"jobs_s": jobs / json.loads(await producer.ask(command))["seconds"]}
+
+
+async def flows(bench: Bench, peer: Peer, shape: str) -> Sample:
+    """Steps of workflows in a second, from their push to their end, on one warm worker."""
+    count = peer.driver.FLOWS[shape]
+    number = list(peer.driver.FLOWS).index(shape)
+    async with (
+        place(bench, peer) as where,
+        where.child("producer") as producer,
+        where.child("worker", "100", "flows") as worker,
+    ):
+        await worker.ask("go")
+        await producer.ask(f"flow {number} {min(count, FLOW_WARM_UP)}")
+        await where.level()
+        seconds = json.loads(await producer.ask(f"flow {number} {count}"))["seconds"]
+        return {"steps_s": count / seconds, "us_per_step": seconds / count * 1e6}
 
 
 async def starts(bench: Bench, peer: Peer, jobs: int, warm_up: int, pause: Any) -> list[float]:

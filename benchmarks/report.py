@@ -37,9 +37,9 @@ def text(measured: Sequence[Measured], peers: Catalog) -> str:
     parts = [table(measured)]
     parts += [quantities(one) for one in measured if one.scenario.quantities]
     parts += ["\n".join(f"{one.scenario.name}: {one.scenario.how}" for one in measured)]
-    if peers.all:
+    if peers.everyone:
         parts += [
-            "\n".join(f"{peer.label}: {peer.driver.HOW} ({', '.join(peer.driver.PACKAGES)})" for peer in peers.all)
+            "\n".join(f"{peer.label}: {peer.driver.HOW} ({', '.join(peer.driver.PACKAGES)})" for peer in peers.everyone)
         ]
     if peers.missing:
         parts += ["\n".join(f"not measured: {name}: {why}" for name, why in peers.missing.items())]
@@ -133,7 +133,7 @@ def save(measured: Iterable[Measured], peers: Catalog, *, quick: bool, server: s
         "postgresql": server,
         "processors": os.cpu_count(),
         "load": os.getloadavg(),
-        "peers": {peer.label: peer.driver.PACKAGES for peer in peers.all},
+        "peers": {peer.label: peer.driver.PACKAGES for peer in peers.everyone},
         "missing": peers.missing,
         "scenarios": {
             one.scenario.name: {

@@ -19,7 +19,9 @@ ON_REDIS = {
     "dramatiq": "unix://{socket}",
     "taskiq": "unix://{socket}",
 }
-EVERY = (*POSTGRESQL, *ON_REDIS)
+# Has nothing but workflows.
+OF_WORKFLOWS = ("dbos",)
+EVERY = (*POSTGRESQL, *ON_REDIS, *OF_WORKFLOWS)
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,23 @@ class Catalog:
     """Attributes:
     postgresql: those that keep their jobs in PostgreSQL, the fastest first.
     on_redis: those that do not.
+    of_workflows: those that are measured where workflows are, and nowhere else.
     missing: why others are not here, by name.
     """
 
     postgresql: list[Peer] = field(default_factory=list)
     on_redis: list[Peer] = field(default_factory=list)
+    of_workflows: list[Peer] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
 
     @property
     def all(self) -> list[Peer]:
         return self.postgresql + self.on_redis
+
+    @property
+    def everyone(self) -> list[Peer]:
+        """Those of workflows, too."""
+        return self.all + self.of_workflows
 
     def names(self, *, redis: bool = True) -> list[str]:
         return [peer.label for peer in (self.all if redis else self.postgresql)]
@@ -78,7 +87,9 @@ async def catalog(wanted: Iterable[str]) -> AsyncIterator[Catalog]:
             except PeerUnavailableError as reason:
                 found.missing[driver.NAME] = str(reason)
                 continue
-            if name in ON_REDIS:
+            if name in OF_WORKFLOWS:
+                found.of_workflows.append(Peer(name, driver, python))
+            elif name in ON_REDIS:
                 found.on_redis.append(Peer(name, driver, python, ON_REDIS[name].format(socket=socket)))
             else:
                 found.postgresql.append(Peer(name, driver, python))

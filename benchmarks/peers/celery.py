@@ -17,6 +17,8 @@ IMPORT = "from celery import Celery"
 JOBS = 1_500
 # And of jobs of another shape.
 SHAPES = {"plain": 1_500, "sleeps": 1_500, "children": 1_000, "raises": 500, "raises20": 500}
+# So many steps of workflows, by their shape: its own chains nest, and are short.
+FLOWS = {"fan_in": 1_000, "chain": 100, "tens": 300}
 HOW = "threads, results kept in Redis, which appends each command to its file and syncs it"
 
 
@@ -34,6 +36,8 @@ def _app(dsn: str) -> tuple[Any, Any]:
         act()
 
     app.finalize()
+    # For its own threads, and ours: chords ask for the app that is current there.
+    app.set_default()
     return app, nothing
 
 
@@ -59,6 +63,31 @@ class Producer:
                     self._task.apply_async((n, 0.0), producer=producer)
 
         await asyncio.to_thread(push)
+
+    async def fan_in(self, count: int) -> None:
+        await self._ended([self._chord(count)])
+
+    async def chain(self, count: int) -> None:
+        from celery import chain
+
+        await self._ended([chain(*(self._task.si(n, 0.0) for n in range(count)))])
+
+    async def tens(self, count: int) -> None:
+        from celery import chain
+
+        await self._ended([chain(self._task.si(0, 0.0), self._chord(8)) for _ in range(count // 10)])
+
+    def _chord(self, count: int) -> Any:
+        from celery import chord
+
+        return chord([self._task.si(n, 0.0) for n in range(count)], self._task.si(-1, 0.0))
+
+    async def _ended(self, flows: list[Any]) -> None:
+        def wait() -> None:
+            for result in [flow.apply_async() for flow in flows]:
+                result.get()
+
+        await asyncio.to_thread(wait)
 
     async def left(self) -> int:
         client = self._app.backend.client

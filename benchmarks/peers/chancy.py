@@ -13,6 +13,9 @@ PACKAGES = ("chancy==0.26.0", "psycopg[binary]==3.3.9", "uvloop==0.23.0")
 IMPORT = "from chancy import Chancy, Worker"
 # A drain of so many takes some seconds.
 JOBS = 8_000
+# So many steps of workflows, by their shape.
+FLOWS = {"fan_in": 300, "chain": 20, "tens": 100}
+LOOK_EVERY_S = 0.02
 HOW = "AsyncExecutor, eager polling, outcomes written every 20 ms"
 # How many finished, when the first started, and when the last was recorded: now, because it keeps no such time.
 SPAN = """
@@ -45,10 +48,19 @@ async def nothing(*, n: int, pushed_at: float) -> None:  # noqa: ARG001
 
 
 def _app(dsn: str) -> Any:
+    from chancy.plugins.leadership import Leadership
+    from chancy.plugins.workflow import WorkflowPlugin
+    from peer_run import shape
+
     from chancy import Chancy
 
     log = logging.getLogger("quiet")
     log.setLevel(logging.ERROR)
+    if shape == "flows":
+        # Only a leader moves workflows on, and the first one is elected after a minute.
+        return Chancy(
+            dsn, log=log, plugins=[Leadership(poll_interval=1, timeout=5), WorkflowPlugin(polling_interval=1)]
+        )
     return Chancy(dsn, log=log)
 
 
@@ -83,6 +95,29 @@ class Producer:
     async def push_many(self, jobs: list[Any]) -> None:
         async for _ in self._app.push_many(jobs):
             pass
+
+    async def fan_in(self, count: int) -> None:
+        first = {f"s{n}": [] for n in range(count)}
+        await self._ended([{**first, "last": list(first)}])
+
+    async def chain(self, count: int) -> None:
+        await self._ended([{f"s{n}": [f"s{n - 1}"] * (n > 0) for n in range(count)}])
+
+    async def tens(self, count: int) -> None:
+        middle = {f"s{n}": ["first"] for n in range(8)}
+        await self._ended([{"first": [], **middle, "last": list(middle)}] * (count // 10))
+
+    async def _ended(self, graphs: list[dict[str, list[str]]]) -> None:
+        from chancy.plugins.workflow import Workflow, WorkflowPlugin
+
+        ids = []
+        for graph in graphs:
+            flow = Workflow("bench")
+            for name, after in graph.items():
+                flow.add(name, self._job(0, 0.0), after)
+            ids.append(await WorkflowPlugin.push(self._app, flow))
+        for id_ in ids:
+            await WorkflowPlugin.wait_for_workflow(self._app, id_, interval=LOOK_EVERY_S)
 
 
 @contextlib.asynccontextmanager

@@ -6,9 +6,11 @@ jobs: `nothing`, which is what a driver runs best; `plain` functions, in threads
 but the standard library and what the driver imports. All that is timed here is timed in the same way for every peer.
 
 A producer answers: `bulk N`, `calls N SIZE`, `single N`, `many N TASKS` with seconds; `pad KB`; `stamp` when stored;
-`left` with a count. A worker says `ready` once it can begin, and answers: `go` when it works, `halt` when it has
-stopped, `count` with how many jobs it has begun, `cpu` with its processor seconds. Jobs that carry the time of their
-push say `{"delay_s": ...}` as they start.
+`left` with a count; `flow SHAPE N` with the seconds from the push of N steps of workflows to their end: in shape 0, N
+steps before one; in 1, each after the one before; in 2, workflows of ten, where eight come after one, and one after
+these. A worker says `ready` once it can begin, and answers: `go` when it works, `halt` when it has stopped, `count`
+with how many jobs it has begun, `cpu` with its processor seconds. Jobs that carry the time of their push say
+`{"delay_s": ...}` as they start.
 """
 
 from __future__ import annotations
@@ -147,6 +149,12 @@ async def do_many(producer: Any, count: int, tasks: int) -> dict[str, float]:
 async def do_stamp(producer: Any) -> str:
     await producer.push(0, time.monotonic())
     return "pushed"
+
+
+async def do_flow(producer: Any, shape: int, count: int) -> dict[str, float]:
+    start = time.perf_counter()
+    await (producer.fan_in, producer.chain, producer.tens)[shape](count)
+    return {"seconds": time.perf_counter() - start}
 
 
 async def do_left(producer: Any) -> int:
