@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from chancy_core.app import Chancy
-from chancy_core.plugins import Tick
+from chancy_core.plugins import Plugin, Tick
 from chancy_core.testing.database import TEST_DSN, one_schema, served
 from chancy_core.testing.server import new_folder, remove_folder
 
@@ -69,6 +69,22 @@ def schema(request: pytest.FixtureRequest, dsn: str) -> Iterator[str]:
     """
     with one_schema(request, dsn) as name:
         yield name
+
+
+@pytest.fixture
+def own_plugins() -> Callable[[], Sequence[Plugin]]:
+    """Makes the plugins that `new_chancy` adds, anew for each: let one of this name return `lambda: [Mine()]`."""
+    return list
+
+
+@pytest.fixture
+def new_chancy(dsn: str, schema: str, own_plugins: Callable[[], Sequence[Plugin]]) -> Callable[..., Chancy]:
+    """Makes a Chancy for the test's schema, with these plugins and no others; if none, with those of `own_plugins`."""
+
+    def new(*plugins: Plugin, **settings: Any) -> Chancy:
+        return Chancy(dsn, schema=schema, discover=False, plugins=plugins or own_plugins(), **settings)
+
+    return new
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 import asyncio
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from chancy import Backoff, Job, Queue, State, Worker
+from chancy.testing import AsyncJobs
 
 from acme_chancy import Failures
 
@@ -41,17 +43,21 @@ async def finished(chancy, *jobs):
         return await chancy.wait_for_jobs(await chancy.push_many(list(jobs)), timeout=60)
 
 
-async def test_each_failed_job_has_its_row_and_no_other_has_one(new_chancy, query):
-    """Two fail, one of them after a second attempt, and one succeeds."""
-    async with new_chancy(Failures()) as chancy:
-        one, two, _ = await finished(
-            chancy,
+async def test_each_failed_job_has_its_row_and_no_other_has_one(new_chancy, schema):
+    """Two fail, one of them after a second attempt, and one succeeds: drained in a transaction that is rolled back."""
+    async with new_chancy(Failures()) as chancy, AsyncJobs(chancy) as jobs:
+        one, two, _ = await chancy.push_many(
             Job.from_func(fail, kwargs={"why": "no such account"}),
-            Job.from_func(fail, kwargs={"why": "nor this one"}, max_attempts=2, backoff=Backoff.fixed(0.01)),
+            Job.from_func(fail, kwargs={"why": "nor this one"}, max_attempts=2, backoff=Backoff.fixed(60)),
             Job.from_func(work),
         )
-    rows = query("SELECT job, error, message FROM {s}.acme_failures ORDER BY message")
-    assert rows == [(one.id, "LookupError", "no such account"), (two.id, "LookupError", "nor this one")]
+        await jobs.drain(until=timedelta(hours=1), raise_=False)
+        async with chancy.pool.connection() as connection:
+            rows = await connection.execute(f"SELECT job, error, message FROM {schema}.acme_failures ORDER BY message")
+            assert await rows.fetchall() == [
+                (one, "LookupError", "no such account"),
+                (two, "LookupError", "nor this one"),
+            ]
 
 
 async def test_the_row_commits_with_the_outcome(new_chancy, query):

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
 
 from chancy import Chancy
 from chancy.plugins.metrics import Metrics
-
-
-@pytest.fixture
-def new_chancy(dsn: str, schema: str) -> Callable[..., Chancy]:
-    """Makes a Chancy for the test's schema, with these plugins and no other."""
-
-    def new(*plugins: Any, **settings: Any) -> Chancy:
-        return Chancy(dsn, schema=schema, discover=False, plugins=plugins, **settings)
-
-    return new
 
 
 @pytest.fixture

@@ -14,13 +14,9 @@ from chancy_pruner.store import PrunerStore
 
 
 @pytest.fixture
-def new_chancy(dsn: str, schema: str) -> Callable[..., Chancy]:
-    """Makes a Chancy for the test's schema, with this plugin and no other."""
-
-    def new(*plugins: Any, **settings: Any) -> Chancy:
-        return Chancy(dsn, schema=schema, discover=False, plugins=plugins or [Pruner()], **settings)
-
-    return new
+def own_plugins() -> Callable[[], list[Any]]:
+    """This plugin, and no other."""
+    return lambda: [Pruner()]
 
 
 @pytest.fixture

@@ -12,13 +12,9 @@ from chancy_workflow import Workflows
 
 
 @pytest.fixture
-def new_chancy(dsn: str, schema: str) -> Callable[..., Chancy]:
-    """Makes a Chancy for the test's schema, with this plugin and no other."""
-
-    def new(*plugins: Any, **settings: Any) -> Chancy:
-        return Chancy(dsn, schema=schema, discover=False, plugins=plugins or [Workflows(interval=0.1)], **settings)
-
-    return new
+def own_plugins() -> Callable[[], list[Any]]:
+    """This plugin, and no other."""
+    return lambda: [Workflows(interval=0.1)]
 
 
 @pytest.fixture
