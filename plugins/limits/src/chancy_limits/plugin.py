@@ -52,14 +52,21 @@ class Limits(Plugin):
         """Check the interval."""
         check_seconds("interval", self.interval, INTERVAL_MIN_S, INTERVAL_MAX_S)
         self._schema = ""
+        # That of the workers which it limits.
+        self._started_for = ""
+
+    @hookimpl
+    async def on_open(self, chancy: Chancy) -> None:
+        """Learn which schema this is: whoever claims without a worker, as a test does, has to know it, too."""
+        self._schema = self._schema or chancy.settings.schema
 
     @hookimpl
     async def on_start(self, worker: Worker) -> None:
         """Learn the schema."""
         schema = worker.chancy.settings.schema
-        if self._schema not in ("", schema):
+        if self._started_for not in ("", schema):
             raise ConfigError("one Limits object serves two Chancy objects: give each its own.")
-        self._schema = schema
+        self._schema = self._started_for = schema
 
     @hookimpl
     async def claim_budget(self, queue: Queue, wanted: int, connection: psycopg.AsyncConnection[Any]) -> Budget:
