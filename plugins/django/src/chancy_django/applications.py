@@ -79,3 +79,15 @@ def ours() -> list[ChancyBackend]:
     from chancy_django.backend import ChancyBackend  # noqa: PLC0415 -- it needs this module
 
     return [backend for backend in task_backends.all() if isinstance(backend, ChancyBackend)]
+
+
+def first() -> ChancyBackend:
+    """The backend whose jobs are shown: `default`, if that is Chancy's, or else the first that is.
+
+    Raises:
+        ImproperlyConfigured: none is.
+    """
+    found = ours()
+    if not found:
+        return backend_of()
+    return next((backend for backend in found if backend.alias == DEFAULT_TASK_BACKEND_ALIAS), found[0])
