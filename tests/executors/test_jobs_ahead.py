@@ -110,24 +110,21 @@ async def test_a_child_that_is_killed_between_two_jobs_costs_neither_its_attempt
     one = await ahead(1)
     go = one.folder / "goes"
     first = one.job(ahead_jobs.marks_and_waits, n=0, until=str(go))
-    one.lane.start([first, *one.marks(1, 2)])
+    # No more than one: another that is sent when the first has ended would bring a token of its own.
+    one.lane.start([first, *one.marks(1)])
     await one.begun(0)
     (child,) = one.executor._children._children.values()
     # As it looks when the child has said that it is done, and dies: it finds no tokens, but its worker does.
     tokens = child._runs.tokens
-    left = 0
-    while tokens.take():
-        left += 1
-    assert left == len(child._runs.ahead) > 0
+    assert tokens.take(), "nothing was sent ahead"
     go.touch()
     await one.ended(1)
     os.kill(child.pid, signal.SIGSTOP)
     await until(lambda: Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", WITHIN_S)
-    for _ in range(left):
-        tokens.lay()
+    tokens.lay()
     child.kill()
-    await one.ended(3)
-    assert one.ran() == [0, 1, 2]
+    await one.ended(2)
+    assert one.ran() == [0, 1]
     assert set(one.states().values()) == {(State.SUCCEEDED, True)}
 
 
