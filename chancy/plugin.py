@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from chancy_core.app.callers import savepoint, savepoint_sync
     from chancy_core.app.commandline import command_line
     from chancy_core.app.problems import find_problems
-    from chancy_core.cli.program import Program, run_program
+    from chancy_core.cli.program import Program
     from chancy_core.cli.ranged import Ranged
     from chancy_core.cli.showing import looked_at, show_table
+    from chancy_core.cli.within import run_program
     from chancy_core.errors import nearest
     from chancy_core.hookspecs import hookimpl
     from chancy_core.log import log
@@ -94,7 +95,8 @@ _HOMES: Final = {
     "chancy_core.app.callers": ("savepoint", "savepoint_sync"),
     "chancy_core.app.commandline": ("command_line",),
     "chancy_core.app.problems": ("find_problems",),
-    "chancy_core.cli.program": ("Program", "run_program"),
+    "chancy_core.cli.program": ("Program",),
+    "chancy_core.cli.within": ("run_program",),
     "chancy_core.cli.ranged": ("Ranged",),
     "chancy_core.cli.showing": ("looked_at", "show_table"),
     "chancy_core.errors": ("nearest",),

@@ -27,21 +27,6 @@ class Program(NamedTuple):
     begins: Callable[[str], None] = lambda _: None
 
 
-def run_program(program: Program, arguments: Sequence[str]) -> None:
-    """Run the command `chancy` as a command of another program. Ends the process, as the command itself does.
-
-    Args:
-        program: which one.
-        arguments: what stands after `chancy`.
-
-    Raises:
-        SystemExit: with the exit code.
-    """
-    from chancy_core.cli.group import chancy  # noqa: PLC0415 -- which needs this module
-
-    chancy(args=list(arguments), prog_name=program.name, obj=program)
-
-
 def begun(ctx: click.Context) -> Mapping[str, Any]:
     """Remember whose command it is, and let that begin; the settings that it gives."""
     program = ctx.obj
