@@ -21,19 +21,23 @@ class Control:
         limit_s: the run's time limit in seconds, counted from `begin`.
     """
 
-    __slots__ = ("_began_at", "_report", "_stopped", "application", "limit_s")
+    __slots__ = ("_began_at", "_report", "_stopped", "application", "begins", "limit_s")
 
     def __init__(self, report: Callable[[Progress], None] | None = None, limit_s: float | None = None) -> None:
         self._report = report
         self._stopped: str | None = None
         # The Chancy of the run, which is asked for when a job does.
         self.application: Callable[[], Any] | None = None
+        # Called when the job itself starts, in its own thread: not before, while what it is given is set up.
+        self.begins: Callable[[], None] | None = None
         self.limit_s = limit_s
         self._began_at = time.monotonic()
 
     def begin(self) -> None:
         """The job itself starts now."""
         self._began_at = time.monotonic()
+        if self.begins is not None:
+            self.begins()
 
     @property
     def used_s(self) -> float:

@@ -67,7 +67,7 @@ class Heard:
     """What whoever runs a job wants to know of the run while it goes on. By default nothing."""
 
     def begins(self) -> None:
-        """The function is about to be called."""
+        """The function is about to be called: its module is imported, and what it is given is set up."""
 
     def runs_in(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
         """It is a coroutine function, which runs in this task of this loop."""
@@ -126,7 +126,7 @@ class JobRunner:
 
     def _run(self, job: QueuedJob, function: Function, control: Control, heard: Heard) -> Report:
         try:
-            heard.begins()
+            control.begins = heard.begins
             # What a job puts into context variables is not there for the next one.
             context = contextvars.copy_context()
             if not function.is_async:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, Final
 
 from chancy_core.errors import CannotRunHere
@@ -44,9 +46,7 @@ class Resources:
             if provider.is_async:
                 found[name] = await self._kept_of(provider)
                 continue
-            plain = self._plain_of(provider)
-            # While it is set up, which may take long, the loop has other things to do.
-            found[name] = plain.get() if plain.ready else await asyncio.to_thread(plain.get)
+            found[name] = await self._plain_of(provider).soon()
         return found
 
     async def close_here(self) -> None:
@@ -68,7 +68,15 @@ class Resources:
         """Tear down all that a worker has, on its loop."""
         await self.close_here()
         if self._plain:
-            await asyncio.to_thread(self.close_plain)
+            closed: Future[None] = Future()
+            closed.set_running_or_notify_cancel()
+
+            def close_plain() -> None:
+                self.close_plain()
+                closed.set_result(None)
+
+            _start(close_plain, "tear-down")
+            await asyncio.wrap_future(closed)
 
     @property
     def looped(self) -> bool:
@@ -97,34 +105,104 @@ class Resources:
 
 
 class _Plain:
-    """What a plain function provides."""
+    """What a plain function provides.
+
+    It is set up by whoever needs it first, in his thread, or by a thread of its own if that is an event loop. All who
+    need it meanwhile wait for that one try, and have what comes of it; after a failure the next job tries again.
+    """
 
     def __init__(self, provider: Provider) -> None:
         self._provider: Final = provider
         self._lock: Final = threading.Lock()
         self._stack: Final = ExitStack()
         self._value: Any = None
+        # The try that goes on.
+        self._try: Future[Any] | None = None
+        self._over = False
         self.ready = False
 
     def get(self) -> Any:
-        with self._lock:
-            if not self.ready:
-                try:
-                    self._value = self._set_up()
-                except BaseException as error:
-                    raise _not_set_up(self._provider, error) from error
-                self.ready = True
-        return self._value
+        """The resource. Blocks while it is set up."""
+        if self.ready:
+            return self._value
+        came, mine = self._join()
+        if mine:
+            self._set_up(came)
+        return came.result()
 
-    def _set_up(self) -> Any:
+    async def soon(self) -> Any:
+        """The same, on a loop, which has other things to do meanwhile. One thread serves all who wait here.
+
+        A daemon, and none of those of the loop, which many waiting jobs would use up.
+        """
+        if self.ready:
+            return self._value
+        came, mine = self._join()
+        if mine:
+            try:
+                _start(partial(self._set_up, came), self._provider.name)
+            except RuntimeError as error:
+                self._failed(came, error)
+        # A job that is stopped while it waits takes the resource from nobody else.
+        return await asyncio.shield(asyncio.wrap_future(came))
+
+    def _join(self) -> tuple[Future[Any], bool]:
+        """The try that goes on, and whether it is the caller who is to make it."""
+        with self._lock:
+            if self._try is not None:
+                return self._try, False
+            came: Future[Any] = Future()
+            self._try = came
+            came.set_running_or_notify_cancel()
+            if self.ready:
+                # By a try that has ended since the caller looked.
+                self._try = None
+                came.set_result(self._value)
+                return came, False
+            return came, True
+
+    def _set_up(self, came: Future[Any]) -> None:
         call = self._provider.call
-        return self._stack.enter_context(contextmanager(call)()) if self._provider.yields else call()
+        try:
+            value = self._stack.enter_context(contextmanager(call)()) if self._provider.yields else call()
+        except BaseException as error:  # noqa: BLE001 -- it may raise anything
+            self._failed(came, error)
+            return
+        with self._lock:
+            self._try = None
+            over = self._over
+            if not over:
+                self._value, self.ready = value, True
+        if over:
+            # Nobody runs any more who could use it.
+            self._tear_down()
+        came.set_result(value)
+
+    def _failed(self, came: Future[Any], cause: BaseException) -> None:
+        error = _not_set_up(self._provider, cause)
+        error.__cause__ = cause
+        with self._lock:
+            self._try = None
+        came.set_exception(error)
 
     def end(self) -> None:
+        """Tear it down; one that is being set up still, as soon as it is."""
+        with self._lock:
+            self._over = True
+            if self._try is not None:
+                return
+        self._tear_down()
+
+    def _tear_down(self) -> None:
         try:
             self._stack.close()
         except BaseException as error:  # noqa: BLE001 -- the others are to be torn down all the same
             _not_torn_down(self._provider, error)
+
+
+def _start(call: Callable[[], None], name: str) -> None:
+    """Call it in a thread that keeps no process alive. Raises RuntimeError: there is none."""
+    threading.Thread(target=call, name=f"chancy.resource.{name}", daemon=True).start()
 
 
 class _Kept:
