@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
+import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final, get_args
 
 from chancy_core.errors import InvalidJob
@@ -68,30 +70,69 @@ def provides(call: Callable[[], Any]) -> Provider:
 
 
 def provider_in(annotation: Any, names: dict[str, Any]) -> Provider | None:
-    """The provider in an annotation such as `Annotated[Client, http]`, or in its text; `names` are those it has."""
-    if isinstance(annotation, str):
-        if not _MAY_HAVE_ONE.search(annotation):
-            return None
-        try:
-            # As `typing.get_type_hints` does.
-            annotation = eval(annotation, names)  # noqa: S307
-        except Exception:  # noqa: BLE001 -- the type may be imported for type checkers only: what provides it is not
-            return _by_its_name(str(annotation), names)
-    if typing.get_origin(annotation) is not typing.Annotated:
-        return None
-    return next((one for one in get_args(annotation)[1:] if isinstance(one, Provider)), None)
+    """The provider in an annotation such as `Annotated[Client, http]`, or in its text; `names` are those it has.
+
+    It may stand behind an alias, and beside `None`.
+    """
+    return _found_in(annotation, names, {})
 
 
+def _found_in(annotation: Any, names: dict[str, Any], seen: dict[int, Any]) -> Provider | None:
+    line = [annotation]
+    while line:
+        one = line.pop(0)
+        if id(one) in seen:
+            # An alias may name itself.
+            continue
+        seen[id(one)] = one
+        origin = typing.get_origin(one)
+        if isinstance(one, str):
+            try:
+                # As `typing.get_type_hints` does.
+                line.append(eval(one, names))  # noqa: S307
+            except Exception:  # noqa: BLE001 -- the type may be imported for type checkers only: what provides it is not
+                if (found := _by_its_name(one, names, seen)) is not None:
+                    return found
+        elif origin is typing.Annotated:
+            type_, *beside = get_args(one)
+            if (found := next((each for each in beside if isinstance(each, Provider)), None)) is not None:
+                return found
+            line.append(type_)
+        else:
+            line.extend(_within(one, origin))
+    return None
+
+
+def _within(annotation: Any, origin: Any) -> Iterable[Any]:
+    """What else is to be looked at: the members of a union, and what an alias or a text stands for."""
+    if origin in _UNIONS:
+        return get_args(annotation)
+    if isinstance(annotation, typing.ForwardRef):
+        return (annotation.__forward_arg__,)
+    alias = origin or annotation
+    if type(alias).__name__ == "TypeAliasType":
+        # What `type Pool = ...` makes. It is evaluated only now, and may name what type checkers alone import.
+        with suppress(Exception):
+            return (alias.__value__,)
+    return ()
+
+
+_UNIONS: Final = (typing.Union, types.UnionType)
 _MAY_HAVE_ONE: Final = re.compile(r"\bAnnotated\s*\[")
 _WORDS: Final = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
-def _by_its_name(annotation: str, names: dict[str, Any]) -> Provider | None:
+def _by_its_name(annotation: str, names: dict[str, Any], seen: dict[int, Any]) -> Provider | None:
+    """The same in a text that cannot be evaluated: by the names of providers, and of aliases, in it."""
     for path in _WORDS.findall(annotation):
         first, *rest = path.split(".")
-        found = names.get(first)
-        for name in rest:
-            found = getattr(found, name, None)
-        if isinstance(found, Provider):
-            return found
+        # Whatever has these names may do anything when it is looked at.
+        with suppress(Exception):
+            named = names.get(first)
+            for name in rest:
+                named = getattr(named, name, None)
+            if isinstance(named, Provider) and _MAY_HAVE_ONE.search(annotation):
+                return named
+            if not isinstance(named, str) and (found := _found_in(named, names, seen)) is not None:
+                return found
     return None
