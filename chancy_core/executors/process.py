@@ -22,7 +22,7 @@ from chancy_core.executors.processes.handle import Child
 from chancy_core.executors.processes.nursery import FORK, SPAWN
 from chancy_core.executors.processes.ready import Ready
 from chancy_core.executors.processes.runs import Death, HowEnded, Terms
-from chancy_core.executors.report import Report, with_declared
+from chancy_core.executors.report import Report, begins_anew, with_declared
 from chancy_core.executors.taking import Ended, Moved, TakesAhead
 from chancy_core.values.declared import Declared
 from chancy_core.values.job import Limit
@@ -259,7 +259,7 @@ class ProcessExecutor(Executor, TakesAhead):
     def _taken_ended(self, job: QueuedJob, child: Child, ended: Ended, how: Report | Death) -> None:
         del self._taken[id(job)]
         self._moved.pop(id(job), None)
-        self._ready.ended(child)
+        self._ready.ended(child, anew=isinstance(how, Report) and begins_anew(how))
         try:
             report = self._came(job, self._no_limits, child, how)
         except BaseException as error:  # noqa: BLE001 -- what the child said is none, say
@@ -267,7 +267,7 @@ class ProcessExecutor(Executor, TakesAhead):
         declared = report.declared
         if declared is not None:
             self._declared[job.func] = declared
-            if not report.begun:
+            if begins_anew(report):
                 # It has limits that this side has to enforce. `run` knows of them now.
                 self._again[id(job)] = asyncio.create_task(self._run_again(job, ended))
                 return

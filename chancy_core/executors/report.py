@@ -118,6 +118,11 @@ def with_declared(report: Report, declared: Declared | None) -> Report:
     return report if declared is None else replace(report, declared=declared)
 
 
+def begins_anew(report: Report) -> bool:
+    """Whether the job has a limit that its row lacks, and that another side has to enforce: it is begun once more."""
+    return report.declared is not None and not report.begun
+
+
 def portable(report: Report) -> Report:
     """The report as it may leave the process: without the exception itself."""
     if report.error is None or report.error.exception is None:

@@ -159,7 +159,8 @@ class Lane:
         """A job that was handed over ahead begins, in the slot of the one before it; or waits here again."""
         if not begins:
             self._waits_again([job])
-            self._fill()
+            # When all have come back that do, or they would be begun in another order.
+            self._loop.call_soon(self._fill)
         elif self._ahead.begins(job):
             self._running[id(job)] = RunningJob(job, None, executor)
 

@@ -232,3 +232,45 @@ async def test_a_job_with_a_limit_is_never_sent_ahead(ahead):
     assert not len(one.lane._ahead)
     await one.ended(3)
     assert set(one.states().values()) == {(State.SUCCEEDED, True)}
+
+
+async def test_a_job_that_is_begun_anew_for_its_limit_keeps_its_slot(ahead):
+    """Its child begins none of those behind it: they would run beside it, one more than there are slots."""
+    one = await ahead(1)
+    (child,) = one.executor._children._children.values()
+    child._runs._take_s = 0.001
+    go, then = one.folder / "goes", one.folder / "goes on"
+    limited = one.job(ahead_jobs.limited_marks_and_waits, n=1, until=str(then))
+    one.lane.start([one.job(ahead_jobs.marks_and_waits, n=0, until=str(go)), limited, *one.marks(2, 3, 4)])
+    assert len(one.lane._ahead) == 4, "nothing was sent ahead"
+    go.touch()
+    await one.begun(1)
+    assert one.ran() == [0, 1]
+    assert one.lane.running == 1
+    then.touch()
+    await one.ended(5)
+    assert one.ran() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("how", ["goes on", "dies", "grows"])
+async def test_jobs_that_come_back_are_begun_in_their_order(ahead, monkeypatch, how):
+    """Whatever the job before them does, and however many they are."""
+    one = await ahead(1, replace_above_bytes=200 * MIB)
+    (child,) = one.executor._children._children.values()
+    child._runs._take_s = 0.001
+    go = one.folder / "goes"
+    first = {
+        "goes on": one.job(ahead_jobs.marks_and_waits, n=0, until=str(go)),
+        "dies": one.job(ahead_jobs.marks_and_dies, n=0),
+        "grows": one.job(ahead_jobs.marks_and_grows, n=0, bytes_=200 * MIB),
+    }[how]
+    one.lane.start([first, *one.marks(*range(1, 8))])
+    assert len(one.lane._ahead) == 7, "not all were sent ahead"
+    if how == "goes on":
+        await one.begun(0)
+        monkeypatch.setattr(runs.Runs, "goes_on", lambda _: True)
+        one.executor._ready._look()
+        assert not len(one.lane._ahead)
+        go.touch()
+    await one.ended(8)
+    assert one.ran() == list(range(8))

@@ -7,6 +7,8 @@ import os
 import time
 from pathlib import Path
 
+from chancy import Limit, job
+
 
 def marks(path: str, n: int) -> int:
     """Appends its number to a file, in one piece, however many do."""
@@ -22,6 +24,12 @@ def marks_and_waits(path: str, n: int, until: str) -> int:
     while not Path(until).exists():
         time.sleep(0.005)
     return os.getpid()
+
+
+@job(limits=[Limit(Limit.Type.TIME, 3600)])
+def limited_marks_and_waits(path: str, n: int, until: str) -> int:
+    """The same, with a limit of which a row that was made by its name knows nothing."""
+    return marks_and_waits(path, n, until)
 
 
 def marks_and_dies(path: str, n: int) -> None:

@@ -44,6 +44,7 @@ from chancy_core.executors.processes.listening import Listener
 from chancy_core.executors.processes.mainscript import RUN_AS, MainScript
 from chancy_core.executors.processes.tokens import Tokens, new_tokens
 from chancy_core.executors.processes.whereabouts import whereabouts
+from chancy_core.executors.report import begins_anew
 from chancy_core.log import log
 from chancy_core.values.queuedjob import Progress, QueuedJob
 
@@ -159,7 +160,7 @@ class ChildProgram:
         # By a run's number, why it is to stop: it may have yet to begin.
         self._stops: dict[int, StopReason] = {}
         self._tokens: Tokens | None = None
-        self._too_large = False
+        self._begins_no_more = False
 
     def serve(self) -> None:
         """Set up, and run what comes."""
@@ -183,7 +184,7 @@ class ChildProgram:
 
     def _may_begin(self) -> bool:
         """Whether a job that was sent ahead is begun now. Its worker has been told how the one before it ended."""
-        if self._too_large or self._tokens is None:
+        if self._begins_no_more or self._tokens is None:
             return False
         try:
             return self._tokens.take()
@@ -264,7 +265,7 @@ class ChildProgram:
                 del self._stops[number]
         rss_bytes = self._peak.rss_bytes()
         # Before the worker knows: from then on the two agree that nothing more is begun.
-        self._too_large = rss_bytes > self._too_large_bytes
+        self._begins_no_more = rss_bytes > self._too_large_bytes or begins_anew(report)
         self._say(Done(run.number, encode_report(report), rss_bytes), self._new_tokens(run))
         return True
 

@@ -193,7 +193,8 @@ class Child:
         if self._runs.tokens is not None:
             self._runs.tokens.close()
             self._runs.tokens = None
-        for run in back:
+        # Each waits before all others, so the last one comes back first.
+        for run in reversed(back):
             self._guard.release(run.watch)
             assert run.moved is not None  # noqa: S101 -- it was sent ahead
             run.moved(False)

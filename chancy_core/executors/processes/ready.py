@@ -48,12 +48,16 @@ class Ready:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SHORT_S, self._look)
 
-    def ended(self, child: Child) -> None:
-        """A job of it has ended; it may run the next one by now."""
-        if child.busy and self._children.too_large(child):
+    def ended(self, child: Child, *, anew: bool) -> None:
+        """A job of it has ended; it may run the next one by now.
+
+        Args:
+            child: whose job that was.
+            anew: the job was not begun, and is begun anew in the same slot: the next one has none.
+        """
+        if child.busy and (anew or self._children.too_large(child)):
             # It begins nothing more, and knows that as well.
-            for job in child.take_back():
-                self._came_back(job)
+            self._hand_back(child.take_back())
         if not child.busy:
             self._idle(child)
 
@@ -78,6 +82,11 @@ class Ready:
         self._have_one.pop(child.serial, None)
         self._children.give_back(child)
 
+    def _hand_back(self, jobs: list[QueuedJob]) -> None:
+        """Each waits before all others, so the last one comes back first."""
+        for job in reversed(jobs):
+            self._came_back(job)
+
     def _look(self) -> None:
         """Take back what lies behind a job that goes on."""
         self._timer = None
@@ -87,7 +96,6 @@ class Ready:
                 self._idle(child)
             if not child.has_ahead:
                 self._have_one.pop(child.serial, None)
-            for job in jobs:
-                self._came_back(job)
+            self._hand_back(jobs)
         if self._have_one and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SHORT_S, self._look)
