@@ -8,7 +8,7 @@ from pathlib import Path
 import provided_jobs
 import pytest
 from provided_jobs import diary, failures
-from support import WITHIN_S, captured_events
+from support import WITHIN_S, captured_events, until
 
 from chancy import Chancy, Job, Queue, Worker, provides
 from chancy.testing import AsyncJobs, Jobs
@@ -50,11 +50,14 @@ async def test_a_child_process_has_its_own(chancy, monkeypatch, tmp_path):
     written = tmp_path / "diary"
     monkeypatch.setenv("TEST_DIARY", str(written))
     monkeypatch.setenv("PYTHONPATH", str(Path(provided_jobs.__file__).parent))
-    await chancy.declare(Queue("children", executor=Chancy.Executor.Process, concurrency=1))
+    # The child ends after these jobs, in its own time; at the worker's stop that has to be quick.
+    options = {"maximum_jobs_per_worker": 6, "grace_s": WITHIN_S}
+    await chancy.declare(Queue("children", executor=Chancy.Executor.Process, concurrency=1, executor_options=options))
     async with Worker(chancy):
         await results(chancy, provided_jobs.plain, queue="children")
         found = await results(chancy, provided_jobs.loop, queue="children")
         assert len({client for _, client, _ in found}) == 1
+        await until(lambda: "pool down" in written.read_text(), WITHIN_S)
     lines = written.read_text().splitlines()
     assert [line.rpartition(" ")[0] for line in lines] == [
         "pool up",
