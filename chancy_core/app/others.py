@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 import psycopg
@@ -59,8 +59,8 @@ class Other:
             for text in texts_of(step, lines):
                 try:
                     rows = self.execute(text)
-                except Exception as error:
-                    raise as_psycopg(error) from error
+                except Exception as error:  # noqa: BLE001 -- each library has its own
+                    _raise_as_psycopg(error)
             return rows
 
         try:
@@ -81,7 +81,9 @@ class Other:
         try:
             yield self
         except BaseException:
-            self.execute(undo)
+            # Where this fails, too, as on a connection that is gone, what was first is what there is to tell.
+            with suppress(Exception):
+                self.execute(undo)
             raise
         self.execute(end)
 
@@ -103,8 +105,8 @@ class AsyncOther:
             for text in texts_of(step, lines):
                 try:
                     rows = await self.execute(text)
-                except Exception as error:
-                    raise as_psycopg(error) from error
+                except Exception as error:  # noqa: BLE001 -- as above
+                    _raise_as_psycopg(error)
             return rows
 
         try:
@@ -125,7 +127,9 @@ class AsyncOther:
         try:
             yield self
         except BaseException:
-            await self.execute(undo)
+            # As above.
+            with suppress(Exception):
+                await self.execute(undo)
             raise
         await self.execute(end)
 
@@ -203,6 +207,14 @@ def _typed(description: Any, rows: Any) -> Rows:
 
 
 # -- what went wrong -----------------------------------------------------------------------
+
+
+def _raise_as_psycopg(error: Exception) -> NoReturn:
+    told = as_psycopg(error)
+    if told is error:
+        # An error that was its own cause would be walked along for ever.
+        raise error
+    raise told from error
 
 
 def as_psycopg(error: Exception) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import asyncpg
@@ -19,7 +20,9 @@ from sqlalchemy import text
 
 from chancy import Job, Queue, Worker
 from chancy.plugin import savepoint
+from chancy_core.app import others
 from chancy_core.errors import InvalidConnection, UniqueKeyTaken, UnknownQueue
+from chancy_core.store.flow import Query
 
 ECHO = Job(func="jobs.echo", kwargs={"value": 1})
 KEYED = Job(func="jobs.echo", unique_key="k", unique_while="waiting")
@@ -204,3 +207,52 @@ async def test_whoever_writes_more_than_jobs_is_told_that_it_needs_psycopg(chanc
             async with savepoint(chancy, connection):
                 raise AssertionError
         await chancy.push(ECHO, connection=connection)
+
+
+class Closed:
+    """A connection whose library raises an error of its own, which the server has not said."""
+
+    error = ConnectionError("the connection is closed")
+
+    def execute(self, _text):
+        raise self.error
+
+    async def execute_async(self, text):
+        self.execute(text)
+
+
+async def test_an_error_of_a_library_itself_is_not_its_own_cause(chancy):
+    """Whoever walks along the causes, as those do who report errors, would never come to an end."""
+    store, closed = chancy.store, Closed()
+
+    def flow():
+        yield Query(b"SELECT 1")
+
+    for run in (
+        lambda: others.Other(closed, "x", closed.execute).run(flow(), store, "here"),
+        lambda: asyncio.run(others.AsyncOther(closed, "x", closed.execute_async).run(flow(), store, "here")),
+    ):
+        with pytest.raises(ConnectionError) as caught:
+            await asyncio.to_thread(run)
+        assert caught.value is closed.error
+        assert caught.value.__cause__ is None
+
+
+async def test_what_went_wrong_is_told_although_the_savepoint_cannot_be_rolled_back(dsn):
+    """The connection is gone by then: the error of the rollback says less than the first one."""
+
+    async def spoilt_async():
+        async with asyncpg_connection(dsn) as (connection, *_), others.of_asyncpg(connection).savepoint():
+            await connection.close()
+            raise ValueError("the first")
+
+    def spoilt():
+        plain = psycopg2.extensions.cursor
+        with psycopg2_connection(dsn) as (own, *_), others.of_psycopg2(own, own, plain).savepoint():
+            own.close()
+            raise ValueError("the first")
+
+    with pytest.raises(ValueError, match="the first"):
+        await spoilt_async()
+    with pytest.raises(ValueError, match="the first"):
+        spoilt()
