@@ -48,6 +48,7 @@ DECLARE
         && !(exists($."type") && exists($."type_"))
         && $."value" > 0 && $."value" <= 9007199254740992
         && !exists($.keyvalue() ? (@."key" != "type" && @."key" != "type_" && @."key" != "value"))';
+    most     CONSTANT integer := coalesce(push.payload_limit_bytes, 1048576);
     payload  CONSTANT bigint := octet_length(push.kwargs::text) + octet_length(coalesce(push.meta, '{}')::text);
     micros   CONSTANT bigint := extract(epoch FROM clock_timestamp()) * 1000000;
     problem  text;
@@ -70,10 +71,10 @@ BEGIN
             THEN format('kwargs is %s: give a JSON object of names to values.', left(push.kwargs::text, 80))
         WHEN jsonb_typeof(push.meta) <> 'object'
             THEN format('meta is %s: give a JSON object of names to values.', left(push.meta::text, 80))
-        WHEN payload > push.payload_limit_bytes
+        WHEN payload > most
             THEN format(
                 'The kwargs and meta of %s take %s bytes as JSON: the limit is %s. Store what is large elsewhere and pass its name, '
-                'or raise payload_limit_bytes.', push.func, payload, push.payload_limit_bytes
+                'or raise payload_limit_bytes.', push.func, payload, most
             )
         WHEN payload > 200 AND jsonb_path_exists(
             jsonb_build_array(push.kwargs, push.meta), 'strict $.**{101 to last} ? (@.type() == "object" || @.type() == "array")'
@@ -204,10 +205,12 @@ BEGIN
             RAISE EXCEPTION 'Queue % was never declared in schema %.',
                 quote_literal(left(push.queue, 80)), quote_literal(btrim('{schema}', '"'))
                 USING ERRCODE = 'invalid_parameter_value',
-                      HINT = 'Declared are: '
-                             || (SELECT string_agg(name, ', ' ORDER BY name) FROM (
-                                 SELECT name FROM {schema}.queues ORDER BY name LIMIT 20
-                             ) AS declared)
+                      HINT = coalesce(
+                                 (SELECT 'Declared are: ' || string_agg(name, ', ' ORDER BY name) FROM (
+                                     SELECT name FROM {schema}.queues ORDER BY name LIMIT 20
+                                 ) AS declared),
+                                 'No queue is declared'
+                             )
                              || '. To make it: a table [queues.<name>] in chancy.toml, or `chancy queue declare` on the command line.';
         END IF;
         IF waits THEN
