@@ -169,7 +169,7 @@ class Chancy(Overloaded):
 
         Yields:
             What requests find in their state: `request.state.chancy` is this Chancy. An application with more to open
-            does so inside of this block, and yields this together with its own.
+            does so inside of this block, and yields this together with its own. Litestar hands none of it on.
         """
         async with self:
             yield {"chancy": self}
