@@ -10,6 +10,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from chancy_core.app import Chancy
+from chancy_core.app.handed import is_django
 from chancy_core.errors import ChancyError
 from chancy_core.store.connect import connect, connect_sync
 from chancy_core.store.flow import AsyncConnection, cursor_of, sync_cursor_of
@@ -35,7 +36,8 @@ def own_connection(chancy: Chancy) -> Iterator[psycopg.Connection[Any]]:
 def spared(connection: psycopg.Connection[Any], job: QueuedJob, given: Any) -> Iterator[None]:
     """Let a statement of a job that fails spoil what the job has done, and not the transaction of the test."""
     if not in_transaction(connection):
-        yield
+        with _left_open(given):
+            yield
         return
     cursor = sync_cursor_of(connection)
     cursor.execute(b"SAVEPOINT chancy_job")
@@ -51,6 +53,20 @@ def spared(connection: psycopg.Connection[Any], job: QueuedJob, given: Any) -> I
         if spoilt:
             given.set_rollback(False)
     cursor.execute(b"RELEASE SAVEPOINT chancy_job")
+
+
+@contextmanager
+def _left_open(given: Any) -> Iterator[None]:
+    """Keep Django's connection from being closed round a job, as it would be in a worker: it is the test's."""
+    if not is_django(given):
+        yield
+        return
+    # When it is too old to be used again. In a transaction nobody asks.
+    before, given.close_at = given.close_at, None
+    try:
+        yield
+    finally:
+        given.close_at = before
 
 
 @asynccontextmanager

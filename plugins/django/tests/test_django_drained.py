@@ -1,0 +1,57 @@
+"""A test of a site runs its tasks on Django's own connection, and nothing round them takes that from it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from datetime import timedelta
+
+import pytest
+
+
+@pytest.mark.parametrize("in_transaction", [True, False])
+def test_jobs_that_are_drained_leave_the_connection_of_the_test_as_it_is(tasks, orders, in_transaction):
+    """Django's connection was closed round the first job, and with it the transaction of the test."""
+    from django.db import connection, transaction
+
+    from chancy.testing import Jobs
+    from shop.tasks import apay, pay, third_time
+
+    chancy = tasks(discover=True)
+    chancy.sync_migrate()
+    with transaction.atomic() if in_transaction else nullcontext():
+        order, other = orders.create(customer="Ada"), orders.create(customer="Bob")
+        session = connection.connection
+        with Jobs(chancy, connection) as jobs:
+            pay.enqueue(order.pk)
+            third_time.enqueue(2)
+            if in_transaction:
+                apay.enqueue(other.pk)
+            drained = jobs.drain(until=timedelta(minutes=1))
+            assert drained.failed == 0
+            assert connection.connection is session
+        assert orders.filter(paid=True).count() == 1 + in_transaction
+        if in_transaction:
+            assert chancy.sync_count_jobs() == {}
+            transaction.set_rollback(True)
+    assert orders.count() == (0 if in_transaction else 2)
+
+
+def test_the_queries_that_a_test_counts_are_not_forgotten_by_a_job(tasks, orders):
+    """Within `assertNumQueries` a drain began to count anew."""
+    from django.db import connection, transaction
+    from django.test.utils import CaptureQueriesContext
+
+    from chancy.testing import Jobs
+    from shop.tasks import pay
+
+    chancy = tasks(discover=True)
+    chancy.sync_migrate()
+    with transaction.atomic():
+        order = orders.create(customer="Ada")
+        with Jobs(chancy, connection) as jobs, CaptureQueriesContext(connection) as captured:
+            orders.get(pk=order.pk)
+            pay.enqueue(order.pk)
+            jobs.drain()
+        told = [query["sql"] for query in captured if "shop_order" in query["sql"]]
+        assert [sql.split()[0] for sql in told] == ["SELECT", "UPDATE"]
+        transaction.set_rollback(True)
