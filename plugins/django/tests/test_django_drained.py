@@ -55,3 +55,12 @@ def test_the_queries_that_a_test_counts_are_not_forgotten_by_a_job(tasks, orders
         told = [query["sql"] for query in captured if "shop_order" in query["sql"]]
         assert [sql.split()[0] for sql in told] == ["SELECT", "UPDATE"]
         transaction.set_rollback(True)
+
+
+def test_a_unique_key_of_a_task_without_arguments_is_asked_for(tasks):
+    """Its function was taken for one that is only declared, and each call was stored."""
+    from shop.tasks import anything
+
+    tasks()
+    keyed = anything.using(unique_key=lambda *args, **kwargs: f"once {args} {kwargs}")
+    assert keyed.enqueue().id == keyed.enqueue().id != keyed.enqueue(1).id

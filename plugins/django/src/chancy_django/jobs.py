@@ -14,7 +14,6 @@ from chancy_django.declared import OF_JOB
 
 # The key in a job's meta under which stands what only Django's tasks have.
 META: Final = "django"
-_BY_NAME: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def as_json(value: Any) -> Any:
@@ -23,7 +22,7 @@ def as_json(value: Any) -> Any:
 
 
 def job_of(task: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Job:
-    """The job that runs a task with these arguments, which are JSON.
+    """The job that runs a task with these arguments, which are JSON; without `kwargs` it is declared, and not called.
 
     Arguments that were given by position are stored by name where they have one, so that people who look at the job,
     and filters, find them under it.
@@ -31,6 +30,7 @@ def job_of(task: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None
     Raises:
         InvalidJob: no job can be like that.
     """
+    unique_key = _unique_key(task, args, kwargs)
     kwargs = dict(kwargs or {})
     meta: dict[str, Any] = {"backend": task.backend}
     stored = kwargs
@@ -55,7 +55,7 @@ def job_of(task: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None
         scheduled_at=_aware(task.run_after),
         limits=_limits(task),
         backoff=_backoff(getattr(task, "backoff", None)),
-        unique_key=_unique_key(task, args, kwargs),
+        unique_key=unique_key,
         meta={META: meta},
         **fields,
     ).as_is()
@@ -114,10 +114,10 @@ def _backoff(given: Any) -> Backoff | None:
     return found
 
 
-def _unique_key(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+def _unique_key(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> str | None:
     key = getattr(task, "unique_key", None)
     if not callable(key):
         found: str | None = key
         return found
-    # Without its arguments, as when the task is declared, there is nothing to make a key of.
-    return str(key(*args, **kwargs)) if args or kwargs else None
+    # Where the task is only declared, there is nothing to make a key of. A call without arguments is a call.
+    return None if kwargs is None else str(key(*args, **kwargs))
