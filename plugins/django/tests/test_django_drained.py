@@ -64,3 +64,26 @@ def test_a_unique_key_of_a_task_without_arguments_is_asked_for(tasks):
     tasks()
     keyed = anything.using(unique_key=lambda *args, **kwargs: f"once {args} {kwargs}")
     assert keyed.enqueue().id == keyed.enqueue().id != keyed.enqueue(1).id
+
+
+@pytest.mark.parametrize("name", ["dummy.DummyBackend", "immediate.ImmediateBackend"])
+def test_tasks_can_be_declared_where_a_site_has_a_backend_of_django_in_its_tests(tasks, name):
+    """`@task(max_attempts=…)` raised a TypeError when it was imported."""
+    from django.conf import settings
+    from django.test.signals import setting_changed
+
+    from chancy_django import task
+    from chancy_django.compat import BaseTaskBackend
+
+    home = BaseTaskBackend.__module__.rpartition(".")[0]
+    settings.TASKS = {"default": {"BACKEND": f"{home}.{name}", "QUEUES": ["default", "mail"]}}
+    setting_changed.send(sender=None, setting="TASKS", value=settings.TASKS, enter=True)
+    told = task(max_attempts=5, backoff=10, timeout_s=60, unique_key="one")(first_letters)
+    result = told.using(queue_name="mail", max_attempts=2).enqueue("Ada")
+    assert (result.args, told.max_attempts) == (["Ada"], 5)
+    if "immediate" in name:
+        assert result.return_value == "A"
+
+
+def first_letters(name):
+    return name[0]
