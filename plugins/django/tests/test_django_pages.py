@@ -41,10 +41,15 @@ def test_the_admin_shows_jobs_without_counting_them_and_cancels_for_those_who_ma
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
+    from chancy_django import models
     from shop.tasks import pay
 
     path = "/admin/chancy_django/job/"
     results = pay.get_backend().enqueue_all((pay, (n,), {}) for n in range(120))
+    row = models.Job(pk=results[7].id)
+    # By Django's own manager, in whichever schema.
+    row.refresh_from_db()
+    assert row.queue == "default"
     looks, cancels = somebody("view_job"), somebody("view_job", "cancel_job")
     assert somebody().get(path).status_code == 403
     with CaptureQueriesContext(connection) as captured:
@@ -85,6 +90,35 @@ def test_the_other_lists_of_the_admin_can_be_looked_at_and_act(somebody, drain):
     for action, state in (("pause", "paused"), ("resume", "active")):
         send(admin, path, admin.get(path), action=action, _selected_action=["mail"], index="0")
         assert chancy.sync_get_queue("mail").state == state
+
+
+def test_the_page_of_a_job_shows_arguments_and_results_to_those_alone_who_may_reveal_them(somebody, drain):
+    """Whoever might look at jobs read the passwords in them, which the dashboard hides."""
+    from shop.tasks import anything
+
+    done = anything.enqueue(password="hush")
+    drain([done.id])
+    waits = anything.enqueue(password="hush")
+    looks = somebody("view_job", "view_finishedjob")
+    reveals = somebody("view_job", "view_finishedjob", "reveal_finishedjob")
+    for path in (f"job/{waits.id}", f"finishedjob/{done.id}"):
+        hidden, shown = (who.get(f"/admin/chancy_django/{path}/change/").content.decode() for who in (looks, reveals))
+        assert "shop.tasks.anything" in hidden
+        assert "hush" not in hidden
+        assert "hush" in shown
+
+
+def test_an_action_for_all_of_a_thousand_is_not_one_for_all_there_are(somebody, monkeypatch):
+    """To "select all 1000" cancelled whatever else there was."""
+    from chancy_django import admin
+    from shop.tasks import pay
+
+    monkeypatch.setattr(admin, "COUNTED_MAX", 3)
+    pay.get_backend().enqueue_all((pay, (n,), {}) for n in range(5))
+    path, cancels = "/admin/chancy_django/job/", somebody("view_job", "cancel_job")
+    chosen = {"action": "cancel", "select_across": "1", "index": "0", "_selected_action": ["x"]}
+    assert send(cancels, path, cancels.get(path), **chosen).status_code == 302
+    assert pay.get_backend().chancy.sync_count_jobs()["default"]["pending"] == 2
 
 
 def test_the_dashboard_asks_for_staff_for_permissions_and_for_djangos_token(somebody):

@@ -21,6 +21,9 @@ COUNTED_MAX: Final = 1000
 # A look must not weigh on the database that the jobs need.
 LOOK_MS: Final = 3_000
 
+# As in the dashboard.
+REVEAL: Final = "chancy_django.reveal_finishedjob"
+
 
 class BoundedPaginator(Paginator):
     """Pages of the newest rows, which are never counted beyond a thousand."""
@@ -96,6 +99,8 @@ class _Jobs(LookedAt):
     list_filter: tuple[Any, ...] = ("state",)
     # A list shows none of what may be large.
     large: tuple[str, ...] = ("kwargs", "meta", "errors")
+    # What may be somebody's secret, and is for those who may reveal it. The dashboard shows others the rest of it.
+    secret: Final = ("kwargs", "meta", "result")
     search_fields = ("func",)
     search_help_text = "An id, or the whole name of a function, such as shop.tasks.pay."
 
@@ -104,6 +109,10 @@ class _Jobs(LookedAt):
         found = super().get_queryset(request)
         listed = str(getattr(request.resolver_match, "url_name", "")).endswith("_changelist")
         return found.defer(*self.large) if listed else found
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002 -- as Django asks
+        """What the page of a job does not show to this visitor."""
+        return None if request.user.has_perm(REVEAL) else self.secret
 
     def get_search_results(self, _: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """The job with this id, or those of this function."""
@@ -191,7 +200,8 @@ class WorkerAdmin(LookedAt):
 
 
 def _ids(queryset: Any) -> list[uuid.UUID]:
-    return list(queryset.values_list("pk", flat=True))
+    # "Select all 1000" means those that were counted, and gives Django's action a queryset of however many there are.
+    return list(queryset.values_list("pk", flat=True)[:COUNTED_MAX])
 
 
 def _told(cancelled: Iterable[Any]) -> int:
@@ -199,7 +209,7 @@ def _told(cancelled: Iterable[Any]) -> int:
 
 
 def _each(queryset: Any, act: Callable[[str], Any]) -> int:
-    names = list(queryset.values_list("pk", flat=True))
+    names = list(queryset.values_list("pk", flat=True)[:COUNTED_MAX])
     for name in names:
         act(name)
     return len(names)

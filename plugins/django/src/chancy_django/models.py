@@ -80,6 +80,8 @@ class Job(_Described):
 
     class Meta:
         managed = False
+        # Also for what Django asks by itself, such as by `refresh_from_db`: its own manager does not know the schema.
+        base_manager_name = "objects"
         ordering = ("-id",)
         default_permissions = ("view",)
         permissions = (
@@ -102,6 +104,8 @@ class FinishedJob(_Described):
 
     class Meta:
         managed = False
+        # Also for what Django asks by itself, such as by `refresh_from_db`: its own manager does not know the schema.
+        base_manager_name = "objects"
         ordering = ("-id",)
         default_permissions = ("view",)
         permissions = (
@@ -128,6 +132,8 @@ class Queue(models.Model):
 
     class Meta:
         managed = False
+        # Also for what Django asks by itself, such as by `refresh_from_db`: its own manager does not know the schema.
+        base_manager_name = "objects"
         ordering = ("name",)
         default_permissions = ("view",)
         permissions = (("pause_queue", "Can pause and resume queues"), ("change_queue", "Can change limits of queues"))
@@ -150,6 +156,8 @@ class Worker(models.Model):
 
     class Meta:
         managed = False
+        # Also for what Django asks by itself, such as by `refresh_from_db`: its own manager does not know the schema.
+        base_manager_name = "objects"
         ordering = ("name",)
         default_permissions = ("view",)
 
