@@ -111,6 +111,7 @@ def test_a_worker_begins_anew_when_code_changes_only_where_debug_says_so(site, s
     settings_debug(False)
     assert reloading(["worker"]) == ["worker"]
     given = ["--settings", "a.b", "worker", "--pythonpath=x", "--backend", "other", "--traceback", "--tag=a"]
+    given += ["-v", "2", "-v3", "--verbosity=1", "--force-color", "--skip-checks"]
     assert taken(given) == (["worker", "--tag=a"], "other")
 
 

@@ -21,7 +21,16 @@ from chancy_django.compat import DEFAULT_TASK_BACKEND_ALIAS
 from chancy_django.pooling import share_connections
 
 # What Django itself reads, wherever it stands; each with a value of its own, or without.
-_OF_DJANGO: Final = {"--settings": True, "--pythonpath": True, "--traceback": False, "--no-color": False}
+_OF_DJANGO: Final = {
+    "--settings": True,
+    "--pythonpath": True,
+    "--verbosity": True,
+    "-v": True,
+    "--traceback": False,
+    "--no-color": False,
+    "--force-color": False,
+    "--skip-checks": False,
+}
 BACKEND: Final = "--backend"
 NO_RELOAD: Final = "--noreload"
 # The commands that import the functions of jobs.
@@ -95,6 +104,8 @@ def taken(given: Sequence[str]) -> tuple[list[str], str]:
         name, has_value, value = word.partition("=")
         if name == BACKEND:
             alias = value if has_value else next(left, "")
+        elif name[:2] == "-v" and name[2:].isdigit():
+            continue
         elif name not in _OF_DJANGO:
             words.append(word)
         elif _OF_DJANGO[name] and not has_value:
