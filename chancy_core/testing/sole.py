@@ -74,8 +74,8 @@ class SoleConnection(Sole):
 
     def ask_sync(self, begin: Callable[[], Flow[T]]) -> T:
         """As `Sole.ask_sync`."""
-        with self._lock, self.sync_connection() as connection, connection.transaction():
-            return run_sync(connection, inside(begin()))
+        with self._lock, self.sync_connection() as connection:
+            return _ask_on(connection, begin)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
@@ -107,10 +107,14 @@ class SoleAsyncConnection(Sole):
         self._given = given
         self._loop: Final = asyncio.get_running_loop()
         self._lock: Final = asyncio.Lock()
+        # The lock knows no owner: who holds it, a thread or a task of another loop, must not wait for it again.
+        self._held: Final[dict[int | asyncio.Task[Any] | None, Connection]] = {}
 
     async def ask(self, begin: Callable[[], Flow[T]]) -> T:
         """As `Sole.ask`."""
         if asyncio.get_running_loop() is not self._loop:
+            if (held := self._mine()) is not None:
+                return _ask_on(held, begin)
             asked = asyncio.run_coroutine_threadsafe(self._ask_here(begin), self._loop)
             return await asyncio.wrap_future(asked)
         return await self._ask_here(begin)
@@ -121,11 +125,18 @@ class SoleAsyncConnection(Sole):
 
     def ask_sync(self, begin: Callable[[], Flow[T]]) -> T:
         """As `Sole.ask_sync`, while the loop of the test waits for whoever calls this."""
+        if (held := self._mine()) is not None:
+            return _ask_on(held, begin)
         return self.wait_for(lambda: self._ask_here(begin))
 
     def wait_for(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What a coroutine returns that is awaited in the loop of the test, for code without asyncio elsewhere."""
         self._check_other_thread()
+        if self._mine() is not None:
+            raise ChancyError(
+                "Jobs are to be run, by a push or a wait, in the middle of a block that has the connection of the test "
+                "for itself: `with chancy.sync_pool.connection()` or `.transaction()`. Do that after the block."
+            )
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
 
     @asynccontextmanager
@@ -135,20 +146,39 @@ class SoleAsyncConnection(Sole):
             async with self._here() as connection:
                 yield connection
             return
+        if (held := self._mine()) is not None:
+            yield async_twin(held)
+            return
         found = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._taken(), self._loop))
-        try:
-            yield async_twin(sync_twin(found))
-        finally:
-            self._loop.call_soon_threadsafe(self._lock.release)
+        with self._holding(asyncio.current_task(), sync_twin(found)) as held:
+            yield async_twin(held)
 
     @contextmanager
     def sync_connection(self) -> Iterator[Connection]:
         """As `Sole.sync_connection`, while the loop of the test waits for whoever calls this."""
-        found = self.wait_for(self._taken)
+        if (held := self._mine()) is not None:
+            # One object for all, so that each savepoint gets a name of its own.
+            yield held
+            return
+        with self._holding(threading.get_ident(), sync_twin(self.wait_for(self._taken))) as held:
+            yield held
+
+    @contextmanager
+    def _holding(self, who: int | asyncio.Task[Any] | None, connection: Connection) -> Iterator[Connection]:
+        """Note who has the lock that was acquired, and give it back at the end."""
+        self._held[who] = connection
         try:
-            yield sync_twin(found)
+            yield connection
         finally:
+            del self._held[who]
             self._loop.call_soon_threadsafe(self._lock.release)
+
+    def _mine(self) -> Connection | None:
+        """The connection, if this thread or this task of another loop holds it already."""
+        held = self._held.get(threading.get_ident())
+        if held is None and self._held and asyncio._get_running_loop() is not None:  # noqa: SLF001 -- see below
+            held = self._held.get(asyncio.current_task())
+        return held
 
     @asynccontextmanager
     async def _here(self) -> AsyncIterator[AsyncConnection]:
@@ -182,6 +212,12 @@ class SoleAsyncConnection(Sole):
                 "A method of Chancy whose name begins with sync_ was called in the event loop of the test, which would "
                 "wait for itself: await the one without sync_, or call it in a thread."
             )
+
+
+def _ask_on(connection: Connection, begin: Callable[[], Flow[T]]) -> T:
+    """Run a flow in a savepoint of whoever holds the connection."""
+    with connection.transaction():
+        return run_sync(connection, inside(begin()))
 
 
 def inside(flow: Flow[T]) -> Flow[T]:
