@@ -18,7 +18,7 @@ from chancy_core.testing import modes
 from chancy_core.testing.bench import Bench
 from chancy_core.testing.draining import AT_MOST, Await, Drain, Drained, RunJob, Steps
 from chancy_core.testing.jobs import LOOK_EVERY_S
-from chancy_core.testing.looking import Wanted, all_jobs, fitting, missed, unexpected
+from chancy_core.testing.looking import Wanted, all_jobs, check_count, fitting, missed, unexpected
 from chancy_core.testing.performing import job_to_perform, perform_steps
 from chancy_core.testing.runs import Runs
 from chancy_core.testing.sides import Sides, sync_side
@@ -97,6 +97,7 @@ class AsyncJobs:
     ) -> QueuedJob:
         """As `Jobs.assert_pushed`."""
         __tracebackhide__ = True
+        check_count(count)
         wanted = Wanted(func, kwargs=kwargs, meta=meta, **fields)
         until = time.monotonic() + within_s
         while True:
@@ -210,8 +211,9 @@ class AsyncJobs:
 
     async def _go(self, begin: Callable[[Bench], Steps]) -> Any:
         modes.check_not(busy=self._busy)
-        self._busy = True
+        # Which may refuse what it was asked.
         steps = begin(Bench(self.chancy, self._sole))
+        self._busy = True
         try:
             step = next(steps)
             while True:

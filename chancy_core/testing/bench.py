@@ -22,7 +22,7 @@ from chancy_core.store import Flow, run
 from chancy_core.store.arrays import unquoted_array
 from chancy_core.store.ends import listen, take_ended
 from chancy_core.store.flow import AsyncConnection, Query
-from chancy_core.store.queues import get_queues
+from chancy_core.store.queues import check_queues, get_queues
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.statements import statement
 from chancy_core.store.telling import telling
@@ -129,6 +129,10 @@ class Bench:
 
     async def _register(self, connection: AsyncConnection) -> None:
         await run(connection, register_worker(self._chancy.store, Registration(self.worker.name, ["*"]), LEASE_S))
+
+    async def check_queue(self, name: str) -> None:
+        """Raise UnknownQueue, with the nearest name, unless it is declared."""
+        await self._sole.ask(lambda: check_queues(self._chancy.store, [name]))
 
     # -- claiming --------------------------------------------------------------------------
 

@@ -12,10 +12,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from chancy_core.app.given import check_queue_name
 from chancy_core.errors import ChancyError, InvalidJob, PluginError
 from chancy_core.executors import Report
 from chancy_core.testing.bench import Bench
-from chancy_core.values.queue import Queue
+from chancy_core.values.queue import DEFAULT_QUEUE, Queue
 from chancy_core.values.queuedjob import Outcome, QueuedJob, State
 from chancy_core.worker.deciding import decide
 
@@ -107,6 +108,8 @@ class Drain:
         at_most: int = AT_MOST,
     ) -> None:
         self._bench: Final = bench
+        if queue is not None:
+            check_queue_name(queue)
         self._queue: Final = queue
         self._until: Final = _checked(until)
         self._recursive: Final = recursive
@@ -121,6 +124,9 @@ class Drain:
         """Drain. Returns what was run."""
         bench = self._bench
         hooks = dict(bench.failures)
+        queue = self._queue
+        if queue is not None and queue != DEFAULT_QUEUE:
+            yield Await(lambda: bench.check_queue(queue))
         yield Await(bench.start)
         try:
             until = self._moment(bench.clock.now)
@@ -201,16 +207,21 @@ class Drain:
     # -- runs ------------------------------------------------------------------------------
 
     def _run(self, jobs: Sequence[tuple[QueuedJob, Queue]]) -> Steps:
-        outcomes = []
+        outcomes: list[Outcome] = []
         for job, queue in jobs:
             self._left -= 1
             if self._left < 0:
+                # Those that have run are not to look as if they still did.
+                yield from self._record(outcomes)
                 raise ChancyError(
                     f"drain has run {self._at_most:,} jobs, and there are more, such as {job.func}. Does a job push "
                     "itself, or is one retried for ever? Give at_most= if there really are so many."
                 )
             report: Report = yield RunJob(job, queue)
             outcomes.append(self._decided(job, report))
+        yield from self._record(outcomes)
+
+    def _record(self, outcomes: list[Outcome]) -> Steps:
         recorded = yield Await(lambda: self._bench.record(outcomes))
         self._outcomes += [outcome for outcome in outcomes if outcome not in recorded.stale]
 

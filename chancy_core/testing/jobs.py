@@ -18,7 +18,7 @@ from chancy_core.executors import Report
 from chancy_core.testing import modes
 from chancy_core.testing.bench import Bench
 from chancy_core.testing.draining import AT_MOST, Await, Drain, Drained, RunJob, Steps
-from chancy_core.testing.looking import Wanted, all_jobs, fitting, missed, unexpected
+from chancy_core.testing.looking import Wanted, all_jobs, check_count, fitting, missed, unexpected
 from chancy_core.testing.performing import job_to_perform, perform_steps
 from chancy_core.testing.runs import Runs, through_asgiref
 from chancy_core.testing.sides import Sides, here, sync_side
@@ -101,7 +101,7 @@ class Jobs:
                 `expires_at`.
 
         Raises:
-            InvalidJob: there is no such field.
+            InvalidJob: there is no such field, or it never has such a value.
         """
         return fitting(self._all(), Wanted(func, kwargs=kwargs, meta=meta, **fields))
 
@@ -126,10 +126,12 @@ class Jobs:
             fields: as for `pushed`.
 
         Raises:
+            InvalidJob: count is not a number from 1 on, or there is no such field, or it never has such a value.
             AssertionError: there is none, or another number; shows the jobs that came nearest, and what of each is
                 another than is wanted.
         """
         __tracebackhide__ = True
+        check_count(count)
         wanted = Wanted(func, kwargs=kwargs, meta=meta, **fields)
         until = time.monotonic() + within_s
         while True:
@@ -197,6 +199,7 @@ class Jobs:
             How each run ended.
 
         Raises:
+            UnknownQueue: nobody has declared that queue.
             Exception: what a job has raised. Its notes say which job that was.
             PluginError: a hook of a plugin failed.
         """
@@ -302,8 +305,9 @@ class Jobs:
                 "with an async connection, or await asyncio.to_thread(jobs.drain)."
             )
         modes.check_not(busy=self._busy)
-        self._busy = True
+        # Which may refuse what it was asked.
         steps = begin(Bench(self.chancy, self._sole))
+        self._busy = True
         try:
             step = next(steps)
             while True:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from chancy_core.errors import InvalidJob
+from chancy_core.errors import InvalidJob, similar
 from chancy_core.store import Flow
 from chancy_core.store.flow import Query
 from chancy_core.store.jobs import get_jobs
@@ -16,7 +16,8 @@ from chancy_core.store.statements import statement
 from chancy_core.values.job import Job
 from chancy_core.values.known import job_of
 from chancy_core.values.naming import name_of
-from chancy_core.values.queuedjob import QueuedJob
+from chancy_core.values.queue import Queue
+from chancy_core.values.queuedjob import QueuedJob, State
 
 if TYPE_CHECKING:
     from chancy_core.app import Chancy
@@ -26,6 +27,8 @@ LOOKED_AT: Final = 10_000
 SHOWN: Final = 5
 # What else of a job may be asked for: fields that read as they were written.
 FIELDS: Final = ("queue", "priority", "max_attempts", "unique_key", "state", "scheduled_at", "expires_at")
+_NUMBERS: Final = ("priority", "max_attempts")
+_TIMES: Final = ("scheduled_at", "expires_at")
 _SQL: Final = "chancy_core.testing.sql"
 
 
@@ -47,13 +50,14 @@ class Wanted:
         meta: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> None:
-        for name in fields:
+        for name, value in fields.items():
             if name not in FIELDS:
                 near = difflib.get_close_matches(name, FIELDS, n=1)
                 meant = f" Did you mean {near[0]!r}?" if near else ""
                 raise InvalidJob(
                     f"{name}= is nothing to look for: give func, kwargs, meta, {', '.join(FIELDS)}.{meant}"
                 )
+            _check_field(name, value)
         self.func: Final = _name(func)
         self._parts: Final = {"kwargs": kwargs, "meta": meta}
         self._fields: Final = fields
@@ -108,6 +112,35 @@ def unexpected(found: Sequence[QueuedJob], wanted: Wanted) -> str:
     """Why a refutation fails."""
     told = [f"  {job.func} ({job.state}, {job.queue}), kwargs {_shown(job.kwargs)}" for job in found[:SHOWN]]
     return "\n".join([f"Expected no job of {wanted}, and found {len(found)}:", *told])
+
+
+def check_count(count: Any) -> None:
+    """Raise InvalidJob unless so many jobs can be asserted."""
+    if count is None or (isinstance(count, int) and not isinstance(count, bool) and count > 0):
+        return
+    raise InvalidJob(
+        f"count is {_shown(count)}: give how many jobs there are to be, from 1 on, or None for at least one. That "
+        "there is none is asserted by refute_pushed."
+    )
+
+
+def _check_field(name: str, wanted: Any) -> None:
+    """Raise InvalidJob if no job has such a value, so that nothing would be found, and each refutation would hold.
+
+    Objects of other kinds may compare themselves in ways of their own, such as `mock.ANY`.
+    """
+    states = [str(state) for state in State]
+    if name == "state" and isinstance(wanted, str) and wanted not in states:
+        known = ", ".join(states)
+        raise InvalidJob(f"state is {_shown(wanted)}, which no job ever is: give {known}.{similar(wanted, states)}")
+    if name == "queue" and isinstance(wanted, Queue):
+        raise InvalidJob(f"queue is a Queue: give its name, {wanted.name!r}.")
+    if name in _NUMBERS and isinstance(wanted, str):
+        raise InvalidJob(f"{name} is {_shown(wanted)}, a text: give a number, or a function that says whether it fits.")
+    if name in _TIMES and (isinstance(wanted, str) or (isinstance(wanted, datetime) and wanted.tzinfo is None)):
+        raise InvalidJob(
+            f"{name} is {_shown(wanted)}: give a datetime with a time zone, or a function that says whether it fits."
+        )
 
 
 def _distance(wanted: Wanted, misfits: list[str], job: QueuedJob) -> tuple[float, int]:
