@@ -262,6 +262,11 @@ class Opening:
         return side.pool
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it has been closed, and does not open itself again."""
+        return self._closed
+
+    @property
     def _must_look(self) -> bool:
         """Whether the database is not known to have what this code needs."""
         return not (self._schema.looked and self._schema.fits) or self._connections.database.must_start

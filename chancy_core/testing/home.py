@@ -26,31 +26,31 @@ class Home:
     def __init__(self, dsn: str) -> None:
         self._dsn: Final = dsn
         self._chancy: Chancy | None = None
-        self._queues: list[str] = []
+        # What it looked like when it was made.
+        self._made: list[Any] = []
 
     def chancy(self) -> Chancy:
         """A Chancy for it, which is open, with the plugins that are installed."""
+        if self._chancy is not None and self._chancy.opening.is_closed:
+            self.end()
         if self._chancy is None:
             chancy = Chancy(self._dsn, schema=new_name())
             chancy.sync_open()
-            self._queues = sorted(queue.name for queue in chancy.sync_get_all_queues())
             self._chancy = chancy
+            self._made = self._look(chancy.settings.schema)
         return self._chancy
 
     def tidy(self) -> None:
         """A test has ended: if it has left anything, the next one finds another schema."""
         chancy = self._chancy
-        if chancy is None:
-            return
         # One that a test has closed is as good as used.
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
-            clean = run_sync(connection, self._look(chancy.settings.schema))
-        if not clean:
+        if chancy is not None and (chancy.opening.is_closed or self._look(chancy.settings.schema) != self._made):
             self.end()
 
-    def _look(self, schema: str) -> Flow[Any]:
-        ((clean,),) = yield Query(statement("is_clean", schema, _SQL), {"queues": self._queues})
-        return clean
+    def _look(self, schema: str) -> list[Any]:
+        """Each table with its rows, as little as tells whether they are the same."""
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            return run_sync(connection, _looked(schema))
 
     def end(self) -> None:
         """Drop it."""
@@ -61,3 +61,16 @@ class Home:
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             connection.execute(b"SET client_min_messages = error")
             connection.execute(f"DROP SCHEMA IF EXISTS {quoted(chancy.settings.schema)} CASCADE".encode())
+
+
+def _looked(schema: str) -> Flow[list[Any]]:
+    tables = yield Query(statement("find_tables", schema, _SQL), {"schema": schema})
+    look = statement("look_into_table", schema, _SQL)
+    names = [name for (name,) in tables]
+    # Without parameters, so that a per cent sign in a name is one.
+    of_each = [
+        look.replace(b"{number}", str(number).encode()).replace(b"{table}", quoted(name).encode())
+        for number, name in enumerate(names)
+    ]
+    found = yield Query(b" UNION ALL ".join(of_each), {})
+    return [(names[number], *rest) for number, *rest in sorted(found)]
