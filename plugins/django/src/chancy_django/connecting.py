@@ -31,7 +31,7 @@ class Round:
         with _lock:
             _async_runs.add(id(self))
         # A thread takes one thing after the other, so that this comes before the job's first query.
-        loop.run_in_executor(SyncToAsync.single_thread_executor, tidy_shared)
+        loop.run_in_executor(SyncToAsync.single_thread_executor, tidy_shared, id(self))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -51,9 +51,15 @@ def tidy() -> None:
         connection.close_if_unusable_or_obsolete()
 
 
-def tidy_shared() -> None:
-    """As `tidy`, in the thread that coroutines share: while others of them run, only what is broken is closed."""
-    if len(_async_runs) <= 1:
+def tidy_shared(run: int | None = None) -> None:
+    """As `tidy`, in the thread that coroutines share: while others of them run, only what is broken is closed.
+
+    Args:
+        run: the one for which it is done, if it begins; one that has ended is none of them any more.
+    """
+    with _lock:
+        alone = _async_runs <= {run}
+    if alone:
         tidy()
         return
     for connection in _ours():
