@@ -7,16 +7,18 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from chancy.plugin import check_json, nearest
+from chancy.plugin import check_json, check_text, nearest
 from chancy_workflow.advancing import Moving, ReadyStep
 from chancy_workflow.errors import InvalidWorkflow, RunState
 from chancy_workflow.reading_runs import not_found, read_state
+from chancy_workflow.steps import PATH_MOST
 from chancy_workflow.work import Ask, Work
 
 Mode: TypeAlias = Literal["failed", "below", "all"]
 MODES: Final = get_args(Mode)
 UNSUCCESSFUL: Final = frozenset({"failed", "cancelled", "expired", "skipped"})
 REASON_MOST: Final = 500
+CANCELLED: Final = "The run was cancelled."
 
 
 def signal(id_: str, name: str, value: Any, *, own: bool) -> Work[None]:
@@ -34,6 +36,7 @@ def signal(id_: str, name: str, value: Any, *, own: bool) -> Work[None]:
         InvalidWorkflow: no step waits for it; or the value is no JSON.
         RunState: the run, or the step, has ended; or the signal was sent before.
     """
+    check_text("The name of the signal", name, most=PATH_MOST, error=InvalidWorkflow)
     check_json("The value of the signal", value, error=InvalidWorkflow)
     if own:
         yield Ask("lock_runs", {"runs": [id_]})
@@ -71,14 +74,34 @@ def _at(moment: datetime | None) -> str:
 
 
 def cancel(id_: str, reason: str | None, *, handlers: bool) -> Work[bool]:
-    """Stop a run; its jobs are to be cancelled after the commit. Whether it was under way. Raises RunNotFound."""
+    """Stop a run; its jobs are to be cancelled after the commit.
+
+    Returns:
+        Whether it was under way.
+
+    Raises:
+        RunNotFound: there is no such run.
+        InvalidWorkflow: the reason is no text that can be stored.
+    """
+    note = _note(reason)
     yield Ask("lock_runs", {"runs": [id_]})
     if (yield from read_state(id_)) != "running":
         return False
     moving = Moving()
-    yield from moving.stop(id_, None, "cancel" if handlers else "now", reason or "The run was cancelled.")
+    yield from moving.stop(id_, None, "cancel" if handlers else "now", note)
     yield from moving.go()
     return True
+
+
+def _note(reason: object) -> str:
+    """A reason as it is kept: the note of the run, and the reason for which its jobs are cancelled."""
+    if reason is None:
+        return CANCELLED
+    if not isinstance(reason, str):
+        raise InvalidWorkflow(f"reason is {reason!r:.80}: give a text.")
+    if "\x00" in reason:
+        raise InvalidWorkflow(f"reason is {reason!r:.80}: PostgreSQL stores no NUL character; leave it out.")
+    return reason.encode(errors="replace").decode().strip()[:REASON_MOST].rstrip() or CANCELLED
 
 
 def retry(id_: str, mode: str, from_: str | None) -> Work[int]:

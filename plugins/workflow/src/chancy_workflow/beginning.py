@@ -46,7 +46,7 @@ def push_steps(steps: Sequence[ReadyStep]) -> Work[list[Pushed]]:
     for place, (step, node) in enumerate(zip(steps, nodes, strict=True)):
         try:
             jobs[place] = job_of(step, node, results, now)
-        except (ValueError, TypeError, msgspec.ValidationError) as error:
+        except (ValueError, TypeError, ArithmeticError, RecursionError, msgspec.ValidationError) as error:
             done[place] = (None, str(error))
     if jobs:
         answers = yield PushJobs(list(jobs.values()))

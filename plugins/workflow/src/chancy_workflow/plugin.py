@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import psycopg
 
 from chancy import Chancy, Ended, Ending, JobContext, Worker
-from chancy.errors import ConfigError
+from chancy.errors import ConfigError, InvalidJob
 from chancy.plugin import Finding, Migration, Plugin, Tick, check_seconds, duration_s, hookimpl, read_migrations
 from chancy_workflow import repairing
 from chancy_workflow.advancing import EndedJob, jobs_ended
 from chancy_workflow.beginning import META
+from chancy_workflow.contained import Stuck, each_run, tell
 from chancy_workflow.findings import find
 from chancy_workflow.work import Ask, Work, grouped, run
 
@@ -142,22 +143,29 @@ class Workflows(Plugin):
         chancy = self._chancy
         if chancy is None:
             return
+        stuck: list[Stuck] = []
         async with tick.connection() as connection:
-            more = True
+            more: bool | None = True
             while more and (runs := await run(chancy, connection, repairing.find_due())):
-                async with connection.transaction():
-                    more = await run(chancy, connection, repairing.move_due(runs))
+                more = await each_run(chancy, connection, [(id_,) for id_ in runs], repairing.move_due, stuck)
             stopped = await run(chancy, connection, repairing.find_stopped())
             if tick.is_leader and time.monotonic() >= self._repair_at:
-                await self._repair(chancy, connection)
-        for note, jobs in grouped(stopped, 1).items():
-            await chancy.cancel_jobs([job for job, _ in jobs], reason=note)
+                await self._repair(chancy, connection, stuck)
+        await self._cancel(chancy, stopped, stuck)
+        tell(stuck)
 
-    async def _repair(self, chancy: Chancy, connection: psycopg.AsyncConnection[Any]) -> None:
+    async def _cancel(self, chancy: Chancy, stopped: list[Any], stuck: list[Stuck]) -> None:
+        """Cancel the jobs of runs that were stopped: those of a run whose note is no reason keep no others waiting."""
+        for note, jobs in grouped(stopped, 1).items():
+            try:
+                await chancy.cancel_jobs([row[0] for row in jobs], reason=note.strip() or None)
+            except InvalidJob as error:
+                stuck.append(Stuck(jobs[0][2], error))
+
+    async def _repair(self, chancy: Chancy, connection: psycopg.AsyncConnection[Any], stuck: list[Stuck]) -> None:
         lost = await run(chancy, connection, repairing.find_lost())
         if lost:
-            async with connection.transaction():
-                await run(chancy, connection, repairing.repair(lost))
+            await each_run(chancy, connection, lost, repairing.repair, stuck)
         if self._keep_s is not None and time.monotonic() >= self._forget_at:
             while await run(chancy, connection, repairing.forget(self._keep_s)) == repairing.RUNS_AT_ONCE:
                 pass

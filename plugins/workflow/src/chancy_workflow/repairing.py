@@ -24,8 +24,9 @@ def find_due() -> Work[list[str]]:
     return [run for (run,) in (yield Ask("find_due", {"limit": RUNS_AT_ONCE}))]
 
 
-def move_due(runs: list[str]) -> Work[bool]:
+def move_due(rows: list[tuple[str]]) -> Work[bool]:
     """Move such runs on, but for those that somebody else moves on just now. Whether there may be more to be done."""
+    runs = [run for (run,) in rows]
     locked = [run for (run,) in (yield Ask("lock_free_runs", {"runs": runs}))]
     if not locked:
         return False

@@ -10,9 +10,10 @@ from uuid import UUID
 
 import msgspec
 
-from chancy.plugin import nearest
+from chancy.plugin import check_text, nearest
 from chancy_workflow import acting, reading_runs
 from chancy_workflow.errors import InvalidWorkflow, RunNotFound
+from chancy_workflow.steps import PATH_MOST
 from chancy_workflow.work import Ask, Work, run, run_sync
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Run:
 
         A job that has not succeeded has None.
         """
+        check_text("The name of the step", name, most=PATH_MOST, error=InvalidWorkflow)
         after = -1
         while page := await self._do(reading_runs.read_part_results(str(self.id), name, after, PAGE)):
             for after, result in page:  # noqa: B007 -- the last one is where the next page begins
@@ -130,6 +132,7 @@ class Run:
 
     def sync_results(self, name: str) -> Iterator[Any]:
         """As `results`, for code without asyncio."""
+        check_text("The name of the step", name, most=PATH_MOST, error=InvalidWorkflow)
         after = -1
         while page := self._do_sync(reading_runs.read_part_results(str(self.id), name, after, PAGE)):
             for after, result in page:  # noqa: B007
@@ -186,17 +189,18 @@ class Run:
 
         Raises:
             RunNotFound: there is no such run.
+            InvalidWorkflow: the reason is no text, or has a NUL character in it.
         """
         done = await self._act(acting.cancel(str(self.id), reason, handlers=handlers))
         while jobs := await self._do(self._stopped()):
-            await self._chancy.cancel_jobs([job for job, _ in jobs], reason=jobs[0][1])
+            await self._chancy.cancel_jobs([row[0] for row in jobs], reason=jobs[0][1].strip() or None)
         return done
 
     def sync_cancel(self, reason: str | None = None, *, handlers: bool = True) -> bool:
         """As `cancel`, for code without asyncio."""
         done = self._act_sync(acting.cancel(str(self.id), reason, handlers=handlers))
         while jobs := self._do_sync(self._stopped()):
-            self._chancy.sync_cancel_jobs([job for job, _ in jobs], reason=jobs[0][1])
+            self._chancy.sync_cancel_jobs([row[0] for row in jobs], reason=jobs[0][1].strip() or None)
         return done
 
     async def retry(self, mode: Mode = "failed", *, from_: str | None = None) -> int:
@@ -270,10 +274,11 @@ class Run:
     def _do_sync(self, work: Work[T]) -> T:
         return self._act_sync(work)
 
-    def _stopped(self) -> Work[list[tuple[UUID, str]]]:
+    def _stopped(self) -> Work[list[tuple[UUID, str, str]]]:
         return (yield Ask("find_stopped", {"runs": [str(self.id)], "limit": CANCEL_AT_ONCE}))
 
     def _find(self, name: str) -> Work[Any]:
+        check_text("The name of the step", name, most=PATH_MOST, error=InvalidWorkflow)
         found = yield from reading_runs.read_result(str(self.id), name)
         if found is not None:
             return found

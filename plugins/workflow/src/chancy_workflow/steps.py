@@ -18,6 +18,10 @@ PLACEHOLDER: Final = "$step"
 # What separates the name of an included workflow from the names of its steps, and of a map from the number of a part.
 RESERVED: Final = "/[]"
 NAME_MOST: Final = 100
+# The step of an included workflow that is there before all others of it.
+BEGIN: Final = "[begin]"
+# Of the name of a step in workflows that are included in each other: an index has no more than 2,700 bytes of it.
+PATH_MOST: Final = 600
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -122,6 +126,15 @@ def check_name(name: object) -> str:
             f"The step {found!r} has one of the signs {RESERVED} in its name, which name steps of included workflows "
             "and parts of a map: leave them out."
         )
+    return found
+
+
+def check_path(name: object) -> str:
+    """The name of a step that may be inside included workflows: each part of it is a name. Raises InvalidWorkflow."""
+    check_text("The name of a step", name, most=PATH_MOST, error=InvalidWorkflow)
+    found = str(name)
+    for part in found.removesuffix(f"/{BEGIN}").split("/"):
+        check_name(part)
     return found
 
 

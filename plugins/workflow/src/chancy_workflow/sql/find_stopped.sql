@@ -3,8 +3,8 @@
 -- runs   uuid[]    NULL: of every run
 -- limit  integer
 --
--- Uses workflow_steps_stopped and jobs_pkey.
-SELECT step.job_id, coalesce(run.note, 'Its workflow was stopped.')
+-- Returns (job, why, run). Uses workflow_steps_stopped and jobs_pkey.
+SELECT step.job_id, coalesce(run.note, 'Its workflow was stopped.'), run.id::text
 FROM {schema}.workflow_steps AS step
 JOIN {schema}.workflow_runs AS run ON run.id = step.run
 JOIN {schema}.jobs_v1 AS job ON job.id = step.job_id AND NOT job.cancel_requested
