@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A year and a day; what waits longer is a schedule.
 WAIT_MOST_S: Final = 366 * 86_400.0
+# Of the jobs of a map.
+IN_FLIGHT_MOST: Final = 1_000_000
 
 # What may stand for steps in `after`.
 Before = Step | After | str
@@ -97,7 +99,7 @@ def of_job(flow: Workflow, name: str, job: Job, after: dict[str, When], **more: 
     """The node of a step with a job, which comes after the steps whose results it takes. Raises InvalidWorkflow."""
     fields = written(job, name)
     for parent in named_in(fields.get("kwargs", {})):
-        needs_result(flow, name, parent)
+        needs_result(flow.nodes, name, parent)
         if after.setdefault(parent, "succeeded") == "failed":
             raise InvalidWorkflow(
                 f"The step {name!r} takes the result of {parent!r} and is to run when that has failed, when it has "
@@ -106,9 +108,9 @@ def of_job(flow: Workflow, name: str, job: Job, after: dict[str, When], **more: 
     return Node(name=name, job=fields, exact=type(job) is not Job, after=after, **more)
 
 
-def needs_result(flow: Workflow, name: str, parent: str) -> None:
+def needs_result(nodes: Mapping[str, Node], name: str, parent: str) -> None:
     """Raise InvalidWorkflow if a step has no result that another one could take."""
-    node = flow.nodes[parent]
+    node = nodes[parent]
     if node.kind == "group" and node.result is None:
         raise InvalidWorkflow(
             f"The step {name!r} takes the result of {parent!r}, an included workflow, which has none: say which "

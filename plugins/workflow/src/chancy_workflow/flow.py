@@ -10,6 +10,7 @@ import msgspec
 
 from chancy.plugin import check_json, check_text, check_whole
 from chancy_workflow.checking import (
+    IN_FLIGHT_MOST,
     Before,
     check_items,
     edges,
@@ -22,13 +23,7 @@ from chancy_workflow.checking import (
     seconds_of,
 )
 from chancy_workflow.errors import InvalidWorkflow
-from chancy_workflow.steps import (
-    Node,
-    OnFailure,
-    Step,
-    When,
-    check_name,
-)
+from chancy_workflow.steps import BEGIN, Node, OnFailure, Step, When, check_name, check_path
 
 if TYPE_CHECKING:
     from chancy import Chancy
@@ -155,13 +150,13 @@ class Workflow:
         if argument is not None:
             check_text(f"The step {name!r}: argument", argument, error=InvalidWorkflow)
         if max_in_flight is not None:
-            check_whole(f"The step {name!r}: max_in_flight", max_in_flight, 1, 1_000_000, error=InvalidWorkflow)
+            check_whole(f"The step {name!r}: max_in_flight", max_in_flight, 1, IN_FLIGHT_MOST, error=InvalidWorkflow)
         before = edges(self, name, after, when)
         items = None
         source = None
         if isinstance(over, Step):
             source = own(self, name, over)
-            needs_result(self, name, source)
+            needs_result(self.nodes, name, source)
             before.setdefault(source, "succeeded")
         else:
             if isinstance(over, str | bytes | Mapping) or not isinstance(over, Iterable):
@@ -242,9 +237,9 @@ class Workflow:
         wanted = None if result is None else flow[result.name if isinstance(result, Step) else result].name
         before = edges(self, name, after, when)
         self._room(name, len(flow.nodes) + 2)
-        names = {inner: f"{name}/{inner}" for inner in flow.nodes}
+        names = {inner: check_path(f"{name}/{inner}") for inner in flow.nodes}
         inside = list(flow.nodes.values())
-        gate = f"{name}/[begin]"
+        gate = f"{name}/{BEGIN}"
         if before:
             self.nodes[gate] = Node(name=gate, kind="gate", after=before, scope=name)
         for node in inside:

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from chancy import Job
-from chancy.plugin import check_json, nearest
+from chancy.plugin import check_json, check_seconds, check_text, check_whole, nearest
+from chancy_workflow.checking import IN_FLIGHT_MOST, WAIT_MOST_S, check_items, needs_result
 from chancy_workflow.errors import InvalidWorkflow
 from chancy_workflow.flow import STEPS_MOST, Workflow
-from chancy_workflow.steps import Node, OnFailure, made, named_in
+from chancy_workflow.steps import Node, OnFailure, check_path, made, named_in
 from chancy_workflow.work import grouped
 
 
@@ -27,7 +28,7 @@ def read(text: str | bytes) -> Workflow:
     """The workflow in a text. Raises InvalidWorkflow."""
     try:
         document = msgspec.json.decode(text, type=_Document)
-    except (msgspec.ValidationError, msgspec.DecodeError) as wrong:
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeError, RecursionError) as wrong:
         raise InvalidWorkflow(f"This is no workflow: {wrong}.") from None
     flow = Workflow(document.name, unique_key=document.unique_key, on_failure=document.on_failure)
     if len(document.steps) > STEPS_MOST:
@@ -70,9 +71,32 @@ def _node(place: int, given: dict[str, Any]) -> Node:
         if key not in known:
             raise InvalidWorkflow(f"Step {place} of this workflow has {key!r}.{nearest(key, known)}")
     try:
-        return msgspec.convert(given, Node)
+        node = msgspec.convert(given, Node)
     except msgspec.ValidationError as wrong:
-        raise InvalidWorkflow(f"Step {given.get('name', place)!r} of this workflow cannot be: {wrong}.") from None
+        raise InvalidWorkflow(f"Step {given.get('name', place)!r:.120} of this workflow cannot be: {wrong}.") from None
+    _check_values(node)
+    return node
+
+
+def _check_values(node: Node) -> None:
+    """Raise InvalidWorkflow if a step has a value that the methods of `Workflow` would have refused."""
+    what = f"The step {check_path(node.name)!r}"
+    for field, seconds in (("delay_s", node.delay_s), ("timeout_s", node.timeout_s)):
+        if seconds is not None:
+            check_seconds(f"{what}: {field}", seconds, 0, WAIT_MOST_S, error=InvalidWorkflow)
+    if node.max_in_flight is not None:
+        check_whole(f"{what}: max_in_flight", node.max_in_flight, 1, IN_FLIGHT_MOST, error=InvalidWorkflow)
+    if node.argument is not None:
+        check_text(f"{what}: argument", node.argument, error=InvalidWorkflow)
+    if node.items is not None:
+        check_json(f"{what}: items", node.items, error=InvalidWorkflow)
+        check_items(node.name, node.items, node.argument)
+    if node.job is not None:
+        # Before anybody looks for placeholders in it, which goes as deep as it does.
+        check_json(f"{what}: job", node.job, error=InvalidWorkflow)
+        for name in named_in(node.job.get("kwargs", {})):
+            if not isinstance(name, str):
+                raise InvalidWorkflow(f"{what} takes the result of {name!r:.80}: give the name of a step.")
 
 
 def _check(node: Node, nodes: Mapping[str, Node]) -> None:
@@ -92,6 +116,7 @@ def _check(node: Node, nodes: Mapping[str, Node]) -> None:
     for name in [*taken, *([] if node.over is None else [node.over])]:
         if node.after.get(name) not in ("succeeded", "finished"):
             raise InvalidWorkflow(f"The step {node.name!r} takes the result of {name!r}: put it in its after.")
+        needs_result(nodes, node.name, name)
     if node.scope is not None and nodes[node.scope].kind != "group":
         raise InvalidWorkflow(f"The step {node.name!r} is in the scope of {node.scope!r}, which is no group.")
     if node.job is not None:
@@ -107,7 +132,6 @@ def _check_job(node: Node, fields: dict[str, Any]) -> None:
         if name not in Job.__struct_fields__:
             hint = nearest(name, Job.__struct_fields__)
             raise InvalidWorkflow(f"The step {node.name!r} has a job with {name!r}, which is no field of a job.{hint}")
-    check_json(f"The step {node.name!r}: kwargs", fields.get("kwargs", {}), error=InvalidWorkflow)
 
 
 def _check_circles(name: str, nodes: Mapping[str, Node]) -> None:
