@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import flow_jobs
 import pytest
@@ -82,3 +85,44 @@ async def test_a_run_could_not_begin_in_the_middle_with_asyncio(new_chancy):
         run = await start_after_async(jobs, flow, "answer", results={"answer": "yes"})
         await jobs.drain()
         assert (await run.wait(timeout=0)).result("use") == "yes"
+
+
+def _nightly(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "examples"))
+    flow = importlib.import_module("nightly").nightly_flow(["ada", "bob"])
+    sys.modules.pop("nightly")
+    return flow
+
+
+@pytest.mark.parametrize("steps", [("ada", "bob"), ("ada/sum", "bob/sum"), ("ada",)], ids="-".join)
+def test_a_run_began_at_its_beginning_if_what_was_before_was_included(new_chancy, monkeypatch, steps):
+    """A step that is an included workflow stands for all that is in it; also where it is before another one."""
+    results = {"ada/sum": {"customer": "ada", "sum": 1}, "bob/sum": {"customer": "bob", "sum": 2}}
+    with new_chancy() as chancy, Jobs(chancy) as jobs:
+        run = start_after(jobs, _nightly(monkeypatch), *steps, results=results)
+        states = {name: step.state for name, step in run.sync_status().steps.items()}
+        assert {states["ada/read"], states["ada/sum"], states["ada"]} == {"succeeded"}
+        assert states["report"] == ("pushed" if len(steps) == 2 else "waiting")
+        if len(steps) == 2:
+            assert jobs.drain().succeeded == 1
+            assert run.sync_wait(timeout=0).result("report") == "ada: 1\nbob: 2"
+
+
+def test_a_run_began_after_all_that_is_before_an_included_workflow(new_chancy):
+    """What is before the whole has happened, too; and the step after it is the next one."""
+    inner = Workflow("inner")
+    inner.add("a", flow_jobs.give.job)
+    flow = Workflow("outer")
+    part = flow.include("part", inner, after=flow.add("first", flow_jobs.give.job))
+    flow.add("last", flow_jobs.give.job, after=part)
+    with new_chancy() as chancy, Jobs(chancy) as jobs:
+        run = start_after(jobs, flow, "part")
+        states = {name: step.state for name, step in run.sync_status().steps.items()}
+        assert (states.pop("last"), set(states.values())) == ("pushed", {"succeeded"})
+
+
+@pytest.mark.parametrize(("given", "words"), [([20], r"none for 'double\[1\]'"), (3, "give the list of its results")])
+def test_too_few_results_of_a_map_were_an_index_error(new_chancy, given, words):
+    """It is said which one is missing."""
+    with new_chancy() as chancy, Jobs(chancy) as jobs, pytest.raises(InvalidWorkflow, match=words):
+        start_after(jobs, sums(), "double", results={"list": [1, 2], "double": given})

@@ -24,13 +24,14 @@ def start_after(jobs: Jobs, flow: Workflow, *steps: str, results: Mapping[str, A
         flow: the workflow.
         steps: the names of steps.
         results: what each of these steps is taken to have returned, by its name; of a map the list, of a step that
-            waits for a signal its value. What is not there is None.
+            waits for a signal its value. What is not there is None. What an included workflow has inside is named as in
+            `ada/read`; it need not be named in `steps`, where `ada` stands for all of it.
 
     Returns:
         The run. What comes after these steps waits to be drained.
 
     Raises:
-        InvalidWorkflow: there is no such step.
+        InvalidWorkflow: there is no such step; or the list for a map is none, or has fewer results than it has items.
     """
     known = results or {}
     run = jobs.chancy.sync_push(flow)
@@ -75,6 +76,9 @@ def _before(status: RunStatus, steps: Iterable[str]) -> set[str]:
         if name not in done:
             done.add(name)
             left += status.steps[name].after
+            if status.steps[name].kind == "group":
+                # It ends when all that is in it has.
+                left += [inner for inner in status.steps if inner.startswith(f"{name}/")]
     return done
 
 
@@ -93,7 +97,15 @@ def _result(name: str, results: Mapping[str, Any]) -> Any:
     if name in results or _map_of(name) not in results:
         return results.get(name)
     place = int(name[len(_map_of(name)) + 1 : -1])
-    return results[_map_of(name)][place]
+    given = results[_map_of(name)]
+    if not isinstance(given, list | tuple):
+        raise InvalidWorkflow(f"results has {given!r:.80} for the map {_map_of(name)!r}: give the list of its results.")
+    if place >= len(given):
+        raise InvalidWorkflow(
+            f"results has {len(given)} results for the map {_map_of(name)!r}, and none for {name!r}: give one for each "
+            "of its items."
+        )
+    return given[place]
 
 
 def _map_of(name: str) -> str:
