@@ -4,7 +4,7 @@ import flow_jobs
 import pytest
 
 from chancy import Backoff, Worker
-from chancy_workflow import InvalidWorkflow, RunState, Workflow
+from chancy_workflow import InvalidWorkflow, RunState, Workflow, extending
 
 GIVE = flow_jobs.give.job
 TIMEOUT = 60
@@ -41,3 +41,32 @@ async def test_what_cannot_be_added_is_refused_and_nothing_is(chancy, query):
     with pytest.raises(RunState, match="no steps can be added"):
         await run.extend(more)
     assert query("SELECT count(*) FROM {s}.workflow_steps") == [(2,)]
+
+
+async def test_a_step_named_twice_in_before_was_an_error_of_the_database(chancy):
+    """It is meant once."""
+    flow, more = Workflow("grows"), Workflow("more")
+    flow.add("load", GIVE, after=flow.wait("go"))
+    more.add("new", GIVE)
+    run = await chancy.push(flow)
+    assert await run.extend(more, before=["load", "load"])
+    assert (await run.status()).steps["load"].after == {"go": "succeeded", "new": "succeeded"}
+    async with Worker(chancy):
+        await run.signal("go")
+        assert (await run.wait(timeout=TIMEOUT)).state == "succeeded"
+
+
+async def test_a_run_grew_beyond_what_a_workflow_may_have(chancy, query, monkeypatch):
+    """It is refused in words, and nothing is added; what is there already may be added again."""
+    monkeypatch.setattr(extending, "STEPS_MOST", 3)
+    flow, more, one = Workflow("grows"), Workflow("more"), Workflow("one")
+    flow.add("last", GIVE, after=flow.wait("go"))
+    for n in range(2):
+        more.add(f"new {n}", GIVE)
+    one.add("new 0", GIVE)
+    run = await chancy.push(flow)
+    with pytest.raises(InvalidWorkflow, match="has 2 steps: with 2 more it had more than 3"):
+        await run.extend(more)
+    assert await run.extend(one)
+    assert not await run.extend(one)
+    assert query("SELECT count(*) FROM {s}.workflow_steps") == [(3,)]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import flow_jobs
 import pytest
+from click.testing import CliRunner
 
 from chancy import Worker
 from chancy_workflow import InvalidWorkflow, Workflow
+from chancy_workflow.commands import workflow as command
+from chancy_workflow.pages.acts import ACTIONS
 
 GIVE = flow_jobs.give.job
 TIMEOUT = 60
@@ -93,3 +97,21 @@ async def test_a_delay_that_was_stored_before_fails_its_step(chancy, query):
     async with Worker(chancy):
         ended = await run.wait(timeout=TIMEOUT)
     assert ended.steps["late"].state == "failed"
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, '"\udcff"', "yes"], ids=["deep", "half a surrogate", "no JSON"])
+def test_a_value_for_a_signal_ended_in_a_traceback(value):
+    """It is no JSON, and that is said, before anything is opened."""
+    done = CliRunner().invoke(command, ["signal", "01a22169-db82-747d-85e0-b1e1eccf1006", "go", value], obj=None)
+    assert (done.exit_code, "no JSON" in done.output) == (2, True), done.output
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, '"\udcff"', "yes"], ids=["deep", "half a surrogate", "no JSON"])
+async def test_a_value_in_the_form_of_a_signal_was_a_500(value):
+    """The same in the dashboard."""
+    visit = SimpleNamespace(
+        chancy=None, path={"id": "01a22169-db82-747d-85e0-b1e1eccf1006"}, form={"name": "go", "value": value}
+    )
+    (send,) = [one.run for one in ACTIONS if one.name == "signal"]
+    with pytest.raises(InvalidWorkflow, match="is no JSON"):
+        await send(visit)

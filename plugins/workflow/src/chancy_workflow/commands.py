@@ -128,7 +128,7 @@ def signal(new_chancy: NewChancy, run_id: str, name: str, value: str, *, as_json
     """Send the signal NAME to a run, with VALUE, a JSON document, as the result of its step."""
     try:
         decoded = msgspec.json.decode(value)
-    except msgspec.DecodeError as wrong:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as wrong:
         raise click.UsageError(
             f"VALUE is {value!r:.80}, which is no JSON: {wrong}. A text needs quotes, as '\"yes\"'."
         ) from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chancy.plugin import nearest
 from chancy_workflow.errors import InvalidWorkflow, RunState
+from chancy_workflow.flow import STEPS_MOST
 from chancy_workflow.pushing import Rows, check_queues, store_steps
 from chancy_workflow.reading_runs import read_state
 from chancy_workflow.work import Ask, Work
@@ -22,7 +23,8 @@ def extend(id_: str, flow: Workflow, before: Iterable[str]) -> Work[bool]:
     Raises:
         RunNotFound: there is no such run.
         RunState: it has ended, or is being stopped; or a step of `before` does not wait any more.
-        InvalidWorkflow: some of the names are there already, and others are not; or there is no step `before`.
+        InvalidWorkflow: some of the names are there already, and others are not; there is no step `before`; or the run
+            had too many steps then.
         UnknownQueue: nobody declared the queue of a step.
     """
     yield Ask("lock_runs", {"runs": [id_]})
@@ -33,10 +35,15 @@ def extend(id_: str, flow: Workflow, before: Iterable[str]) -> Work[bool]:
     if state != "running" or (yield Ask("read_run", {"run": id_}))[0][4] is not None:
         raise RunState(f"Run {id_} has ended, or is being stopped: no steps can be added to it.")
     ((first,),) = yield Ask("next_number", {"run": id_})
+    if len(there) + len(flow.nodes) > STEPS_MOST:
+        raise InvalidWorkflow(
+            f"Run {id_} has {len(there):,} steps: with {len(flow.nodes):,} more it had more than {STEPS_MOST:,}, which "
+            "is the most. Use a map, whose jobs do not count; or push these as a run of their own."
+        )
     rows = Rows(flow, first=first)
     yield from check_queues(rows.queues)
     yield Ask("grow_run", {"run": id_, "count": len(rows.nodes)})
-    later = [_waiting(name, there) for name in before]
+    later = [_waiting(name, there) for name in dict.fromkeys(before)]
     if later:
         edges = [{"parent": n, "child": child, "on_end": "succeeded"} for child in later for n in _last(rows)]
         yield Ask("add_edges", {"run": id_, "edges": json.dumps(edges)})

@@ -44,7 +44,7 @@ async def _signal(visit: Visit) -> Done:
     text = visit.form.get("value", "").strip() or "null"
     try:
         value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError) as wrong:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as wrong:
         raise InvalidWorkflow(
             f'value: {text!r:.80} is no JSON: {wrong}. A text needs quotes, as in "yes"; nothing at all is null.'
         ) from None
