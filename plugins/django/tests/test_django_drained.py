@@ -57,6 +57,17 @@ def test_the_queries_that_a_test_counts_are_not_forgotten_by_a_job(tasks, orders
         transaction.set_rollback(True)
 
 
+def test_a_class_of_tests_that_closes_what_it_had_open_leaves_the_next_one_another(tasks):
+    """Whoever called `get_chancy()` later in the process was told that it had been closed."""
+    from chancy_django import get_chancy
+
+    tasks().sync_migrate()
+    with get_chancy() as chancy:
+        assert chancy.sync_count_jobs() == {}
+    assert get_chancy() is get_chancy() is not chancy
+    assert get_chancy().sync_count_jobs() == {}
+
+
 def test_a_unique_key_of_a_task_without_arguments_is_asked_for(tasks):
     """Its function was taken for one that is only declared, and each call was stored."""
     from shop.tasks import anything

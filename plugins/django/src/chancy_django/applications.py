@@ -57,13 +57,19 @@ def chancy_of(options: Options) -> Chancy:
         repr({name: settings["dsn"].get(name) for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")}),
         repr(options),
     )
-    found = _made.get(key)
+    found = _open(key)
     if found is None:
         with _making:
-            found = _made.get(key)
+            found = _open(key)
             if found is None:
                 found = _made[key] = Chancy(**settings)
     return found
+
+
+def _open(key: tuple[str, str]) -> Chancy | None:
+    """The one that was made; None if there is none, or somebody closed it: a test did, for the sake of its database."""
+    found = _made.get(key)
+    return None if found is None or found.opening.is_closed else found
 
 
 def passing(options: Options, **more: Any) -> Chancy:
