@@ -12,6 +12,9 @@ def test_a_test_that_lost_connections_lost_its_own(application):
     """The connection of its `Jobs` is not one of the application."""
     with Jobs(application) as jobs:
         application.sync_push(drained_jobs.add.job.with_kwargs(a=1, b=2))
+        with application.sync_pool.connection() as connection:
+            # What it has asked last tells whose it is.
+            connection.execute(f'SELECT FROM "{application.settings.schema}".jobs'.encode())
         lose_connections(application)
         assert jobs.drain().succeeded == 1
 
