@@ -9,7 +9,11 @@ import pytest
 
 from chancy.plugin import Finding, Severity, Subject
 from chancy_dashboard import Dashboard
-from chancy_dashboard.reading import troubles
+from chancy_dashboard.pages import home
+from chancy_dashboard.reading import parts, snapshots, troubles
+
+# However busy the machine is, whoever waits has not given up by then.
+LONG_S = 600.0
 
 
 def _finding(n: int) -> Finding:
@@ -61,8 +65,36 @@ async def test_who_follows_the_first_page_is_told_what_is_wrong_once_it_is_known
     assert (await dashboard.views.snapshots.get(key, load, follows=True)).data == "anew"
 
 
-async def test_a_program_waits_until_it_is_known_what_is_wrong(browser, looked):
+async def test_what_became_known_while_the_page_was_looked_up_was_not_told(browser, looked, monkeypatch):
+    """It said for half a minute that it was looking, though the checks had ended before it was there."""
+    asked = asyncio.Event()
+    begin = home._troubles
+    dashboard: Dashboard = browser._transport.app
+
+    async def soon(visit: Any) -> Any:
+        found = await begin(visit)
+        asked.set()
+        return found
+
+    async def slow(chancy: Any) -> None:
+        await asked.wait()
+        looked.set()
+        await dashboard.reader.watch._asking
+
+    monkeypatch.setattr(home, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(parts, "WITHIN_S", LONG_S)
+    monkeypatch.setattr(snapshots, "WITHIN_S", LONG_S)
+    monkeypatch.setattr(home, "_troubles", soon)
+    monkeypatch.setattr(home, "last_hour", slow)
+    page = (await browser.get("/")).text
+    assert "Looking for what is wrong" not in page
+    assert "The queue q0 is odd." in page
+
+
+async def test_a_program_waits_until_it_is_known_what_is_wrong(browser, looked, monkeypatch):
     """`/api` has every finding, and never none because nobody has looked yet."""
+    monkeypatch.setattr(parts, "WITHIN_S", LONG_S)
+    monkeypatch.setattr(snapshots, "WITHIN_S", LONG_S)
     asked = asyncio.create_task(browser.get("/api"))
     # The page in between shows that the program's question was not answered with what the page has.
     assert "Looking for what is wrong" in (await browser.get("/")).text

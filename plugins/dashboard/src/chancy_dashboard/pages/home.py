@@ -35,7 +35,9 @@ async def load(visit: Visit) -> dict[str, Any]:
         failures=chancy.find_failures("since:1h", limit=FAILURES_SHOWN, within_s=FAILING_WITHIN_S),
         schedules=figures.next_schedules(chancy, SCHEDULES_SHOWN),
     )
-    troubles, waiting = found["troubles"], found["waiting"] or {}
+    # Whoever follows the page sees it for long: the checks may have ended while the rest was looked up.
+    troubles = found["troubles"] or await cast("Visiting", visit).reader.troubles(0.0)
+    waiting = found["waiting"] or {}
     workers, running = found["workers"] or [], found["running"] or []
     alive = [worker for worker in workers if worker.alive]
     hour = found["hour"]
