@@ -199,6 +199,7 @@ QUERIES = {
     "minus signs": "-" * 9_999,
     "colons": ":" * 9_999,
     "deep keys": "kwargs" + ".a" * 4_990 + ":1",
+    "a NUL character": "a\x00b",
     "control characters": "func:a\x00\x01\x1b[31m\r\n\u202e" * 100,
     "half a surrogate": "func:\udcff",
     "script": f"func:{SCRIPT}" * 100,
@@ -212,7 +213,8 @@ QUERIES = {
 PLACES = [
     ("/jobs", "q"), ("/jobs", "after"), ("/jobs", "trail"), ("/jobs", "col"), ("/failures", "q"),
     ("/failures", "since"), ("/api/complete", "q"), ("/queues", "name"), ("/queues", "page"), ("/push", "func"),
-    ("/push", "copy"), ("/audit", "page"),
+    ("/push", "copy"), ("/audit", "page"), ("/audit", "who"), ("/audit", "action"), ("/workflows", "name"),
+    ("/workflows", "state"), ("/schedules", "name"),
 ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from chancy_dashboard.reading.connections import Reader
 
 Answer = Access | Response | None
 Authorize = Callable[[Request], Answer | Awaitable[Answer]]
+NUL: Final = "\x00"
 #: Who comes from this machine itself where nobody else decides.
 LOCAL: Final = Access("local", "*")
 
@@ -75,7 +76,10 @@ class Door:
             self._redaction,
             self._reader,
             path={name: str(value) for name, value in request.path_params.items() if name != "version"},
-            query=request.query_params.multi_items(),
+            # PostgreSQL stores no NUL character: nothing that is looked for has one.
+            query=[
+                (name.replace(NUL, ""), value.replace(NUL, "")) for name, value in request.query_params.multi_items()
+            ],
             form=form or (),
             source=source,
         )
