@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
+import psycopg
 import pytest
 
 from chancy import Job
 from chancy_cron import Cron
 from chancy_cron.fire import fire_due
+from chancy_cron.page import load
 from chancy_cron.past import FIRES_MAX, read_past
 
 NOTE = Job(func="cron_jobs.note")
@@ -43,7 +46,8 @@ async def hours(chancy, query) -> list[datetime]:
 
 async def test_a_fire_that_nobody_fired_is_seen(hours, past):
     """All of them were there to be seen only in the log: the second-last hour was missed, the others were not."""
-    told = dict(await past("hourly"))
+    # Of what came due since they were written, nothing is said here.
+    told = {at: became for at, became in await past("hourly") if at <= hours[0]}
     assert {at for at, became in told.items() if became == "missed"} <= {hours[1], hours[4] - HOUR}
     assert told[hours[1]] == "missed"
     assert told[hours[0]] == told[hours[3]] == "gone"
@@ -104,3 +108,37 @@ async def test_a_schedule_of_every_second_and_a_spoilt_row_break_no_page(chancy,
     told = await past("often")
     assert len(told) == FIRES_MAX
     assert {became for _, became in told} == {"gone"}
+
+
+async def test_fires_that_were_forgotten_were_told_as_missed(chancy, query, past):
+    """With `keep_fires` only so many are kept: before the oldest of them nobody knows."""
+    await Cron.schedule(chancy, "0 * * * *", NOTE, name="hourly")
+    ((now,),) = query("UPDATE {s}.cron_schedules SET times_since = now() - interval '3 days' RETURNING now()")
+    last = (now.astimezone(UTC) - timedelta(minutes=1)).replace(minute=0, second=0, microsecond=0)
+    for n in (0, 2):
+        query("INSERT INTO {s}.cron_fires (schedule, fire_at) VALUES ('hourly', %s)", last - n * HOUR)
+    told = await past("hourly")
+    assert {at for at, became in told if became == "missed"} - {last + HOUR} == {last - HOUR}
+
+
+async def test_the_state_of_a_weekly_job_was_not_told(chancy, query):
+    """Its last fire is longer ago than the day that is drawn; and an id of another's hand is none."""
+    job = await chancy.push(NOTE)
+    await Cron.schedule(chancy, "0 3 * * 1", NOTE, name="weekly")
+    await Cron.schedule(chancy, "0 3 * * 1", NOTE, name="odd")
+    query("UPDATE {s}.cron_schedules SET last_job = %s WHERE name = 'weekly'", str(job.identifier))
+    query("UPDATE {s}.cron_schedules SET last_job = 'no id' WHERE name = 'odd'")
+    visit = SimpleNamespace(chancy=chancy, query={})
+    rows = {row["name"]: row for row in (await load(visit))["schedules"]}
+    assert (rows["weekly"]["last_state"], rows["odd"]["last_state"]) == ("pending", None)
+
+
+async def test_a_page_behind_a_pooler_could_have_changed_schedules(chancy, monkeypatch):
+    """Nothing can be set for a connection there: the look is a transaction that says so."""
+
+    async def write(connection, schema, schedules):
+        await connection.execute(f'DELETE FROM "{schema}".cron_schedules')
+
+    monkeypatch.setattr("chancy_cron.past._read", write)
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        await read_past(chancy, [], datetime.now(UTC))

@@ -85,7 +85,7 @@ def _row(one: StoredSchedule, step: datetime, now: datetime, past: Past) -> dict
         "next_at": one.next_at,
         "last_fired_at": one.last_fired_at,
         "last_job": one.last_job,
-        "last_state": next((fire.became for fire in past.fires if fire.job == one.last_job and fire.job), None),
+        "last_state": past.last,
         "last_error": one.last_error,
         "source": one.source,
         "marks": _marks(one.cron, one.timezone, step),

@@ -25,6 +25,8 @@ LOOKED_UP: Final = 600
 LEAST: Final = 3
 # A fire that is later than that has been missed; by then every worker has had its turn.
 LATE_S: Final = 60.0
+# No statement of it takes longer: nobody's jobs wait because somebody looks.
+WITHIN_S: Final = 1.0
 
 
 class Fire(NamedTuple):
@@ -48,10 +50,12 @@ class Past(NamedTuple):
     Attributes:
         fires: the newest first, as many as can be told apart.
         many: whether there were more.
+        last: the state of its last job, however long ago it was pushed; None if it is not there any more.
     """
 
     fires: list[Fire]
     many: bool
+    last: str | None = None
 
 
 class _Known(NamedTuple):
@@ -72,19 +76,24 @@ async def read_past(chancy: Chancy, schedules: Sequence[StoredSchedule], now: da
     """
 
     async def read(connection: Connection) -> _Known:
-        return await _read(connection, chancy.settings.schema, [one.name for one in schedules])
+        # Where a pooler lets nothing be set for a connection, the transaction says that it only looks.
+        async with connection.transaction():
+            await SQL.rows(connection, chancy.settings.schema, "begin_reading", ms=str(int(WITHIN_S * 1000)))
+            return await _read(connection, chancy.settings.schema, schedules)
 
     known = await with_connection(await opened(chancy), read)
     return {one.name: _past(one, now, known) for one in schedules}
 
 
-async def _read(connection: Connection, schema: str, names: list[str]) -> _Known:
+async def _read(connection: Connection, schema: str, schedules: Sequence[StoredSchedule]) -> _Known:
+    names = [one.name for one in schedules]
     rows = await SQL.dicts(connection, schema, "get_recent_fires", names=names, since_s=DAY_S, limit=FIRES_MAX + 1)
     fires: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         fires.setdefault(row["schedule"], []).append(row)
     each = max(LOOKED_UP // max(len(names), 1), LEAST)
-    ids = [row["job"] for found in fires.values() for row in found[:each] if _is_id(row["job"])]
+    jobs = [row["job"] for found in fires.values() for row in found[:each]]
+    ids = list({job for job in (*jobs, *(one.last_job for one in schedules)) if _is_id(job)})
     found = await SQL.rows(connection, schema, "get_states", ids=ids) if ids else []
     since = await SQL.rows(connection, schema, "get_times_since", names=names)
     return _Known(fires, {name: utc(at) for name, at in since}, {str(id_): state for id_, state in found})
@@ -106,7 +115,7 @@ def _past(schedule: StoredSchedule, now: datetime, known: _Known) -> Past:
     if since is not None:
         fires += _missed(schedule, now, since, {one.at for one in fires})
     fires.sort(key=lambda one: one.at, reverse=True)
-    return Past(fires[:FIRES_MAX], len(fires) > FIRES_MAX)
+    return Past(fires[:FIRES_MAX], len(fires) > FIRES_MAX, known.states.get(schedule.last_job or ""))
 
 
 def _became(row: Mapping[str, Any], states: Mapping[str, str]) -> str:
