@@ -86,7 +86,7 @@ async def test_it_is_told_why_a_step_waits_since_when_and_until_when(browser, ru
     assert steps["paid"]["why"]["until"][:19] == status.steps["paid"].due_at.isoformat()[:19]
     assert steps["paid"]["why"]["since"][:19] == status.steps["paid"].begun_at.isoformat()[:19]
     text = Page((await browser.get(f"/workflows/{run}")).text).text
-    assert re.search(r"for the signal paid, since .*, until in 59 min", text)
+    assert re.search(r"for the signal paid, since .*, until in \d+ min", text)
     assert "for paid to succeed (open)" in text
 
 

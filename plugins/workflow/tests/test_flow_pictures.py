@@ -138,7 +138,7 @@ def test_a_picture_is_xml_in_which_names_are_only_read():
 
 
 def test_a_picture_that_stands_alone_brings_its_colours_for_both_themes():
-    """As `to_svg` and `chancy workflow graph --format svg` write it."""
+    """As `to_svg` and `chancy workflow graph --svg` write it."""
     flow = Workflow("one")
     flow.add("a", flow_jobs.give.job)
     text = flow.to_svg()

@@ -26,10 +26,10 @@ from chancy_metrics.server import PORT_MAX, Page, Server, as_json, text
 if TYPE_CHECKING:
     import click
 
-# The text format that every Prometheus reads.
 # So begin the names of what this plugin shows itself.
 _WORDS = "jobs job outcomes hook push claim finish slots leader queue table database"
 OURS = tuple(f"chancy_{word}" for word in _WORDS.split())
+# The text format that every Prometheus reads.
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0)
 # While nobody collects, nobody reads the database.
