@@ -158,8 +158,7 @@ class Lane:
         """A job that was handed over ahead begins, in the slot of the one before it; or waits here again."""
         if not begins:
             self._waits_again([job])
-            # When all have come back that do, or they would be begun in another order.
-            self._loop.call_soon(self._fill)
+            self._loop.call_soon(self._fill)  # when all have come back that do: in their order
         elif self._ahead.begins(job):
             self._running[id(job)] = RunningJob(job, None, executor)
 

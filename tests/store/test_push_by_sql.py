@@ -124,7 +124,6 @@ WRONG_IN_SQL: list[tuple[str, dict[str, Any]]] = [
     ("backoff is", {"backoff": {"factor": "2"}}),
     ("backoff is", {"backoff": {"base": 1}}),
     ("backoff is 5", {"backoff": "5"}),
-    ("the limit is 1048576", {"kwargs": {"a": "x" * 2**20}, "payload_limit_bytes": None}),
 ]
 
 
@@ -140,14 +139,6 @@ async def test_what_python_refuses_sql_refuses(chancy, query, push):
         said = str(refused.value)
         assert words in said, (words, said)
     assert query("SELECT count(*) FROM {s}.jobs") == [(0,)]
-
-
-def test_where_no_queue_is_declared_the_error_says_what_to_do(chancy, query, push):
-    """There are none to name, and the hint is there all the same."""
-    query("DELETE FROM {s}.queues")
-    with pytest.raises(psycopg.errors.InvalidParameterValue) as refused:
-        push("jobs.echo")
-    assert refused.value.diag.message_hint.startswith("No queue is declared. To make it: a table [queues.<name>]")
 
 
 # -- unique keys ---------------------------------------------------------------------------
