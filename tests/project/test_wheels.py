@@ -275,7 +275,7 @@ async def test_cron_comes_with_its_installation_and_goes_with_it(environment, ch
     chancy.config.write_text(SCHEDULE)
     assert "chancy-cron 0.1.0" in chancy("plugins")
     assert "is at version 0 of cron" in chancy.refuses("worker")
-    assert chancy("migrate") == "applied cron 1\n"
+    assert chancy("migrate") == "applied cron 1\napplied cron 2\n"
     worker = await chancy.work()
     await until(lambda: len(finished(query, "work.note")()) >= 2, ENDS_WITHIN_S)
     assert set(finished(query, "work.note")()) == {("succeeded",)}
