@@ -60,6 +60,7 @@ WORKERS = """
            now() + interval '1 day', 200000, %(status)s::json, now()
     FROM generate_series(0, %(count)s - 1) AS n
 """
+DAYS = 90
 # Two hours of minutes for every queue, two days of them for the large ones, and ninety days of hours for all.
 MINUTES = """
     INSERT INTO {schema}.history_minutes
@@ -73,7 +74,7 @@ HOURS = """
     SELECT date_trunc('hour', now()) - n * interval '1 hour', 'q' || q, 'app.mail.send', 2400, 2300, 1800, 300, 60, 120,
            0, 720, 1200, array_fill(120::bigint, ARRAY[18]), array_fill(120::bigint, ARRAY[18])
     FROM generate_series(0, %(count)s - 1) AS q
-    CROSS JOIN generate_series(1, 24 * 90) AS n
+    CROSS JOIN generate_series(1, 24 * %(days)s) AS n
 """
 DEPTHS = """
     INSERT INTO {schema}.history_depths
@@ -123,9 +124,11 @@ async def furnish(bench: Bench, chancy: Chancy, size: Size) -> None:
     history = ("history_minutes", "history_hours", "history_totals", "history_depths")
     for statement in (QUEUES, WORKERS, MINUTES, HOURS, DEPTHS):
         count = size.workers if statement is WORKERS else size.queues
-        params = {"count": count, "status": msgspec.json.encode(STATUS).decode(), "tags": ["nobody"]}
+        params = {"count": count, "status": msgspec.json.encode(STATUS).decode(), "tags": ["nobody"], "days": DAYS}
         await bench.admin.execute(statement.format(schema=schema), params)
     async with chancy.pool.connection() as connection:
-        await SQL.rows(connection, schema, "roll_totals")
+        # Ten days at a time, as each of its ticks does.
+        for _ in range(DAYS // 10 + 1):
+            await SQL.rows(connection, schema, "roll_totals")
     tables = ", ".join(f"{schema}.{table}" for table in ("queues", "workers", *history))
     await bench.admin.execute(f"VACUUM (ANALYZE) {tables}")
