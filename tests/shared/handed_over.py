@@ -16,9 +16,19 @@ from django.db import connections as django_databases
 from django.db import transaction
 from drivers import asyncpg_arguments
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+EngineOf = Callable[[str], Engine]
+
+
+def psycopg_engine(dsn: str) -> Engine:
+    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn))
+
+
+def psycopg2_engine(dsn: str) -> Engine:
+    return create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(dsn))
 
 
 @contextmanager
@@ -34,8 +44,8 @@ def psycopg_cursor(dsn: str) -> Iterator[Any]:
 
 
 @contextmanager
-def sqlalchemy_session(dsn: str) -> Iterator[Any]:
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn))
+def sqlalchemy_session(dsn: str, engine_of: EngineOf = psycopg_engine) -> Iterator[Any]:
+    engine = engine_of(dsn)
     with Session(engine) as session:
         yield session, session.commit, session.rollback
     engine.dispose()
@@ -43,7 +53,7 @@ def sqlalchemy_session(dsn: str) -> Iterator[Any]:
 
 @contextmanager
 def sqlalchemy_scoped_session(dsn: str) -> Iterator[Any]:
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn))
+    engine = psycopg_engine(dsn)
     session = scoped_session(sessionmaker(engine))
     yield session, session.commit, session.rollback
     session.remove()
@@ -51,17 +61,17 @@ def sqlalchemy_scoped_session(dsn: str) -> Iterator[Any]:
 
 
 @contextmanager
-def sqlalchemy_connection(dsn: str) -> Iterator[Any]:
+def sqlalchemy_connection(dsn: str, engine_of: EngineOf = psycopg_engine) -> Iterator[Any]:
     """One that has done nothing before, so that nothing has begun its transaction."""
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn))
+    engine = engine_of(dsn)
     with engine.connect() as connection:
         yield connection, connection.commit, connection.rollback
     engine.dispose()
 
 
 @contextmanager
-def sqlalchemy_raw_connection(dsn: str) -> Iterator[Any]:
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn))
+def sqlalchemy_raw_connection(dsn: str, engine_of: EngineOf = psycopg_engine) -> Iterator[Any]:
+    engine = engine_of(dsn)
     connection = engine.raw_connection()
     yield connection, connection.commit, connection.rollback
     connection.close()
@@ -107,27 +117,20 @@ def psycopg2_cursor(dsn: str) -> Iterator[Any]:
 
 @contextmanager
 def sqlalchemy_psycopg2_session(dsn: str) -> Iterator[Any]:
-    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(dsn))
-    with Session(engine) as session:
-        yield session, session.commit, session.rollback
-    engine.dispose()
+    with sqlalchemy_session(dsn, psycopg2_engine) as held:
+        yield held
 
 
 @contextmanager
 def sqlalchemy_psycopg2_connection(dsn: str) -> Iterator[Any]:
-    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(dsn))
-    with engine.connect() as connection:
-        yield connection, connection.commit, connection.rollback
-    engine.dispose()
+    with sqlalchemy_connection(dsn, psycopg2_engine) as held:
+        yield held
 
 
 @contextmanager
 def sqlalchemy_raw_psycopg2(dsn: str) -> Iterator[Any]:
-    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(dsn))
-    connection = engine.raw_connection()
-    yield connection, connection.commit, connection.rollback
-    connection.close()
-    engine.dispose()
+    with sqlalchemy_raw_connection(dsn, psycopg2_engine) as held:
+        yield held
 
 
 def django_connections(dsn: str) -> Any:
