@@ -65,6 +65,11 @@ class _Described(models.Model):
 
     class Meta:
         abstract = True
+        managed = False
+        # Also for what Django asks by itself, such as by `refresh_from_db`: its own manager does not know the schema.
+        base_manager_name = "objects"
+        ordering = ("-id",)
+        default_permissions = ("view",)
 
     def __str__(self) -> str:
         return f"{self.func} {self.pk}"
@@ -78,12 +83,7 @@ class Job(_Described):
 
     objects = ViewManager()
 
-    class Meta:
-        managed = False
-        # Also for what Django asks by itself, such as by `refresh_from_db`: its own manager does not know the schema.
-        base_manager_name = "objects"
-        ordering = ("-id",)
-        default_permissions = ("view",)
+    class Meta(_Described.Meta):
         permissions = (
             ("cancel_job", "Can cancel jobs"),
             ("push_job", "Can push jobs"),
@@ -102,12 +102,7 @@ class FinishedJob(_Described):
 
     objects = ViewManager()
 
-    class Meta:
-        managed = False
-        # Also for what Django asks by itself, such as by `refresh_from_db`: its own manager does not know the schema.
-        base_manager_name = "objects"
-        ordering = ("-id",)
-        default_permissions = ("view",)
+    class Meta(_Described.Meta):
         permissions = (
             ("retry_finishedjob", "Can run finished jobs again"),
             ("delete_finishedjob", "Can delete finished jobs"),
