@@ -102,6 +102,6 @@ def scenario(bench: Bench) -> Scenario:
             Comparison(f"cancel_jobs of {count:,} / drain", "cancel", "drain", enough=ENOUGH, at_least=9.0),
             Comparison("drain beside both / drain alone", "drain beside", "drain", at_least=0.8, paired=True),
         ],
-        repeats=3,
+        repeats=2,
         around=acts.around(),
     )

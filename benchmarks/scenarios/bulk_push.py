@@ -82,6 +82,6 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=3 if bench.quick else 9,
         every=dict.fromkeys(bench.peers.names(), 3),
-        budget_s=10 if bench.quick else 80,
+        budget_s=10 if bench.quick else 40,
         around=around(),
     )

@@ -93,7 +93,7 @@ def scenario(bench: Bench) -> Scenario:
         subjects={"chancy": ours, **{peer.label: partial(theirs, peer) for peer in bench.peers.postgresql}},
         comparisons=[Comparison("WAL bytes a job / best peer", "chancy", names, "wal_bytes", at_most=1.0)],
         repeats=2,
-        budget_s=90,
+        budget_s=45,
         around=around(),
         quantities=QUANTITIES,
     )

@@ -185,7 +185,7 @@ def scenario(bench: Bench) -> Scenario:
             Comparison("first paint in Chromium, ms", "first paint", "first paint", "paint_ms", within=PAINT_MS),
             Comparison(f"drain beside {VIEWERS} who look", "drain beside viewers", "drain", at_least=0.95, paired=True),
         ],
-        repeats=10,
+        repeats=6,
         every={"drain": 3, "drain beside viewers": 3},
         around=looks.around(),
     )

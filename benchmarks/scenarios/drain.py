@@ -44,6 +44,6 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=5 if bench.quick else 9,
         every=dict.fromkeys(bench.peers.names(), 3),
-        budget_s=40 if bench.quick else 180,
+        budget_s=40 if bench.quick else 120,
         around=around(),
     )

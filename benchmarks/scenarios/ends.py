@@ -52,6 +52,6 @@ def scenario(bench: Bench) -> Scenario:
             Comparison("drain with a listener elsewhere", "left", "unasked", paired=True),
         ],
         repeats=7 if bench.quick else 15,
-        budget_s=45 if bench.quick else 120,
+        budget_s=45 if bench.quick else 80,
         around=around(),
     )

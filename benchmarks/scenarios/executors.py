@@ -104,7 +104,7 @@ def scenario(bench: Bench) -> Scenario:
             ),
         ],
         repeats=3 if bench.quick else 5,
-        budget_s=60,
+        budget_s=30,
         around=around(),
     )
 

@@ -66,6 +66,6 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=3 if bench.quick else 5,
         every={f"{peer.label}, {shape}": 3 for peer, shape in beside},
-        budget_s=40 if bench.quick else 120,
+        budget_s=40 if bench.quick else 60,
         around=around(),
     )

@@ -66,7 +66,7 @@ def scenario(bench: Bench) -> Scenario:
             *(Comparison(f"`{text}`", what, "all", "page_ms", within=SERVED_MS) for what, text in SERVED.items()),
             *(Comparison(f"`{text}`", what, "all", "page_ms", within=BUDGET_MS) for what, text in SEARCHED.items()),
         ],
-        repeats=5,
+        repeats=3,
         every=dict.fromkeys(SEARCHED, 2),
         around=around(),
     )

@@ -68,7 +68,7 @@ def scenario(bench: Bench) -> Scenario:
         subjects={"chancy": ours, **{peer.label: partial(theirs, peer) for peer in bench.peers.all}},
         comparisons=[Comparison(f"{what} / best", "chancy", names, metric, at_most=1.1) for metric, what in targets],
         repeats=3,
-        budget_s=45,
+        budget_s=25,
         around=around(),
         quantities=QUANTITIES,
     )

@@ -104,6 +104,6 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=7 if bench.quick else 9,
         every={f"{peer.label}, {name}": 4 for peer in peers for name in FILLS},
-        budget_s=40 if bench.quick else 240,
+        budget_s=40 if bench.quick else 150,
         around=around(),
     )

@@ -61,6 +61,6 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=3 if bench.quick else 9,
         every=dict.fromkeys(bench.peers.names(), 4),
-        budget_s=10 if bench.quick else 100,
+        budget_s=10 if bench.quick else 40,
         around=around(),
     )

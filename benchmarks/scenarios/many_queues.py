@@ -61,6 +61,6 @@ def scenario(bench: Bench) -> Scenario:
             Comparison("  CPU of the worker", "many", "one", "cpu_us_per_job"),
         ],
         repeats=3,
-        budget_s=30 if bench.quick else 90,
+        budget_s=30 if bench.quick else 45,
         around=around(),
     )

@@ -94,7 +94,7 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=3 if bench.quick else 5,
         every={**dict.fromkeys([peer.label for peer in peers], 2), "large arguments": 5, "large results": 5},
-        budget_s=30 if bench.quick else 120,
+        budget_s=30 if bench.quick else 70,
         around=around(),
         quantities=[Quantity("longest stand of the loop, ms of its own processor time", "held_cpu_ms", judged=False)],
     )

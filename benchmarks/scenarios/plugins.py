@@ -43,6 +43,6 @@ def scenario(bench: Bench) -> Scenario:
             Comparison("  CPU of the worker", "with_plugins", "without", "cpu_us_per_job", at_most=1.05, paired=True),
         ],
         repeats=7 if bench.quick else 15,
-        budget_s=35 if bench.quick else 90,
+        budget_s=35 if bench.quick else 60,
         around=around(),
     )

@@ -46,6 +46,6 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=3 if bench.quick else 5,
         every={f"{p.label}, two children": 3 for p in peers},
-        budget_s=30 if bench.quick else 60,
+        budget_s=30,
         around=around(),
     )

@@ -67,7 +67,7 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=3 if bench.quick else 5,
         every={_of(name, size): 2 for size in SIZES for name in bench.peers.names()},
-        budget_s=25 if bench.quick else 90,
+        budget_s=25 if bench.quick else 70,
         around=around(),
     )
 

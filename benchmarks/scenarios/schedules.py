@@ -72,6 +72,6 @@ def scenario(bench: Bench) -> Scenario:
             ),
         ],
         repeats=3,
-        budget_s=60,
+        budget_s=40,
         around=around(),
     )

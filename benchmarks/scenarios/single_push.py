@@ -61,7 +61,7 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=3 if bench.quick else 9,
         every={peer.label: 3 for peer in peers},
-        budget_s=10 if bench.quick else 80,
+        budget_s=10 if bench.quick else 40,
         around=around(),
     )
 

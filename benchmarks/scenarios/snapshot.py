@@ -56,7 +56,7 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=3 if bench.quick else 5,
         around=around(),
-        budget_s=30 if bench.quick else 120,
+        budget_s=30 if bench.quick else 80,
         series=series,
     )
 

@@ -90,7 +90,7 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=3 if bench.quick else 5,
         every=dict.fromkeys(bench.peers.names(), 2),
-        budget_s=25 if bench.quick else 120,
+        budget_s=25 if bench.quick else 90,
         around=around(),
     )
 

@@ -68,6 +68,6 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=3 if bench.quick else 5,
         every={f"{p.label}, {shape}": 3 for p in plain for shape in ("plain", "sleeping")},
-        budget_s=30 if bench.quick else 90,
+        budget_s=30 if bench.quick else 60,
         around=around(),
     )

@@ -61,6 +61,6 @@ def scenario(bench: Bench) -> Scenario:
         subjects={"chancy": ours, "bare": bare},
         comparisons=[Comparison("unique keys in bulk, half taken / bare INSERT", "chancy", "bare")],
         repeats=3 if bench.quick else 5,
-        budget_s=20 if bench.quick else 60,
+        budget_s=20 if bench.quick else 40,
         around=around(),
     )

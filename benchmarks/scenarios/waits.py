@@ -46,6 +46,6 @@ def scenario(bench: Bench) -> Scenario:
             Comparison(f"waiting for {JOBS} finished jobs", "chancy", "without asyncio", "seconds", within=1.0),
         ],
         repeats=5,
-        budget_s=30,
+        budget_s=20,
         around=around(),
     )

@@ -56,6 +56,6 @@ def scenario(bench: Bench) -> Scenario:
         ],
         repeats=3 if bench.quick else 7,
         every={f"{peer.label}, two": 3 for peer in peers},
-        budget_s=30 if bench.quick else 150,
+        budget_s=30 if bench.quick else 100,
         around=around(),
     )

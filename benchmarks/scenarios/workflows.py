@@ -183,6 +183,6 @@ def scenario(bench: Bench) -> Scenario:
         comparisons=rows,
         repeats=3 if bench.quick else 5,
         every={name: 3 for name in subjects if any(name.startswith(peer.label) for peer in peers)},
-        budget_s=60 if bench.quick else 240,
+        budget_s=60,
         around=around(),
     )
