@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         check_whole,
     )
     from chancy_core.plugins.weather import is_outage
-    from chancy_core.plugins.web import Done, Visit, WebAction, WebPage, WebPanel
+    from chancy_core.plugins.web import Cell, Done, Visit, WebAction, WebColumn, WebPage, WebPanel
     from chancy_core.store.migrate import Migration, read_migrations
     from chancy_core.store.named import Statements
     from chancy_core.store.statements import statement
@@ -44,6 +44,7 @@ __all__ = [
     "MAX_ATTEMPTS",
     "PRIORITY",
     "Budget",
+    "Cell",
     "Done",
     "Finding",
     "Gauge",
@@ -59,6 +60,7 @@ __all__ = [
     "Tick",
     "Visit",
     "WebAction",
+    "WebColumn",
     "WebPage",
     "WebPanel",
     "answering_within",
@@ -115,7 +117,7 @@ _HOMES: Final = {
         "check_whole",
     ),
     "chancy_core.plugins.weather": ("is_outage",),
-    "chancy_core.plugins.web": ("Done", "Visit", "WebAction", "WebPage", "WebPanel"),
+    "chancy_core.plugins.web": ("Cell", "Done", "Visit", "WebAction", "WebColumn", "WebPage", "WebPanel"),
     "chancy_core.store.migrate": ("Migration", "read_migrations"),
     "chancy_core.store.named": ("Statements",),
     "chancy_core.store.statements": ("statement",),

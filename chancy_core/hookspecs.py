@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from chancy_core.app import Chancy
     from chancy_core.plugins.budget import Budget
     from chancy_core.plugins.tick import Tick
-    from chancy_core.plugins.web import WebPage, WebPanel
+    from chancy_core.plugins.web import WebColumn, WebPage, WebPanel
     from chancy_core.store import Migration
     from chancy_core.worker import Worker
 
@@ -334,6 +334,14 @@ def pages() -> list[WebPage]:  # type: ignore[empty-body]
 @hookspec
 def panels() -> list[WebPanel]:  # type: ignore[empty-body]
     """The plugin's panels on pages of the dashboard that others bring, such as that of a job.
+
+    Called as `pages`, and contained like it.
+    """
+
+
+@hookspec
+def columns() -> list[WebColumn]:  # type: ignore[empty-body]
+    """The plugin's columns for the dashboard's table of jobs, which people choose below it.
 
     Called as `pages`, and contained like it.
     """

@@ -9,7 +9,7 @@ from chancy_core.errors import PluginError
 from chancy_core.plugins.containing import Implementation, call_hook, told
 from chancy_core.plugins.ending import Endings
 from chancy_core.plugins.settings import file_of
-from chancy_core.plugins.web import WebPage, WebPanel
+from chancy_core.plugins.web import WebColumn, WebPage, WebPanel
 from chancy_core.store import Migration
 
 if TYPE_CHECKING:
@@ -24,11 +24,13 @@ class Brought(NamedTuple):
     Attributes:
         pages: whose page, and the page; in plugin order.
         panels: the same of panels.
+        columns: the same of columns for tables of jobs.
         problems: whose hook failed, or brought what cannot be used, and why.
     """
 
     pages: list[tuple[str, WebPage]]
     panels: list[tuple[str, WebPanel]]
+    columns: list[tuple[str, WebColumn]]
     problems: list[tuple[str, str]]
 
 
@@ -78,8 +80,8 @@ class Bringing(Endings):
         return found
 
     def web(self) -> Brought:
-        """Every plugin's pages and panels. What cannot be used is left out, and told: the others are shown."""
-        brought = Brought([], [], [])
+        """Every plugin's pages, panels and columns. What cannot be used is left out, and told: the others are shown."""
+        brought = Brought([], [], [], [])
         whose: dict[str, str] = {}
         for one, page in self._each("pages", WebPage, brought.problems):
             other = whose.setdefault(page.path, one.plugin)
@@ -88,6 +90,13 @@ class Bringing(Endings):
             else:
                 brought.problems.append((one.plugin, f"pages: the path {page.path!r} is taken by {other}."))
         brought.panels.extend((one.plugin, panel) for one, panel in self._each("panels", WebPanel, brought.problems))
+        named: set[tuple[str, str]] = set()
+        for one, column in self._each("columns", WebColumn, brought.problems):
+            if (one.plugin, column.name) in named:
+                brought.problems.append((one.plugin, f"columns: it has two of the name {column.name!r}."))
+            else:
+                named.add((one.plugin, column.name))
+                brought.columns.append((one.plugin, column))
         return brought
 
     def _each(self, hook: str, kind: type[T], problems: list[tuple[str, str]]) -> list[tuple[Implementation, T]]:

@@ -1,23 +1,27 @@
-"""What a plugin brings to the dashboard: pages, panels on the pages of others, and what can be done there.
+"""What a plugin brings to the dashboard: pages, panels on the pages of others, columns, and what can be done there.
 
-The kernel draws nothing. These are the values that `pages` and `panels` return, so that a plugin needs neither the
-dashboard nor a web framework: it says what is looked up, and which template shows it.
+The kernel draws nothing. These are the values that `pages`, `panels` and `columns` return, so that a plugin needs
+neither the dashboard nor a web framework: it says what is looked up, and which template shows it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from uuid import UUID
 
 import msgspec
 
 if TYPE_CHECKING:
     from chancy_core.app import Chancy
+    from chancy_core.values.queuedjob import QueuedJob
 
 # What addresses are made of: words, and the parts that a request fills in, `{name}`; the last may have slashes in it.
 _PATH: Final = re.compile(r"|[a-z][a-z0-9-]*(/([a-z][a-z0-9-]*|\{[a-z_]+\}))*(/\{[a-z_]+:path\})?")
 _WORD: Final = re.compile(r"[a-z][a-z0-9-]*")
+# A place that a browser goes to, and nothing that it runs.
+_LINK: Final = re.compile(r"https?://[^/]|/(?![/\\\s])")
 _TEMPLATE: Final = re.compile(r"[\w.-]+(/[\w.-]+)*\.html")
 # The dashboard's own addresses begin so.
 RESERVED: Final = ("api", "assets", "do", "live", "display")
@@ -171,6 +175,43 @@ class WebPanel(msgspec.Struct, frozen=True, kw_only=True):
         if not _WORD.fullmatch(self.name):
             raise ValueError(f"WebPanel(name={self.name!r:.80}): use small letters, digits and hyphens.")
         _check_template("WebPanel", self.template)
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """What a column says of one job.
+
+    Attributes:
+        text: what is read there; the page cuts it at 160 characters.
+        link: where it leads: an address that begins with `https://`, `http://` or `/`; None: nowhere.
+    """
+
+    text: str
+    link: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.link is not None and not _LINK.match(self.link):
+            raise ValueError(f"Cell(link={self.link!r:.80}): give an address that begins with https://, http:// or /.")
+
+
+class WebColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """A column that the table of jobs has once somebody chooses it.
+
+    Attributes:
+        name: a word of small letters, digits and hyphens, which no other column of the plugin has. In the address of
+            the page it stands as `PLUGIN:NAME`.
+        title: its heading.
+        load: says what stands in it, asked once for all jobs of a page: a cell for each job's id. A job that is left
+            out has an empty one. Its visit is a page's. If it fails or takes more than a second, the column is empty,
+            and the page says so.
+    """
+
+    name: str
+    title: str
+    load: Callable[[Visit, Sequence[QueuedJob]], Awaitable[Mapping[UUID, Cell]]]
+
+    def __post_init__(self) -> None:
+        if not _WORD.fullmatch(self.name):
+            raise ValueError(f"WebColumn(name={self.name!r:.80}): use small letters, digits and hyphens.")
 
 
 def _check_template(kind: str, template: str | None) -> None:

@@ -26,7 +26,10 @@ from chancy_core.plugins.check import SPECS
 
 # Called while something is loaded, pushed, opened or looked at. How those fail is in test_loading.py,
 # test_opening_hooks.py, test_findings.py and test_web_hooks.py.
-NOT_OF_A_WORKER = {"on_push", "migrations", "commands", "on_open", "on_close", "findings", "gauges", "pages", "panels"}
+NOT_OF_A_WORKER = {
+    *("on_push", "migrations", "commands", "on_open", "on_close", "findings", "gauges"),
+    *("pages", "panels", "columns"),
+}
 
 
 # How a worker goes on with a hook that does not return in time, or blocks: whether it runs jobs.

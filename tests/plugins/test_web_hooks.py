@@ -1,11 +1,11 @@
-"""The hooks `pages` and `panels`: what plugins bring to a dashboard, and that one mistake takes nothing from others."""
+"""The hooks `pages`, `panels` and `columns`: what plugins bring to a dashboard; a mistake takes nothing from others."""
 
 from __future__ import annotations
 
 import pytest
 
 from chancy import Chancy
-from chancy.plugin import Plugin, WebAction, WebPage, WebPanel, hookimpl
+from chancy.plugin import Cell, Plugin, WebAction, WebColumn, WebPage, WebPanel, hookimpl
 
 
 async def load(visit):
@@ -27,9 +27,14 @@ def brought(*plugins):
 def test_pages_and_panels_come_in_plugin_order():
     """With whose they are."""
     panel = WebPanel(page="mail", name="p", title="P", load=load, template="acme/p.html")
-    found = brought(plugin("b", pages=lambda self: [page("mail")]), plugin("a", panels=lambda self: [panel]))
+    column = WebColumn(name="c", title="C", load=load)
+    found = brought(
+        plugin("b", pages=lambda self: [page("mail")], columns=lambda self: [column]),
+        plugin("a", panels=lambda self: [panel]),
+    )
     assert [(whose, one.path) for whose, one in found.pages] == [("b", "mail")]
     assert found.panels == [("a", panel)]
+    assert found.columns == [("b", column)]
     assert found.problems == []
 
 
@@ -63,10 +68,30 @@ def test_a_path_that_is_none_is_refused(path):
 
 
 def test_a_name_or_a_template_that_is_none_is_refused():
-    """Of actions, panels and pages."""
+    """Of actions, panels, columns and pages."""
     with pytest.raises(ValueError, match="WebAction"):
         WebAction(name="Pause it", permission="pause", run=load)
     with pytest.raises(ValueError, match="WebPanel"):
         WebPanel(page="", name="a/b", title="", load=load, template="acme/x.html")
+    with pytest.raises(ValueError, match="WebColumn"):
+        WebColumn(name="", title="", load=load)
     with pytest.raises(ValueError, match="template"):
         WebPage(path="x", title="", load=load, template="../../etc/passwd")
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "//else.where", "/\\else.where", "/\t/else.where", "data:x", "", "x"]
+)
+def test_a_cell_leads_to_no_script_and_to_no_disguised_place(link):
+    """Whatever stands in a job may become its link."""
+    with pytest.raises(ValueError, match="Cell"):
+        Cell("here", link)
+    assert Cell("here", "/jobs").link == "/jobs"
+
+
+def test_a_column_that_cannot_be_used_is_left_out_and_told():
+    """Also one whose name the plugin has given to another."""
+    twice = [WebColumn(name="c", title="C", load=load)] * 2
+    found = brought(plugin("a", columns=lambda self: twice), plugin("b", columns=lambda self: ["c"]))
+    assert [whose for whose, _ in found.columns] == ["a"]
+    assert [whose for whose, _ in found.problems] == ["b", "a"]

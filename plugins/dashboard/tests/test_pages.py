@@ -105,6 +105,16 @@ async def test_the_example_of_the_documentation_works(serve, dsn, schema, tmp_pa
         assert "the shop&#39;s team" in (await browser.get("/owners")).text
         assert ">Owners</a>" in (await browser.get("/")).text
         assert "It belongs to <b>the shop&#39;s team</b>" in (await browser.get("/queues/mail")).text
+        await chancy.push_many([Job("shop.mail", queue="mail"), Job("shop.other")])
+        assert 'value="owners:team"' in (await browser.get("/jobs")).text
+        table = (await browser.get("/jobs?col=state&col=owners:team")).text
+        assert '<th scope="col">Team</th>' in table
+        assert table.count('href="/jobs/owners">the shop&#39;s team</a>') == 1
+        found = (await browser.get("/api/jobs?col=owners:team")).json()["jobs"]
+        assert [one["cells"]["owners:team"] for one in found] == [
+            None,
+            {"text": "the shop's team", "link": "/jobs/owners"},
+        ]
         sent = await browser.post("/do/hand-over/owners", data={"queue": "default", "team": "<i>ops</i>"})
         assert sent.status_code == 303
         assert "&lt;i&gt;ops&lt;/i&gt;" in (await browser.get("/owners")).text
@@ -112,6 +122,30 @@ async def test_the_example_of_the_documentation_works(serve, dsn, schema, tmp_pa
         reader = serve(chancy, read_only=True)
         assert "hand-over" not in (await reader.get("/owners")).text
         assert (await reader.post("/do/hand-over/owners", data={"queue": "mail", "team": "x"})).status_code == 403
+
+
+@pytest.mark.parametrize("answer", [None, ["x"], {1: "x"}, "raise"])
+async def test_a_broken_column_leaves_its_table(serve, dsn, schema, answer):
+    """It is empty, and the page says which one."""
+    from chancy import hookimpl  # noqa: PLC0415
+    from chancy.plugin import Plugin, WebColumn  # noqa: PLC0415
+
+    async def load(visit, jobs):
+        return 1 / 0 if answer == "raise" else answer
+
+    class Broken(Plugin):
+        name = "broken"
+
+        @hookimpl
+        def columns(self):
+            return [WebColumn(name="odd", title="Odd", load=load)]
+
+    async with Chancy(dsn, schema=schema, plugins=[DashboardPlugin(), Broken()], discover=False) as chancy:
+        pushed = await chancy.push(Job("shop.mail"))
+        page = await serve(chancy).get("/jobs?col=broken:odd")
+        assert page.status_code == 200
+        assert str(pushed.identifier) in page.text
+        assert "Partial.</b> Not looked up in time: Odd" in page.text
 
 
 @pytest.mark.parametrize("broken", ["load", "template", "panel"])

@@ -109,7 +109,7 @@ class Dashboard:
         self._hosts: Final = hosts
         self._proxies: Final = Proxies(trusted_proxies)
         redaction = Redaction([*settings.redact], redact)
-        self.door: Final = Door(self.reader, redaction, authorize, read_only=read_only)
+        self.door: Final = Door(self.reader, redaction, authorize, read_only=read_only, columns=self.site.columns)
         self.views: Final = Views(self.site, self.reader, self.door, settings)
         # What is wrong takes longer to be known than a page may take the first time.
         self.reader.watch.when_late = self.views.snapshots.forget

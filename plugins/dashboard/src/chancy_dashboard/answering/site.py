@@ -1,4 +1,4 @@
-"""The pages and panels that there are, and where each is."""
+"""The pages, panels and columns that there are, and where each is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from chancy import Chancy
-from chancy.plugin import WebPage, WebPanel
+from chancy.plugin import WebColumn, WebPage, WebPanel
 
 # The headings of the navigation, in their order; others come after them.
 GROUPS: Final = ("Now", "Plans", "System")
@@ -28,7 +28,8 @@ class Site:
 
     Attributes:
         pages: the pages, by path.
-        problems: whose pages or panels could not be used, and why.
+        columns: what plugins bring for tables of jobs, by what stands in the address, `PLUGIN:NAME`.
+        problems: whose pages, panels or columns could not be used, and why.
         nav: the headings of the navigation, and what stands under each.
     """
 
@@ -37,6 +38,9 @@ class Site:
         self.pages: Final[dict[str, WebPage]] = {page.path: page for _, page in brought.pages}
         self.whose: Final[dict[str, str]] = {page.path: plugin for plugin, page in brought.pages}
         self._panels: Final = brought.panels
+        self.columns: Final[dict[str, WebColumn]] = {
+            f"{whose}:{column.name}": column for whose, column in brought.columns
+        }
         self.problems: Final = brought.problems
         self.nav: Final = _navigation([page for _, page in brought.pages])
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from chancy.errors import ChancyError, ConfigError
+from chancy.plugin import WebColumn
 from chancy_dashboard.door.access import Access
 from chancy_dashboard.door.guard import is_local
 from chancy_dashboard.door.redacting import Redaction
@@ -45,13 +46,23 @@ class Door:
         redaction: what visitors are not shown.
         authorize: what the application says; None: whoever comes from this machine may do everything, others nothing.
         read_only: whether nobody may change anything.
+        columns: what plugins bring for tables of jobs.
     """
 
-    def __init__(self, reader: Reader, redaction: Redaction, authorize: Authorize | None, *, read_only: bool) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        redaction: Redaction,
+        authorize: Authorize | None,
+        *,
+        read_only: bool,
+        columns: Mapping[str, WebColumn],
+    ) -> None:
         self._reader: Final = reader
         self._redaction: Final = redaction
         self._authorize: Final = authorize
         self.read_only: Final = read_only
+        self._columns: Final = columns
 
     async def visit(
         self, request: Request, *, acts: bool = False, form: list[tuple[str, str]] | None = None
@@ -75,6 +86,7 @@ class Door:
             access,
             self._redaction,
             self._reader,
+            columns=self._columns,
             path={name: str(value) for name, value in request.path_params.items() if name != "version"},
             # PostgreSQL stores no NUL character: nothing that is looked for has one.
             query=[

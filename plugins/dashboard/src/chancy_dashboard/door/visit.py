@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from chancy import Chancy
+from chancy.plugin import WebColumn
 from chancy_dashboard.door.access import Access
 from chancy_dashboard.door.redacting import Redaction
 from chancy_dashboard.reading.connections import Reader
@@ -26,6 +27,7 @@ class Visiting:
         source: from where he comes, for the audit.
         patient: whether he would rather wait than be told of what is not known yet, as a program would.
         reader: the dashboard's connections.
+        columns: what plugins bring for tables of jobs, by what stands in the address, `PLUGIN:NAME`.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Visiting:
         redaction: Redaction,
         reader: Reader,
         *,
+        columns: Mapping[str, WebColumn],
         path: Mapping[str, str],
         query: Sequence[tuple[str, str]] = (),
         form: Sequence[tuple[str, str]] = (),
@@ -46,6 +49,7 @@ class Visiting:
         self.source: Final = source
         self.patient: Final = patient
         self.reader: Final = reader
+        self.columns: Final = columns
         self.path: Final = dict(path)
         self.query: Final = dict(query)
         self.form: Final = dict(form)
@@ -82,7 +86,14 @@ class Visiting:
     def anonymous(self, *, patient: bool = False) -> Visiting:
         """The same without who it is, for what is looked up once for everybody."""
         return Visiting(
-            self.chancy, NOBODY, self._redaction, self.reader, path=self.path, query=self._query, patient=patient
+            self.chancy,
+            NOBODY,
+            self._redaction,
+            self.reader,
+            columns=self.columns,
+            path=self.path,
+            query=self._query,
+            patient=patient,
         )
 
     @property
