@@ -27,6 +27,7 @@ MAKE_SCHEMAS: Final = frozenset({"worker", "migrate", "push"})
 LEVELS: Final = ("debug", "info", "warning", "error")
 # Where each command is. What is not asked for is not imported: it would take longer than a look at the database.
 COMMANDS: Final = {
+    "bench": "benching.command",
     "cancel": "acting",
     "completion": "completion",
     "config": "settings",

@@ -1,0 +1,2 @@
+-- Remove the schema of a benchmark, with all that is in it.
+DROP SCHEMA IF EXISTS {schema} CASCADE
