@@ -16,7 +16,7 @@ from chancy_dashboard import DashboardPlugin
 from chancy_dashboard.door.redacting import HIDDEN, Redaction
 from chancy_dashboard.pages import PAGES
 
-DOCS = Path(__file__).parents[3] / "docs" / "how-to" / "dashboard.md"
+DOCS = Path(__file__).parents[3] / "docs" / "how-to" / "write-a-page.md"
 BLOCK = re.compile(r'^```\w+ title="(acme_owners/[^"]+)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
 STEADY = ["", "queues", "workers", "database", "plugins", "audit", "schedules"]
 
