@@ -106,10 +106,16 @@ def _facts(chancy: Chancy, found: Status) -> list[tuple[str, str]]:
         (
             "database",
             f"PostgreSQL {database.version}, {size(database.size_bytes)}, "
-            f"{database.connections} of {database.connections_max} connections"
-            + (", READ-ONLY" if database.read_only else ""),
+            f"{database.connections} of {database.connections_max} connections" + _taking(database),
         ),
     ]
+
+
+def _taking(database: DatabaseLook) -> str:
+    """What there is to say of a server that takes no changes."""
+    if database.behind_s is None:
+        return ", READ-ONLY" if database.read_only else ""
+    return f", a standby, {span(database.behind_s)} behind" if database.behind_s else ", a standby, up to date"
 
 
 def _oldest(state: State, oldest_s: float | None) -> str:

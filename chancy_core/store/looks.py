@@ -54,6 +54,8 @@ class DatabaseLook(msgspec.Struct, frozen=True):
         oldest_transaction_s: for how long the oldest snapshot of this database has been held; None: none is, or this
             role may not see it.
         notify_queue: how full the queue of notifications is, from 0 to 1.
+        behind_s: how old what a standby shows is, in seconds, 0 if it has all it was sent; None: it is none, or has
+            replayed no transaction yet.
     """
 
     version: str
@@ -64,6 +66,7 @@ class DatabaseLook(msgspec.Struct, frozen=True):
     connections_max: int
     oldest_transaction_s: float | None
     notify_queue: float
+    behind_s: float | None = None
 
 
 def look_at_live(store: Store, most: int = COUNTED_MAX) -> Flow[Live]:

@@ -34,12 +34,14 @@ class Server(NamedTuple):
         user: the role that asks.
         version: such as `16.4`.
         replica: whether it takes no changes.
+        behind_s: how old what a standby shows is, in seconds; None: it is none.
     """
 
     database: str
     user: str
     version: str
     replica: bool
+    behind_s: float | None = None
 
 
 class Reader:

@@ -145,7 +145,7 @@ def _changes(row: dict[str, Any]) -> list[Finding]:
         _of_server(
             row,
             "database-read-only",
-            f"The database that answers is {kind}.",
+            f"The database that answers is {kind}.{_age(row)}",
             {"standby": int(row["standby"])},
             "No job can be pushed, claimed or recorded there.",
             "SELECT pg_promote(); -- if it is to be the primary; otherwise name every host in the DSN, with "
@@ -156,6 +156,12 @@ def _changes(row: dict[str, Any]) -> list[Finding]:
             Severity.ERROR,
         )
     ]
+
+
+def _age(row: dict[str, Any]) -> str:
+    """How old what a standby shows is, if it lags."""
+    behind_s = row["behind_s"] or 0
+    return f" What it shows is {behind_s:,.0f} s old." if behind_s >= 1 else ""
 
 
 async def check_tables(look: Look) -> list[Finding]:

@@ -1,6 +1,11 @@
 -- How the server does: one row, of which the columns are named. Views of the server only.
 SELECT pg_is_in_recovery() AS standby,
        current_setting('transaction_read_only') = 'on' AS read_only,
+       CASE
+           WHEN NOT pg_is_in_recovery() THEN NULL
+           WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AND EXISTS (SELECT FROM pg_stat_wal_receiver) THEN 0
+           ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp())
+       END::double precision AS behind_s,
        current_setting('autovacuum') = 'on' AS autovacuum,
        pg_notification_queue_usage()::double precision AS notify_share,
        current_setting('max_connections')::integer
