@@ -77,7 +77,10 @@ def remarks(run: Run) -> list[str]:
             f"{run.server.others} other sessions were at work when this began: WAL, waits and paces have theirs too."
         )
     if run.pooler:
-        said.append("All went through the pooler: round trips are to the server and back through it.")
+        said.append(
+            "All went through the pooler: round trips are to the server and back through it. A worker hears no "
+            "notifications there, so its push to start is how often it looks."
+        )
     if run.server.synchronous_commit == "off" or not run.server.fsync:
         said.append("Commits do not wait for the disk here: a crash of the machine loses the last of them.")
     if run.swept:
