@@ -11,7 +11,7 @@ import click
 from chancy_core.app import Chancy
 from chancy_core.cli.querying import WITH_TERMS, filter_of, query_argument
 from chancy_core.cli.ranged import Ranged
-from chancy_core.cli.showing import json_option, looked_at, show_json, show_rows
+from chancy_core.cli.showing import is_terminal, json_option, looked_at, show_blocks, show_json, show_rows
 from chancy_core.cli.times import ago, moment
 from chancy_core.values.failures import FailureGroup
 from chancy_core.values.ranges import LOOK_S, PAGE_LIMIT
@@ -41,13 +41,23 @@ def failures(
     if as_json:
         show_json(found.to_dict())
         return
-    if found.groups:
+    if found.groups and is_terminal():
+        show_blocks([_block(failure_row(group)) for group in found.groups])
+    elif found.groups:
         show_rows(HEADINGS, [failure_row(group) for group in found.groups], usual=USUAL, whole=WHOLE)
     else:
         which = f" of those that {wanted} finds" if str(wanted) else ""
         click.echo(f"No job{which} has failed, or waits to be tried again, in {looked_at(chancy)}.", err=True)
     if found.searched_until is not None:
         click.echo(f"These were pushed since {moment(found.searched_until)} UTC: there was no more time.", err=True)
+
+
+def _block(row: Sequence[str]) -> tuple[str, str]:
+    """A cause in a terminal, where a table of all this would break every cell: two lines."""
+    count, func, error, where, last, retrying, newest = row
+    again = "" if retrying in USUAL["retrying"] else f", {retrying} retrying"
+    place = f"   {where}" if where else ""
+    return f"{count:>5}  {func}  {error}", f"     last {last}{again}  {newest}{place}"
 
 
 def failure_row(group: FailureGroup) -> Sequence[str]:
