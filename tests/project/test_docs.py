@@ -22,7 +22,6 @@ from docpages import BLOCK, ENDS_WITHIN_S, PAGES, ROOT, prints, workers
 from chancy import Chancy
 from chancy_core import config
 from chancy_core.cli.group import chancy as command
-from chancy_core.worker import Stopped
 
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
@@ -93,23 +92,6 @@ def test_every_worker_program_stops_when_told(program: str, started: Callable[..
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=ENDS_WITHIN_S)
     assert process.returncode == 0, errors
-
-
-def test_the_tutorial_works(python: Callable[..., str], started: Callable[..., Any], tmp_path: Path) -> None:
-    """The tutorial's files, its worker and its pushes do what it says."""
-    text = (ROOT / "docs/tutorial.md").read_text()
-    for _, name, _, code in BLOCK.findall(text):
-        if name.endswith(".py"):
-            (tmp_path / name).write_text(code)
-    worker = started("-m", "chancy_core.cli", "worker")
-    printed = python("push.py")
-    assert printed.strip()
-    assert printed in text
-    (pushed,) = re.findall(r"^\$ chancy (push .*)$", text, re.MULTILINE)
-    assert '"result": 3' in python("-m", "chancy_core.cli", *shlex.split(pushed))
-    worker.send_signal(signal.SIGTERM)
-    worker.communicate(timeout=ENDS_WITHIN_S)
-    assert worker.returncode == Stopped.DRAINED
 
 
 def test_the_first_job_is_the_one_of_the_readme(python: Callable[..., str]) -> None:
