@@ -12,11 +12,14 @@ AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(max(os.cpu_count() or 1, 4))')
 # What Python has compiled it keeps, also where the image of a container says otherwise: each of a thousand child processes
 # of the tests would compile the kernel again, which is half of what it does.
 export PYTHONDONTWRITEBYTECODE :=
+# The site: its pages as the generator wants them, what it remembers of them, and what a browser reads.
+SITE := build/docs
+SPHINX := -W --keep-going -j auto -c docs/site -d $(SITE)/remembered $(SITE)/pages $(SITE)/html
 # What the dashboard is looked at with. Where it cannot be had, the tests that need it are skipped by name.
 GET_BROWSER := plugins/dashboard/tests/browser/get_browser.py
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test chaos check format bench bench-quick wheels clean
+.PHONY: help demo test chaos check format bench bench-quick docs docs-serve wheels clean
 
 help:            ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -50,11 +53,20 @@ bench: $(VENV)/.bench ## Measure this beside other queues; ARGS="--help" says wh
 bench-quick: $(READY) ## The same, smaller, and beside fewer
 	$(BIN)/python -m benchmarks --quick $(ARGS)
 
+docs: $(READY)   ## Build the site into build/docs/html; a warning or a dead link is an error
+	@mkdir -p $(SITE)/pages
+	@$(BIN)/sphinx-build -q $(SPHINX)
+	@echo "Open $(SITE)/html/index.html: it needs no server and no network."
+
+docs-serve: $(READY) ## Serve the site on this machine, and build it again when a page changes; ARGS="--port 8001"
+	@mkdir -p $(SITE)/pages
+	$(BIN)/sphinx-autobuild $(SPHINX) --re-ignore '$(SITE)/' --watch docs --watch plugins --watch README.md $(ARGS)
+
 wheels: $(READY) ## Build the distributions into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . $(addprefix ./,$(PLUGINS))
 
 clean:           ## Remove what the other targets made
-	rm -rf $(VENV) benchmarks/.peers dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) benchmarks/.peers $(SITE) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/.bench: $(READY)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[bench]"

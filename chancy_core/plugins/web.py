@@ -13,9 +13,10 @@ from uuid import UUID
 
 import msgspec
 
+from chancy_core.values.queuedjob import QueuedJob
+
 if TYPE_CHECKING:
     from chancy_core.app import Chancy
-    from chancy_core.values.queuedjob import QueuedJob
 
 # What addresses are made of: words, and the parts that a request fills in, `{name}`; the last may have slashes in it.
 _PATH: Final = re.compile(r"|[a-z][a-z0-9-]*(/([a-z][a-z0-9-]*|\{[a-z_]+\}))*(/\{[a-z_]+:path\})?")
