@@ -19,7 +19,7 @@ SPHINX := -W --keep-going -j auto -c docs/site -d $(SITE)/remembered $(SITE)/pag
 GET_BROWSER := plugins/dashboard/tests/browser/get_browser.py
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test chaos check format bench bench-quick docs docs-serve wheels clean
+.PHONY: help demo test chaos check format bench bench-quick docs docs-serve wheels release-check clean
 
 help:            ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -65,11 +65,18 @@ docs-serve: $(READY) ## Serve the site on this machine, and build it again when 
 wheels: $(READY) ## Build the distributions into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . $(addprefix ./,$(PLUGINS))
 
+release-check: $(VENV)/.release ## Build what is published, and run each with the oldest and the newest of what it needs; ARGS="--help"
+	$(BIN)/python -m release $(ARGS)
+
 clean:           ## Remove what the other targets made
 	rm -rf $(VENV) benchmarks/.peers $(SITE) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/.bench: $(READY)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[bench]"
+	@touch $@
+
+$(VENV)/.release: $(READY)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[release]"
 	@touch $@
 
 $(READY): pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))

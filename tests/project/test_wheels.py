@@ -21,6 +21,8 @@ import pytest
 from packaging.requirements import Requirement
 from support import until
 
+from release import checks
+
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "examples" / "plugin-template"
 PLUGINS = [path.parent for path in sorted(ROOT.glob("plugins/*/pyproject.toml"))]
@@ -127,7 +129,10 @@ def test_the_kernels_wheel_says_what_it_takes_the_place_of(wheels):
     about = email.message_from_bytes(built.read(metadata))
     assert about.get_all("Obsoletes-Dist") == ["chancy (<1)"]
     assert about["Name"] == "chancy-core"
-    assert about.get_payload(decode=True).decode().strip() == (ROOT / "README.md").read_text().strip()
+    readme, shown = (ROOT / "README.md").read_text(), about.get_payload(decode=True).decode()
+    assert shown.partition("\n\n")[0].strip() == readme.partition("\n\n")[0]
+    assert list(checks.of_page(shown)) == []
+    assert checks.FENCED.findall(shown) == checks.FENCED.findall(readme)
 
 
 def test_the_standard_extra_brings_every_plugin_that_is_meant_for_everybody(wheels):
@@ -135,7 +140,9 @@ def test_the_standard_extra_brings_every_plugin_that_is_meant_for_everybody(whee
     names = {project(folder)["project"]["name"] for folder in PLUGINS}
     standard = project(ROOT)["project"]["optional-dependencies"]["standard"]
     assert {Requirement(text).name for text in standard} <= names
-    assert {"chancy-cron", "chancy-leadership", "chancy-metrics", "chancy-pruner"} <= set(standard)
+    assert {"chancy-cron", "chancy-leadership", "chancy-metrics", "chancy-pruner"} <= {
+        Requirement(t).name for t in standard
+    }
 
 
 # -- installed -----------------------------------------------------------------------------------
