@@ -30,7 +30,10 @@ def where(*, parent):
     return os.getpid() != parent
 """
 SITE = {
-    "INSTALLED_APPS": ["django.contrib.contenttypes", "django.contrib.auth", "chancy_django"],
+    "INSTALLED_APPS": [
+        *(f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes", "messages", "sessions")),
+        "chancy_django",
+    ],
     "DATABASES": {"default": {"ENGINE": "django.db.backends.postgresql"}},
     "SECRET_KEY": "of a site that lives for a second",
 }
