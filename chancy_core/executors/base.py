@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from chancy_core.errors import LimitNotEnforced, NotOpen
+from chancy_core.errors import InvalidReport, LimitNotEnforced, NotOpen
 from chancy_core.executors.application import NOBODY_S, elsewhere
 from chancy_core.executors.control import Control, time_limit_s
 from chancy_core.executors.elsewhere import RunSettings
@@ -28,6 +28,10 @@ TellProgress = Callable[[QueuedJob, Progress], None]
 
 def _unheard(job: QueuedJob, progress: Progress) -> None:
     """Nobody listens."""
+
+
+def _nobody_claims() -> None:
+    """It belongs to no lane yet."""
 
 
 class StopReason(StrEnum):
@@ -94,6 +98,8 @@ class Executor(abc.ABC):
     """
 
     enforces: ClassVar[frozenset[Any]] = frozenset()
+    # How many jobs it can run at a time now; None: as many as its queue lets it.
+    slots: int | None = None
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self.settings = settings
@@ -103,6 +109,8 @@ class Executor(abc.ABC):
         )
         self._stopping: dict[Any, StopReason] = {}
         self._controls: dict[Any, Control] = {}
+        # Called when `slots` have changed, so that whoever claims for it looks again.
+        self.slots_changed: Callable[[], None] = _nobody_claims
 
     def share_runs(self, other: Executor) -> None:
         """Know what `other` knows of the runs that go on: for an executor made of several. Before the first run."""
@@ -113,6 +121,23 @@ class Executor(abc.ABC):
 
     async def close(self) -> None:  # noqa: B027
         """Called once, on the worker's loop, when no job runs any more or nobody waits for one."""
+
+    def offer(self, slots: int | None) -> None:
+        """Say how many jobs it can run at a time from now on, on the worker's loop; what runs is not touched.
+
+        Args:
+            slots: no more than the queue's `concurrency` are claimed in any case; 0: none, as while an engine is away.
+                None: as many as the queue lets it.
+        """
+        if slots is not None and (not isinstance(slots, int) or slots < 0):
+            raise InvalidReport(f"{type(self).__name__} offers {slots!r:.60} slots: give a whole number, or None.")
+        if slots != self.slots:
+            self.slots = slots
+            self.slots_changed()
+
+    def slots_of(self, concurrency: int) -> int:
+        """How many jobs it can run at a time now, of so many that its queue lets it."""
+        return concurrency if self.slots is None else min(self.slots, concurrency)
 
     @abc.abstractmethod
     async def run(self, job: QueuedJob) -> Report:

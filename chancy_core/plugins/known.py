@@ -16,6 +16,7 @@ from chancy_core.errors import nearest
 OURS: Final = (
     "cron",
     "dashboard",
+    "dask",
     "django",
     "doctor",
     "history",

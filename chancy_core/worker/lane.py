@@ -22,15 +22,13 @@ from chancy_core.values.queuedjob import Outcome, QueuedJob, State
 from chancy_core.worker.ahead import Ahead, Waiting
 from chancy_core.worker.deciding import Policy, decide, handed_back, stopped_outcome, undecided
 from chancy_core.worker.finish import Finisher
-from chancy_core.worker.misbehaving import broken, close_within, complain
+from chancy_core.worker.misbehaving import CLOSED_WITHIN_S, broken, close_executor, complain
 from chancy_core.worker.pace import Pace
 from chancy_core.worker.runningjob import RunningJob
 from chancy_core.worker.unable import LONGEST_S, Unable
 
 # How long a job that was claimed ahead may wait for a slot before others may have it.
 PATIENCE_S: Final = 0.5
-# How long an executor may take to close.
-CLOSED_WITHIN_S: Final = 10.0
 WAITED: Final = "It waited too long for a slot on its worker: it was handed back."
 
 
@@ -46,7 +44,6 @@ class Lane:
     def __init__(self, queue: Queue, concurrency: int, executor: Executor, finisher: Finisher, policy: Policy) -> None:
         self.queue = queue
         self.concurrency = concurrency
-        self._use(executor)
         self._finisher = finisher
         self._policy = policy
         self.unable: Final = Unable(queue.name, policy.worker)
@@ -60,13 +57,14 @@ class Lane:
         self._timer: asyncio.TimerHandle | None = None
         self._pace = Pace()
         self._changed = asyncio.Event()
+        self._use(executor)
         # The loop keeps no hold of a task; one that nobody holds may vanish.
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def free(self) -> int:
-        """How many jobs may be started now."""
-        return self.concurrency - len(self._running)
+        """How many jobs may be started now; below zero when there are fewer slots than there were."""
+        return self._executor.slots_of(self.concurrency) - len(self._running)
 
     def known(self) -> set[tuple[uuid.UUID, int]]:
         """The runs that go on here, or wait for a slot."""
@@ -88,7 +86,9 @@ class Lane:
         """Wait until jobs may be claimed; how many may be: what there are slots for, and what will be started soon."""
         while True:
             # Of a limited queue, what waits here counts as running, and another worker might run it at once.
-            ahead = 0 if self.queue.limited_by else self._pace.ahead(self.concurrency)
+            ahead = (
+                0 if self.queue.limited_by or self._executor.slots is not None else self._pace.ahead(self.concurrency)
+            )
             room = self.free - len(self._waiting) - len(self._ahead) + ahead
             # What lies ahead is filled up when half of it is gone: a claim of few costs as much as one of many.
             if room > ahead // 2:
@@ -111,6 +111,7 @@ class Lane:
 
     def _use(self, executor: Executor) -> None:
         self._executor = executor
+        executor.slots_changed = self._changed.set
         # Whether what it reports is looked at.
         self._checks = not is_ours(executor)
         # A subclass of somebody else's means its `run` to be called.
@@ -342,8 +343,3 @@ class Lane:
         task = asyncio.create_task(close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
-
-
-async def close_executor(executor: Executor) -> None:
-    """Close an executor, and wait for it only so long."""
-    await close_within(executor, CLOSED_WITHIN_S)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from chancy_core.executors import Executor, Report
 from chancy_core.log import log
 from chancy_core.values.queuedjob import QueuedJob
+
+# How long an executor may take to close.
+CLOSED_WITHIN_S: Final = 10.0
 
 
 def complain(executor: object, job: QueuedJob, error: BaseException) -> None:
@@ -18,6 +22,11 @@ def broken(executor: Executor, job: QueuedJob, error: BaseException) -> Report:
     """The report of a run whose executor raised, or returned what is none."""
     complain(executor, job, error)
     return Report.raised(error)
+
+
+async def close_executor(executor: Executor) -> None:
+    """Close an executor, and wait for it only so long."""
+    await close_within(executor, CLOSED_WITHIN_S)
 
 
 async def close_within(executor: Executor, within_s: float) -> None:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from chancy_core.errors import InvalidQueue
 from chancy_core.executors import Executor, ExecutorSettings, load_executor
 from chancy_core.values.queue import Queue
-from chancy_core.worker.lane import close_executor
+from chancy_core.worker.misbehaving import close_executor
 
 # How long the executors of new queues may take to start before the worker goes on without them.
 STARTED_WITHIN_S: Final = 5.0

@@ -6,7 +6,7 @@ import row_executors
 from support import captured_events
 
 from chancy import Job, Queue, Worker
-from chancy_core.worker import lane
+from chancy_core.worker import misbehaving
 
 RETURNING = Queue("odd", executor="row_executors.Returning")
 BAD = ["none", "text", "another", "outcome", "raises", *row_executors.FIELDS]
@@ -68,7 +68,7 @@ async def test_an_executor_whose_methods_raise_loses_no_run(chancy, until):
 
 async def test_an_executor_that_does_not_close_is_left(chancy, monkeypatch):
     """A worker stops although an executor never closes, and says so."""
-    monkeypatch.setattr(lane, "CLOSED_WITHIN_S", 0.2)
+    monkeypatch.setattr(misbehaving, "CLOSED_WITHIN_S", 0.2)
     await chancy.declare(Queue("odd", executor="row_executors.SlowToClose"))
     with captured_events() as events:
         async with Worker(chancy):

@@ -117,7 +117,7 @@ async def test_an_executor_that_hangs_at_its_start_holds_up_no_other_queue(chanc
     """The worker starts without it, serves the others, and serves that queue as soon as its executor has started."""
     monkeypatch.setattr(starting, "STARTED_WITHIN_S", 0.2)
     monkeypatch.setattr(row_executors.Slow, "may_start", row_executors.asyncio.Event())
-    monkeypatch.setattr("chancy_core.worker.lane.CLOSED_WITHIN_S", 0.2)
+    monkeypatch.setattr("chancy_core.worker.misbehaving.CLOSED_WITHIN_S", 0.2)
     await chancy.declare(Queue("bad", executor="row_executors.SlowToStart"))
     async with Worker(chancy) as worker:
         assert (await (await chancy.push(Job("jobs.noop"))).wait(timeout=60)).state == "succeeded"
