@@ -30,6 +30,7 @@ from chancy_core.store.lines import Lines
 from chancy_core.store.queues import check_queues
 from chancy_core.store.store import Store
 from chancy_core.store.weather import notify_queue_full
+from chancy_core.store.write import confirm
 from chancy_core.values.notices import Notice
 
 # Each round of a unique push that finds neither room nor holder means that a holder finished in between.
@@ -205,6 +206,8 @@ def insert_again(
             taken = {id_: holder for id_, holder in taken.items() if str(holder.id) != id_}
             if left:
                 yield store.query("drop_doubles", ids=[uuid.UUID(row.id) for row in left])
+            # Nothing may have been written here: then COMMIT alone would wait for no standby.
+            yield from confirm()
             yield Query(b"COMMIT")
         except psycopg.errors.UniqueViolation:
             # The first attempt has arrived just now.

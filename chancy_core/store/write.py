@@ -17,6 +17,9 @@ from chancy_core.store.weather import notify_queue_full
 _NUMBER: Final = b"SELECT pg_current_xact_id_if_assigned()::text"
 _FATE: Final = b"SELECT pg_xact_status(%(number)s::text::xid8)"
 _COMMITTED: Final = "committed"
+# A transaction that writes something, and that is nothing: its commit returns once all that was committed before it is
+# as safe as the server's settings demand. A standby cannot, and need not.
+_CONFIRM: Final = b"SELECT pg_logical_emit_message(true, 'chancy', ''::text) WHERE NOT pg_is_in_recovery()"
 
 
 class Hearing(Protocol):
@@ -75,6 +78,7 @@ class Write:
     def flow(self) -> Flow[list[TupleRow]]:
         """Do the step, unless it has been done. Returns its rows."""
         if self._number is not None and (yield from _committed(self._number)):
+            yield from confirm()
             return self._rows
         self._number = None
         yield Query(b"BEGIN ISOLATION LEVEL READ COMMITTED")
@@ -98,6 +102,15 @@ class Write:
             # The step was a notification and nothing else.
             return []
         return self._rows
+
+
+def confirm() -> Flow[None]:
+    """Wait until what was found to be committed is confirmed, too, as the answer to its COMMIT would have said.
+
+    A commit that waits for its synchronous standby can be seen as soon as its session has ended, although no standby
+    has it. Whoever is told of it then would lose it with the primary.
+    """
+    yield Query(_CONFIRM)
 
 
 def _committed(number: str) -> Flow[bool]:

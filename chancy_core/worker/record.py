@@ -16,6 +16,7 @@ from chancy_core.store.options import encode_options
 from chancy_core.store.session import WorkerConnection
 from chancy_core.store.storedjobs import encode_errors
 from chancy_core.store.telling import Telling, telling
+from chancy_core.store.write import confirm
 from chancy_core.values.notices import Notice
 from chancy_core.values.queuedjob import Outcome, State
 from chancy_core.worker.rescue import NOTE as RESCUED
@@ -188,6 +189,9 @@ class Recorder:
                 recorded.written.append(outcome)
             else:
                 recorded.stale.append(outcome)
+        if recorded.written and len(recorded.written) > len(accepted):
+            # What was found, rather than answered, need not have reached the standby yet.
+            await self._connection.run(confirm())
         return recorded
 
     def _is_ours(self, row: _Row, outcome: Outcome) -> bool:
