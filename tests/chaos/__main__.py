@@ -33,6 +33,8 @@ FAMILIES = (
     "clocks",
     "poolers",
     "mixtures",
+    "hosts",
+    "hosts_failover",
 )
 COLUMNS = "{:<34} {:>6} {:>5} {:>6} {:>9} {:>7} {:>6} {:>14}  {}"
 HEAD = COLUMNS.format("fault", "jobs", "lost", "twice", "ran, lost", "failed", "again", "back at work", "")

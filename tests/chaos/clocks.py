@@ -24,7 +24,8 @@ def _library() -> Path:
     return found[0]
 
 
-def _told(offset: Path) -> dict[str, str]:
+def told_by(offset: Path) -> dict[str, str]:
+    """Variables for a process whose clock is as wrong as a file says."""
     return {
         "LD_PRELOAD": str(_library()),
         "FAKETIME_TIMESTAMP_FILE": str(offset),
@@ -34,7 +35,8 @@ def _told(offset: Path) -> dict[str, str]:
     }
 
 
-def _set(offset: Path, seconds: int) -> None:
+def set_offset(offset: Path, seconds: int) -> None:
+    """Say in that file how wrong it is."""
     new = offset.with_suffix(".new")
     new.write_text(f"{seconds:+d}\n")
     new.chmod(0o644)
@@ -44,8 +46,8 @@ def _set(offset: Path, seconds: int) -> None:
 async def server_with_a_clock(arena: Arena) -> tuple[Cluster, Path]:
     """A running server, used by the arena, and the file that says how wrong its clock is."""
     offset = arena.folder / "offset"
-    _set(offset, 0)
-    server = await asyncio.to_thread(arena.cluster, "server", None, environ=_told(offset))
+    set_offset(offset, 0)
+    server = await asyncio.to_thread(arena.cluster, "server", None, environ=told_by(offset))
     await arena.database(server.dsn())
     return server, offset
 
@@ -61,7 +63,7 @@ async def _in_full_swing(arena: Arena) -> tuple[Cluster, Path]:
 
 def set_clock(arena: Arena, server: Cluster, offset: Path, seconds: int) -> None:
     """Set the server's clock, and make sure that it believes it."""
-    _set(offset, seconds)
+    set_offset(offset, seconds)
     now = float(server.query("SELECT extract(epoch FROM clock_timestamp())")[0][0])
     arena.expect(abs(now - time.time() - seconds) < 60, f"the server's clock is {now - time.time():+.0f} s off")
 
@@ -118,8 +120,8 @@ async def worker_of_another_day(arena: Arena) -> float:
     await arena.database()
     for seconds in (-24 * HOUR, 24 * HOUR):
         offset = arena.folder / f"offset{seconds}"
-        _set(offset, seconds)
-        await arena.worker(**_told(offset))
+        set_offset(offset, seconds)
+        await arena.worker(**told_by(offset))
     await arena.push_steadily()
     await arena.under_way()
     await asyncio.sleep(arena.lease_s)

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -87,6 +87,7 @@ class Cluster:
         bin_folder: PostgreSQL's programs.
         settings: beside the usual ones.
         environ: variables that its processes get.
+        prefix: nsenter and its options, if it runs on a host of its own; it is reached by a socket in its folder then.
     """
 
     def __init__(
@@ -95,13 +96,15 @@ class Cluster:
         bin_folder: Path,
         settings: Mapping[str, str] | None = None,
         environ: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.folder = folder
+        self._prefix = prefix
         self.data = folder / "data"
         self.log = folder / "server.log"
         self.port = free_port()
         self._bin = bin_folder
-        self._settings = {**SETTINGS, "unix_socket_directories": "", **(settings or {})}
+        self._settings = {**SETTINGS, "unix_socket_directories": str(folder) if prefix else "", **(settings or {})}
         self._environ = dict(environ or {})
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -121,8 +124,14 @@ class Cluster:
         return self.process.pid
 
     def dsn(self, **changed: Any) -> str:
-        """Connects to it."""
-        given = {"host": "127.0.0.1", "port": self.port, "user": USER, "dbname": "postgres", "sslmode": "disable"}
+        """Connects to it, past every network."""
+        given = {
+            "host": str(self.folder) if self._prefix else "127.0.0.1",
+            "port": self.port,
+            "user": USER,
+            "dbname": "postgres",
+            "sslmode": "disable",
+        }
         return make_conninfo("", **{**given, "gssencmode": "disable", **changed})
 
     # -- its life --------------------------------------------------------------------------
@@ -160,10 +169,14 @@ class Cluster:
         options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(self._bin / "postgres"), "-D", str(self.data), "-p", str(self.port), *options],
+                [*self._on_host(), str(self._bin / "postgres"), "-D", str(self.data), "-p", str(self.port), *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
-                env=self._environment(), **as_account(self.account),
+                env=self._environment(), **({} if self._prefix else as_account(self.account)),
             )  # fmt: skip
+
+    def _on_host(self) -> list[str]:
+        # Root enters the host, and becomes the server's account there.
+        return [*self._prefix, f"-S{self.account.uid}", f"-G{self.account.gid}"] if self._prefix else []
 
     def answers(self) -> bool:
         """Whether it takes connections now."""

@@ -18,6 +18,7 @@ import psycopg
 from chancy_core.app import Chancy
 from chancy_core.values.job import Job
 from chancy_core.values.queue import Queue
+from chaos.application import DSN, SCHEMA, Application
 from chaos.cluster import Cluster, Skipped, server_programs
 from chaos.counting import Run, count, read
 from chaos.pusher import QUEUE, Pusher
@@ -49,7 +50,7 @@ class Arena:
         self.ledger = folder / "ledger"
         self.schema = f"chaos_{secrets.token_hex(4)}"
         self.workers: list[WorkerProcess] = []
-        self.pushers: list[Pusher] = []
+        self.pushers: list[Pusher | Application] = []
         self.wrong: list[str] = []
         self.stored: set[str] = set()
         self._given_dsn = dsn
@@ -159,6 +160,13 @@ class Arena:
         """Push jobs from now on, until the scenario is over; from threads, if `sync`."""
         chancy = await self.chancy(dsn, sync=sync, **settings)
         made = Pusher(chancy, job or self.job, sync=sync).start()
+        self.pushers.append(made)
+        return made
+
+    def application(self, dsn: str, prefix: Sequence[str]) -> Application:
+        """Push steadily from a process of its own, on another host."""
+        made = Application(self.folder, {DSN: dsn, SCHEMA: self.schema}, prefix)
+        self.at_the_end(made.end)
         self.pushers.append(made)
         return made
 

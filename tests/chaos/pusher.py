@@ -48,7 +48,12 @@ class Pusher:
 
     def goes_on_after(self, moment: float) -> bool:
         """Whether pushes have been stored after a moment, and none is left that began before it."""
-        return self.stored_at > moment and all(began > moment for began in self._going.values())
+        return self.stored_at > moment and (self.oldest is None or self.oldest > moment)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest push began that has not ended."""
+        return min(self._going.values(), default=None)
 
     async def _run(self) -> None:
         while True:

@@ -17,6 +17,7 @@ loop of its own, so verbs may be called from anywhere, and return once they have
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import itertools
 import threading
 from collections.abc import Callable, Iterable
@@ -29,6 +30,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from chaos.links import BOTH, DOWN, UP, Link, Rule, Way, end_side, obey, startup
 
 _CONTROL_TIMEOUT_S = 30.0
+# CLONE_NEWNET of <linux/sched.h>.
+_NETWORK = 0x40000000
 
 
 class Relay:
@@ -37,14 +40,16 @@ class Relay:
     Args:
         dsn: where the server is; by TCP or by a unix socket.
         host: the address to listen on.
+        namespace: of the network, in which it stands; this process's own by default.
 
     Attributes:
         dsn: the same database, through the relay.
         port: where it listens.
     """
 
-    def __init__(self, dsn: str, *, host: str = "127.0.0.1") -> None:
+    def __init__(self, dsn: str, *, host: str = "127.0.0.1", namespace: str | None = None) -> None:
         self._upstream = dsn
+        self._namespace = namespace
         self._host = host
         self._links: set[Link] = set()
         self._rules: list[Rule] = []
@@ -52,7 +57,7 @@ class Relay:
         self._opened: list[str] = []
         self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
 
@@ -66,6 +71,14 @@ class Relay:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CONTROL_TIMEOUT_S)
         self._loop.close()
+
+    def _run(self) -> None:
+        if self._namespace is not None:
+            # This thread enters it, and no other one of the process does.
+            with Path(f"/run/netns/{self._namespace}").open() as place:
+                if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), _NETWORK):
+                    raise OSError(ctypes.get_errno(), "the relay cannot enter its namespace")
+        self._loop.run_forever()
 
     @property
     def dsn(self) -> str:

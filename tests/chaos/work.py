@@ -22,11 +22,12 @@ def _note(what: str, job: JobContext) -> None:
     os.write(_ledger(), f"{what} {job.id} {job.claims} {job.attempts} {job.worker} {time.time():.3f}\n".encode())
 
 
-async def note(*, token: str, seconds: float, context: JobContext, size: int = 0) -> str:
+async def note(*, token: str, seconds: float, context: JobContext, size: int = 0, ballast: str = "") -> str:
     """Note the beginning, take some time, note the end."""
     _note("began", context)
     await asyncio.sleep(seconds)
     _note("ran", context)
+    del ballast
     return token + "x" * size
 
 
