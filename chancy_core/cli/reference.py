@@ -35,7 +35,16 @@ PostgreSQL.
 * **Errors** are one line on standard error, with what to do.
 * **Exit codes**: a number means one thing, whichever command exits with it. Those of every command are 0, it is done;
   1, it failed or something was refused, and the line on standard error says why; 2, an option or an argument is
-  wrong; 130, Ctrl-C. Where a command has more of them, they stand beneath it.
+  wrong; 130, Ctrl-C. Where a command has more of them, they stand beneath it; [all of them](exit-codes.md) are on one
+  page.
+"""
+
+END: Final = """
+## Where to go next
+
+[Exit codes](exit-codes.md) has all of them on one page, and [errors](errors.md) the classes that stand in a line on
+standard error. [Operating](../how-to/operating.md) uses these commands for what one does with a queue that runs, and
+`chancy doctor`, which [a plugin](../../plugins/doctor/README.md) brings, says what is wrong with it.
 """
 
 
@@ -49,6 +58,7 @@ def page() -> Iterator[str]:
         if command is None or command.hidden:
             continue
         yield from _tree(command, click.Context(command, info_name=name, parent=context))
+    yield END
 
 
 def _tree(command: click.Command, context: click.Context, level: int = 2) -> Iterator[str]:
