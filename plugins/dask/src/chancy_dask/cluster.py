@@ -190,11 +190,12 @@ class Cluster:
     def _is_away(self, problem: str) -> None:
         first = self._problem != problem
         self._problem = problem
-        away_s = time.monotonic() - self._away_since
+        away_s, hint = round(time.monotonic() - self._away_since, 1), "It is tried again."
         troubles.tell(self, f"{self.name} cannot be reached: {problem}. Nothing is claimed for it meanwhile.")
-        (log.warning if first else log.info)(
-            "dask_away", cluster=self.name, problem=problem, away_s=round(away_s, 1), hint="It is tried again."
-        )
+        if first:
+            log.warning("dask_away", cluster=self.name, problem=problem, away_s=away_s, hint=hint)
+        else:
+            log.info("dask_away", cluster=self.name, problem=problem, away_s=away_s, hint=hint)
 
     async def _end_local(self) -> None:
         if self._local is not None:
