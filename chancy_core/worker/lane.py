@@ -64,7 +64,7 @@ class Lane:
     @property
     def free(self) -> int:
         """How many jobs may be started now; below zero when there are fewer slots than there were."""
-        return self._executor.slots_of(self.concurrency) - len(self._running)
+        return self._slots - len(self._running)
 
     def known(self) -> set[tuple[uuid.UUID, int]]:
         """The runs that go on here, or wait for a slot."""
@@ -100,7 +100,7 @@ class Lane:
         """Follow a changed declaration. What runs goes on as it began."""
         self.queue = queue
         self.concurrency = concurrency
-        self._changed.set()
+        self._look_at_slots()
         # What waits where it will run would follow what runs there, whatever there are slots for.
         self._take_back()
         if executor is not None:
@@ -111,13 +111,18 @@ class Lane:
 
     def _use(self, executor: Executor) -> None:
         self._executor = executor
-        executor.slots_changed = self._changed.set
+        executor.slots_changed = self._look_at_slots
+        self._look_at_slots()
         # Whether what it reports is looked at.
         self._checks = not is_ours(executor)
         # A subclass of somebody else's means its `run` to be called.
         self._takes = executor if isinstance(executor, Takes) and is_ours(executor) else None
         takes_ahead = self._takes if isinstance(self._takes, TakesAhead) else None
         self._ahead = Ahead(takes_ahead, self._taken_ended, partial(self._moved, executor))
+
+    def _look_at_slots(self) -> None:
+        self._slots = self._executor.slots_of(self.concurrency)  # kept: it is needed with every job that ends
+        self._changed.set()
 
     def start(self, jobs: Iterable[QueuedJob]) -> None:
         """Run jobs that were claimed, each in a task of its own, as soon as there is a slot for it."""
