@@ -121,8 +121,20 @@ def check(app: Sphinx, exception: Exception | None) -> None:
             logging.getLogger(__name__).warning("%s", fault)
 
 
+def shorten(_app: Sphinx, page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
+    """Give every page but the first a list at the left in which only its own section is open.
+
+    The whole list on each page was most of what a build cost, and of what a browser had to read.
+    """
+    if page != "index" and "toctree" in context:
+        whole = context["toctree"]
+        context["toctree"] = lambda **wanted: whole(**{**wanted, "collapse": True})
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("config-inited", collect)
+    # Before the theme, which asks for the list at the usual priority.
+    app.connect("html-page-context", shorten, priority=400)
     app.connect("build-finished", check)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
