@@ -1,4 +1,4 @@
-"""The site as a reader sees it: opened from a folder, with a search that finds."""
+"""The site as a reader sees it: from a folder, in both themes, at every width, with a search that finds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ from sites import QUESTIONS, built
 # What the dashboard is looked at with.
 sys.path.append(str(ROOT / "plugins/dashboard/tests/browser"))
 import get_browser
-from watched import WITHIN_MS
+from watched import AXE, RULES, WITHIN_MS
 
+PICTURES_IN = os.environ.get("CHANCY_TEST_PICTURES_OF_SITE")
 REQUIRED = os.environ.get("CHANCY_TEST_BROWSER") == "required"
 LACKING = get_browser.missing()
 pytestmark = pytest.mark.skipif(
     bool(LACKING) and not REQUIRED, reason=f"{LACKING} (`make test` installs it where it may)"
 )
+# From a folder, axe-core may not load the sheets a second time; the browser has them already.
+LOOKED_AT = AXE.replace("{resultTypes", "{preload: false, resultTypes")
+# Short ones, because axe-core looks at each element: cards, a task, a program with its output, tables.
+PAGES = ("index", "how-to/stop-a-job", "tutorial/1-first-job", "reference/exit-codes")
+# The look, the size, and the pages of it: the widest is only for what does not fit.
+LOOKS = (("light", (1280, 900), PAGES), ("dark", (380, 800), PAGES), ("light", (2560, 1300), PAGES[:1]))
 # Which of the results may be the page that somebody looks for.
 AMONG_FIRST = 5
 
@@ -65,6 +72,27 @@ class Tab:
     def _asked(self, request: Any) -> None:
         if not request.url.startswith(("file:", "data:", "blob:")):
             self.troubles.append(f"{self.page.url} asked for {request.url}")
+
+
+def test_the_site_is_for_everybody(browser: Any) -> None:
+    """axe-core finds nothing, nothing comes from elsewhere, and no page scrolls sideways, from 380 to 2,560 pixels."""
+    from axe_playwright_python.base import AXE_SCRIPT  # noqa: PLC0415 -- only where it is installed
+
+    site, found = built(), []
+    for theme, size, pages in LOOKS:
+        tab = Tab(browser, site, theme, size)
+        for name in pages:
+            page = tab.open(name)
+            width = page.evaluate("document.documentElement.scrollWidth")
+            if width > size[0]:
+                found.append(f"{name} at {size[0]}: it is {width} wide")
+            if size[0] < 2000:
+                page.evaluate(AXE_SCRIPT)
+                found += [f"{name} {theme}: {fault}" for fault in page.evaluate(LOOKED_AT, RULES)]
+            if PICTURES_IN:
+                page.screenshot(path=f"{PICTURES_IN}/{name.replace('/', '-')}-{theme}-{size[0]}.png")
+        found += tab.troubles
+    assert not found, "\n".join(found)
 
 
 def test_the_search_finds_what_was_asked_for(browser: Any) -> None:

@@ -13,3 +13,7 @@ document.addEventListener("DOMContentLoaded", () => {
   reachable();
   new ResizeObserver(reachable).observe(document.body);
 });
+
+// Two lists beside a page need two names, for whoever hears the page instead of seeing it.
+document.querySelector("aside.sidebar-drawer")?.setAttribute("aria-label", "Pages");
+document.querySelector("aside.toc-drawer")?.setAttribute("aria-label", "On this page");
