@@ -3,6 +3,9 @@
 A claim commits, and the connection is lost before its answer arrives: the jobs are running in the name of a worker
 that does not know of them, and its lease is in order, so nobody would ever rescue them. After each claim that failed,
 the worker compares what the database says it runs with what it does run, and hands back the difference.
+
+While commits wait for a synchronous standby, a claim that was given up cannot be seen yet, and is there once the
+standby answers, or takes over. So the worker looks only after a commit of its own has returned.
 """
 
 from __future__ import annotations
@@ -16,12 +19,14 @@ from chancy_core.log import log
 from chancy_core.store import Store
 from chancy_core.store.flow import Flow
 from chancy_core.store.session import WorkerConnection
+from chancy_core.store.write import confirm
 from chancy_core.values.notices import Notice
 from chancy_core.worker.reporting import IDS_MAX
 
 RunKey: TypeAlias = tuple[uuid.UUID, int]
 
-# A claim whose answer has just arrived may not have been noted yet; what is still unknown after this is lost.
+# A claim whose answer has just arrived may not have been noted yet; what is still unknown after this is lost. And a
+# session whose commit has waited together with ours may take a moment longer to be done.
 BETWEEN_LOOKS_S: Final = 0.5
 NOTE: Final = "The answer to its claim was lost: it was handed back."
 
@@ -72,17 +77,29 @@ class Auditor:
         """Look whenever there is a suspicion, for ever."""
         while True:
             await self._suspicion.wait()
-            if self._doubt:
-                await self._give_up_others()
-                self._doubt = False
-            unheard = await self._unheard()
-            if unheard:
-                await asyncio.sleep(BETWEEN_LOOKS_S)
-                still = await self._unheard()
-                unheard = {key: queue for key, queue in unheard.items() if key in still}
-            if unheard:
-                await self._connection.run(self._hand_back(unheard))
+            # What is suspected from here on may be too late for this look.
             self._suspicion.clear()
+            try:
+                await self._look()
+            except BaseException:
+                self._suspicion.set()
+                raise
+
+    async def _look(self) -> None:
+        if self._doubt:
+            await self._give_up_others()
+            self._doubt = False
+        await self._connection.run(confirm())
+        await asyncio.sleep(BETWEEN_LOOKS_S)
+        unheard = await self._unheard()
+        if unheard:
+            await asyncio.sleep(BETWEEN_LOOKS_S)
+            still = await self._unheard()
+            unheard = {key: queue for key, queue in unheard.items() if key in still}
+        if unheard:
+            await self._connection.run(self._hand_back(unheard))
+            # Only when this can be seen by others, too, is there nothing left to find.
+            self._suspicion.set()
 
     async def settle(self) -> None:
         """Hand back whatever is not known: nothing is claimed any more, so no answer is on its way."""
