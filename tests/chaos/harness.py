@@ -163,11 +163,13 @@ class Arena:
         self.pushers.append(made)
         return made
 
-    def application(self, dsn: str, prefix: Sequence[str]) -> Application:
-        """Push steadily from a process of its own, on another host."""
+    async def application(self, dsn: str, prefix: Sequence[str]) -> Application:
+        """Push steadily from a process of its own, on another host. It has begun when this returns."""
         made = Application(self.folder, {DSN: dsn, SCHEMA: self.schema}, prefix)
         self.at_the_end(made.end)
         self.pushers.append(made)
+        # One that opens its Chancy while the network is away is told so, and ends.
+        await until(lambda: made.stored, "the application pushes")
         return made
 
     def job(self, token: str, seconds: float | None = None, func: str = "chaos.work.note", **more: Any) -> Job:

@@ -81,7 +81,7 @@ class Site:
                 await self.worker(host)
         await self.arena.push_steadily()
         if pushes_on is not None:
-            self.arena.application(self.dsn, pushes_on.prefix)
+            await self.arena.application(self.dsn, pushes_on.prefix)
         await self.arena.under_way()
 
     async def worker(self, host: Host, dsn: str | None = None, **environ: str) -> WorkerProcess:
