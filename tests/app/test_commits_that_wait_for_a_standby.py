@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 
 import psycopg
 import pytest
-from chaos.cluster import Cluster, Skipped, server_programs
+from chaos.cluster import Cluster
+from ownservers import own_server
 from support import until
 
 from chancy_core.app import Chancy
 from chancy_core.app.reference import Reference
-from chancy_core.testing.server import new_folder
 from chancy_core.values.job import Job
 from chancy_core.values.queue import Queue
 from chancy_core.values.queuedjob import Cancellation
@@ -25,14 +24,8 @@ WAITING = b"SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 @pytest.fixture
 def server() -> Iterator[Cluster]:
     """A server of the test's own, because the settings are the whole server's."""
-    folder = new_folder("chancy-standby-")
-    try:
-        with Cluster(folder / "server", server_programs(folder)) as made:
-            yield made.make()
-    except Skipped as reason:
-        pytest.skip(str(reason))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_server("standby") as made:
+        yield made
 
 
 def _waiting(server: Cluster, *but: int) -> list[int]:

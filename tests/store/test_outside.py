@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
+from ownservers import own_database
 from psycopg.conninfo import make_conninfo
 from support import WITHIN_S, until
 
@@ -40,13 +40,8 @@ SOON = "300ms"
 @pytest.fixture(scope="module")
 def dsn(dsn: str) -> Iterator[str]:
     """A database of its own: such an index waits for whatever is open in the whole database, other tests' work too."""
-    name = f"own_{secrets.token_hex(4)}"
-    with psycopg.connect(dsn, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}".encode())
-        try:
-            yield make_conninfo(dsn, dbname=name)
-        finally:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with own_database(dsn) as made:
+        yield made
 
 
 async def apply(chancy: Chancy, *wanted: Migration, **options: Any) -> list[int]:

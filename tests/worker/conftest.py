@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import hard_jobs
 import jobs
-import psycopg
 import pytest
 from chaos.relay import Relay
 from children import nursery
-from psycopg.conninfo import make_conninfo
+from ownservers import own_database
 
 from chancy_core.store import weather
 
@@ -65,10 +63,5 @@ def _gate():
 @pytest.fixture
 def database(dsn: str) -> Iterator[str]:
     """A database of its own: what is done to it, and to the sessions in it, is done to no other test."""
-    name = f"own_{secrets.token_hex(4)}"
-    with psycopg.connect(dsn, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}".encode())
-        try:
-            yield make_conninfo(dsn, dbname=name)
-        finally:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with own_database(dsn) as made:
+        yield made

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import psycopg
 import pytest
-from chaos.cluster import Cluster, Skipped, server_programs
+from chaos.cluster import Cluster
+from ownservers import own_server
 from support import WITHIN_S, until
 
 from chancy_core.app import Chancy
-from chancy_core.testing.server import new_folder
 from chancy_core.values.job import Job
 from chancy_core.values.queue import Queue
 from chancy_core.worker.audit import Auditor
@@ -24,14 +23,8 @@ WAITS_TO_LOOK = WAITS + " AND query LIKE '%pg_logical_emit_message%'"
 @pytest.fixture
 def server() -> Iterator[Cluster]:
     """A server of the test's own, because the settings are the whole server's."""
-    folder = new_folder("chancy-standby-")
-    try:
-        with Cluster(folder / "server", server_programs(folder)) as made:
-            yield made.make()
-    except Skipped as reason:
-        pytest.skip(str(reason))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with own_server("standby") as made:
+        yield made
 
 
 async def test_a_claim_that_is_seen_only_when_the_standby_answers_does_not_hold_its_job_for_ever(server, monkeypatch):
