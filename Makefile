@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# What the demo needs is a small part of what the tests need, and is there in a third of the time.
+DEMO   := $(VENV)/.demo
 # Plugins are distributions of their own, in one workspace with the kernel.
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+# Those that the demo shows what happens with.
+SHOWN := plugins/dashboard plugins/doctor
 # Somebody else's plugin: tested and checked where it lies, never installed here, because installed means on.
 TEMPLATE := examples/plugin-template
 # How many tests run at a time: at least four, because most of them wait, for a lease, a retry or another process.
@@ -24,7 +28,7 @@ GET_BROWSER := plugins/dashboard/tests/browser/get_browser.py
 help:            ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
-demo: $(READY)   ## A worker runs thousands of real jobs on a private PostgreSQL
+demo: $(DEMO)    ## A worker runs thousands of real jobs on a private PostgreSQL
 	@$(BIN)/python examples/demo.py
 
 test: $(READY)   ## The tests, on the embedded PostgreSQL (or CHANCY_TEST_DSN)
@@ -79,9 +83,19 @@ $(VENV)/.release: $(READY)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[release]"
 	@touch $@
 
-$(READY): pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
+# The environment itself, which what is installed into it is added to.
+define MAKE_VENV
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "Chancy needs Python 3.11 or newer; $(PYTHON) is %d.%d. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" % v[:2])'
 	@echo "Setting up .venv (once) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[dev]" $(addprefix -e ./,$(PLUGINS))
+endef
+
+$(DEMO): pyproject.toml $(addsuffix /pyproject.toml,$(SHOWN))
+	$(MAKE_VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[cli,embedded,fast]" $(addprefix -e ./,$(SHOWN))
 	@touch $@
+
+$(READY): pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
+	$(MAKE_VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e ".[dev]" $(addprefix -e ./,$(PLUGINS))
+	@touch $(DEMO) $@

@@ -28,6 +28,7 @@ from chancy_core.app.reference import Reference
 from chancy_core.config import Settings
 from chancy_core.demo import jobs as demo_jobs
 from chancy_core.demo import watching
+from chancy_core.demo.telling import InLines
 from chancy_core.errors import ChancyError
 from chancy_core.values.backoff import Backoff
 from chancy_core.values.job import Job
@@ -73,7 +74,7 @@ class CtrlC:
 
 def run() -> int:
     """Start the private PostgreSQL and run the demo on it."""
-    logging.basicConfig(level=logging.WARNING)
+    logging.basicConfig(handlers=[InLines(console)], level=logging.WARNING)
     # The library's own tests hold code that deserves a warning.
     warnings.simplefilter("ignore", SyntaxWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
