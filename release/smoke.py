@@ -51,7 +51,7 @@ def main() -> None:
     for name in names:
         import_all(name)
     asyncio.run(run_jobs())
-    if importlib.util.find_spec("click"):
+    if has_command():
         run_commands(names)
 
 
@@ -71,8 +71,13 @@ def import_all(name: str) -> None:
                 raise
         except SystemExit as told:
             # The command says in a sentence what it needs.
-            if importlib.util.find_spec("click") or "pip install" not in str(told):
+            if has_command() or "pip install" not in str(told):
                 raise
+
+
+def has_command() -> bool:
+    """Whether the extra `cli` is there, as a whole: a package of others may bring a part of it, as Dask does."""
+    return all(importlib.util.find_spec(name) for name in ("click", "rich"))
 
 
 async def run_jobs() -> None:
