@@ -62,26 +62,32 @@ def test_every_exit_code_is_documented() -> None:
         assert f"| {how.value} |" in row_of("docs/reference/workers.md", how.name)
 
 
-HOOKS = ROOT / "docs/reference/plugins.md"
+HOOKS = {page: page.read_text() for page in sorted((ROOT / "docs/reference").glob("hooks-*.md"))}
+
+
+def heading_of(hook: str) -> str:
+    """The heading of a hook's section: its name, with its arguments."""
+    return f"`{hook}({', '.join(inspect.signature(SPECS[hook]).parameters)})`"
 
 
 def section_of(hook: str) -> str:
-    """What the page of plugins says of a hook, under a heading with its arguments."""
-    heading = f"### `{hook}({', '.join(inspect.signature(SPECS[hook]).parameters)})`\n"
-    parts = HOOKS.read_text().split(heading)
-    assert len(parts) == 2, f"one heading, please: {heading}"
-    return re.split(r"^##+ ", parts[1], maxsplit=1, flags=re.MULTILINE)[0]
+    """What the pages of hooks say of one, under its heading."""
+    parts = "\n".join(HOOKS.values()).split(f"### {heading_of(hook)}\n")
+    assert len(parts) == 2, f"one heading, please: {heading_of(hook)}"
+    return re.split(r"^##{1,2} ", parts[1], maxsplit=1, flags=re.MULTILINE)[0]
 
 
 @pytest.mark.parametrize("hook", SPECS)
 def test_every_hook_is_documented(hook: str) -> None:
-    """A hook's section has its exact signature, and says when, in which transaction and what raising does."""
+    """A hook's section begins with an example, and says with what it is called, when, where, and what raising does."""
     spec = SPECS[hook]
     kind = "async def" if inspect.iscoroutinefunction(spec) else "def"
     # The annotations are strings, and shown in quotes.
     signature = f"{kind} {hook}{inspect.signature(spec)}".replace("'", "")
     section = section_of(hook)
-    told = [f"```python\n{signature}\n```\n", "\n* **When:** ", "\n* **Transaction:** ", "\n* **Raising:** "]
+    arguments = [f"\n| `{name}` | " for name in inspect.signature(spec).parameters]
+    told = ['\n```python title="run"\n', f"\n```python\n{signature}\n```\n", *arguments]
+    told += ["\n* **When:** ", "\n* **Transaction:** ", "\n* **Raising:** "]
     for part in told:
         assert section.count(part) == 1, part
     assert sorted(told, key=section.index) == told
@@ -95,9 +101,19 @@ def test_every_hook_has_an_example(hook: str) -> None:
     assert prints(program)
 
 
+def test_every_hook_is_in_the_table_of_the_plugins_page() -> None:
+    """With the way to its section, and no hook that is gone."""
+    _, _, table = (ROOT / "docs/reference/plugins.md").read_text().partition("\n## Hooks\n")
+    found = dict(re.findall(r"\[`(\w+)`\]\((hooks-\w+\.md#[\w-]+)\)", table.partition("\n**Batches.**")[0]))
+    pages = {hook: page.name for page, text in HOOKS.items() for hook in SPECS if f"### {heading_of(hook)}\n" in text}
+    anchors = {hook: re.sub(r"[^\w ]", "", heading_of(hook)).replace(" ", "-") for hook in SPECS}
+    assert found == {hook: f"{pages[hook]}#{anchors[hook]}" for hook in SPECS}
+
+
 def test_every_documented_hook_exists() -> None:
     """No section is about a hook that is gone."""
-    assert set(re.findall(r"^### `(\w+)\(", HOOKS.read_text(), re.MULTILINE)) == set(SPECS)
+    told = re.findall(r"^### `(\w+)\(", "\n".join(HOOKS.values()), re.MULTILINE)
+    assert sorted(told) == sorted(SPECS)
 
 
 @pytest.mark.parametrize("hook", SPECS)
