@@ -13,38 +13,43 @@ from chancy_core.cli.group import COMMANDS, chancy
 
 HEAD: Final = """# The command line
 
-This page is made from the commands: `python -m chancy_core.cli.reference > docs/reference/cli.md` writes it anew. The
-same text is in `chancy COMMAND --help`. Plugins bring commands of their own, which `chancy --help` lists as well.
-
 ```console
 $ chancy status
 $ chancy jobs state:failed since:2h
+$ chancy --schema billing queues
 $ chancy worker --processes 4
 ```
 
-The options of `chancy` itself stand before the command: `chancy --schema billing queues`. Where the database is, is
-said by `--dsn`, by `CHANCY_DSN`, or by the [configuration file](settings.md); without any of these it is the embedded
-PostgreSQL.
+These say how everything stands, which jobs failed within two hours, and which queues another schema has; the last one
+starts four workers. Options of `chancy` itself, such as `--schema`, stand before the command.
 
-* **In a terminal** a table is as wide as that, and what does not fit is broken into lines. Columns that hold nothing
-  but what is usual are left out. `NO_COLOR=1` leaves out colours.
-* **In a pipe or a file** a row is a line, whole, with every column.
-* **`--json`** prints one document, for programs. Times in it are ISO 8601 with their offset, durations are seconds.
-* **Looking changes nothing.** Only `worker`, `migrate` and `push` make a schema that is missing; the others say that
+**Which database?** The one that `--dsn` names. Without that option it is the one of the variable `CHANCY_DSN`, then the
+one of the [configuration file](settings.md), and without any of these the embedded PostgreSQL.
+
+Each command has a section below. The same text is in `chancy COMMAND --help`. Plugins bring commands of their own; they
+stand in the READMEs of the [plugins](../../plugins/README.md), and `chancy --help` lists them as well. This holds for
+all commands:
+
+* **In a terminal** a table is as wide as the terminal, and what does not fit is broken into lines. A column is left out
+  if it holds nothing but what is usual. `NO_COLOR=1` leaves out colours.
+* **In a pipe or a file** each row is one line, whole, with every column.
+* **`--json`** prints one document, for programs. Times in it are ISO 8601 with their offset, and durations are seconds.
+* **Looking changes nothing.** Only `worker`, `migrate` and `push` make a schema that is missing. The others say that
   it is not there, and which one may have been meant.
-* **Errors** are one line on standard error, with what to do.
-* **Exit codes**: a number means one thing, whichever command exits with it. Those of every command are 0, it is done;
-  1, it failed or something was refused, and the line on standard error says why; 2, an option or an argument is
-  wrong; 130, Ctrl-C. Where a command has more of them, they stand beneath it; [all of them](exit-codes.md) are on one
-  page.
+* **Errors** are one line on standard error, which says what to do.
+* **Exit codes:** a number means one thing, whichever command exits with it. Every command has these: 0, it is done; 1,
+  it failed or something was refused, and the line on standard error says why; 2, an option or an argument is wrong;
+  130, Ctrl-C. If a command has more of them, they stand in its section. [All of them](exit-codes.md) are on one page.
+
+This page is made from the commands: `python -m chancy_core.cli.reference > docs/reference/cli.md` writes it anew.
 """
 
 END: Final = """
 ## Where to go next
 
-[Exit codes](exit-codes.md) has all of them on one page, and [errors](errors.md) the classes that stand in a line on
-standard error. [Operating](../how-to/operating.md) uses these commands for what one does with a queue that runs, and
-`chancy doctor`, which [a plugin](../../plugins/doctor/README.md) brings, says what is wrong with it.
+[Operating](../how-to/operating.md) uses these commands for a queue that runs. `chancy doctor`, which
+[a plugin](../../plugins/doctor/README.md) brings, says what is wrong with it. [Exit codes](exit-codes.md) has all codes
+on one page, and [errors](errors.md) explains the names of classes in a line on standard error.
 """
 
 
@@ -77,7 +82,7 @@ def _command(command: click.Command, context: click.Context, *, heading: str) ->
     yield _text(command.help or "")
     options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
     if options:
-        yield "| option | |\n|---|---|"
+        yield "| option | what it does |\n|---|---|"
         for option in options:
             found = option.get_help_record(context)
             if found is not None:
