@@ -88,7 +88,7 @@ def _cases(projects: list[Project], options: argparse.Namespace) -> Iterator[Cas
     names[EVERYTHING] = (
         *(project.name for project in projects),
         "chancy-core[cli,embedded,fast,limits,otel,standard,watch,workflow]",
-        "chancy-django[dashboard,tasks]",
+        "chancy-django[dashboard]",
     )
     for name in set(options.only or ()) - set(names):
         raise CheckError(f"There is no distribution {name!r}; there are {', '.join(names)}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import django
-from django.core.exceptions import ImproperlyConfigured
 
 if django.VERSION >= (6, 0):
     from django.tasks import task_backends
@@ -22,28 +21,22 @@ if django.VERSION >= (6, 0):
     from django.tasks.signals import task_enqueued, task_finished, task_started
     from django.utils.json import normalize_json
 else:
-    try:
-        from django_tasks import task_backends
-        from django_tasks.backends.base import BaseTaskBackend
-        from django_tasks.base import (
-            DEFAULT_TASK_BACKEND_ALIAS,
-            DEFAULT_TASK_PRIORITY,
-            DEFAULT_TASK_QUEUE_NAME,
-            Task,
-            TaskContext,
-            TaskError,
-            TaskResult,
-            TaskResultStatus,
-        )
-        from django_tasks.exceptions import InvalidTaskError as InvalidTask
-        from django_tasks.exceptions import TaskResultDoesNotExist
-        from django_tasks.signals import task_enqueued, task_finished, task_started
-        from django_tasks.utils import normalize_json
-    except ImportError as error:
-        raise ImproperlyConfigured(
-            f"Django {django.get_version()} has no tasks of its own, and their backport is not installed ({error}): "
-            'pip install "chancy-django[tasks]", or Django 6.0.'
-        ) from error
+    from django_tasks import task_backends
+    from django_tasks.backends.base import BaseTaskBackend
+    from django_tasks.base import (
+        DEFAULT_TASK_BACKEND_ALIAS,
+        DEFAULT_TASK_PRIORITY,
+        DEFAULT_TASK_QUEUE_NAME,
+        Task,
+        TaskContext,
+        TaskError,
+        TaskResult,
+        TaskResultStatus,
+    )
+    from django_tasks.exceptions import InvalidTaskError as InvalidTask
+    from django_tasks.exceptions import TaskResultDoesNotExist
+    from django_tasks.signals import task_enqueued, task_finished, task_started
+    from django_tasks.utils import normalize_json
 
 __all__ = [
     "DEFAULT_TASK_BACKEND_ALIAS",
