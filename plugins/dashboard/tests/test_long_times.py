@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from chancy_history.store import SQL
+
+from chancy_dashboard.reading.series import RANGES, spans
 
 # Two queues that did the same in each of the last eighty hours.
 HOURS = """
@@ -36,3 +40,15 @@ async def test_a_chart_of_days_is_the_same_whether_or_not_its_hours_were_added_u
     days = (await browser.get("/api", params={"range": "90d"})).json()["series"]
     assert days["out"][-3] == pytest.approx(24 * 72 / 86_400)
     assert days["pending"][-2] == 100
+
+
+@pytest.mark.parametrize(
+    ("since", "over_s"),
+    [(timedelta(hours=6), 21_600), (timedelta(seconds=1), 10), (timedelta(days=2), 86_400)],
+    ids=["at six in the morning", "just after midnight", "as another clock has it"],
+)
+def test_every_chart_ended_in_a_fall(since, over_s):
+    """The newest step was told as if it were over: at six in the morning, the day had done a quarter of its work."""
+    midnight = datetime(2026, 11, 28, tzinfo=UTC)
+    days = [midnight - timedelta(days=1), midnight]
+    assert spans(RANGES[-1], days, midnight + since) == [86_400, over_s]

@@ -15,6 +15,7 @@ from chancy_dashboard.reading.figures import has_history
 from chancy_dashboard.reading.snapshots import Remembered
 
 # Workers tell what they counted every ten seconds, and the shortest step is two minutes.
+WRITTEN_S: Final = 10.0
 FOR_S: Final = 20.0
 HOUR_S: Final = 3_600.0
 _read: Final = Remembered(FOR_S)
@@ -128,26 +129,39 @@ async def _look(chancy: Chancy, asked: Range, queue: str | None) -> Series:
         )
     counted = {row["at"]: row for row in found_counts}
     depths = {row["at"]: row["pending"] for row in found_depths}
-    steps = _steps(asked, max([*counted, *depths], default=None))
+    now = max(datetime.now(UTC), max([*counted, *depths], default=_ORIGIN).astimezone(UTC))
+    steps = _steps(asked, now)
     found = [counted.get(at) for at in steps]
     first = next((i for i, row in enumerate(found) if row), len(found))
     # Before anything was counted nothing is known; after that, what was not counted did not happen.
     known = [row or ({} if i >= first else None) for i, row in enumerate(found)]
+    over_s = spans(asked, steps, now)
+    if not found[-1] and over_s[-1] <= WRITTEN_S:
+        # Nobody can have told yet.
+        known[-1] = None
     return Series(
         range=asked.word,
         times=[at.strftime(asked.form) for at in steps],
-        out=[_per(row, "finished", asked.step_s) for row in known],
-        into=[_per(row, "started", asked.step_s) for row in known],
-        bad=[_per(row, "bad", asked.step_s / 60) for row in known],
+        out=[_per(row, "finished", s) for row, s in zip(known, over_s, strict=True)],
+        into=[_per(row, "started", s) for row, s in zip(known, over_s, strict=True)],
+        bad=[_per(row, "bad", s / 60) for row, s in zip(known, over_s, strict=True)],
         failing=[_share(row, "bad", "started") for row in known],
         wait_s=[_share(row, "wait_s", "first") for row in known],
         pending=[depths.get(at) for at in steps],
     )
 
 
-def _steps(asked: Range, last: datetime | None) -> list[datetime]:
+def spans(asked: Range, steps: list[datetime], now: datetime) -> list[float]:
+    """How much of each step is over, in seconds: all of it, but of the newest one.
+
+    Without that, every chart would end in a fall: a day of which six hours have passed had done a quarter of its work.
+    """
+    newest = min(max((now - steps[-1]).total_seconds(), WRITTEN_S), asked.step_s)
+    return [*[asked.step_s] * (len(steps) - 1), newest]
+
+
+def _steps(asked: Range, now: datetime) -> list[datetime]:
     """When each step begins, the oldest first, as the database bins them."""
-    now = max(datetime.now(UTC), last.astimezone(UTC)) if last else datetime.now(UTC)
     whole = int((now - _ORIGIN).total_seconds() // asked.step_s)
     count = int(asked.since_s / asked.step_s)
     return [_ORIGIN + timedelta(seconds=asked.step_s * (whole - i)) for i in range(count - 1, -1, -1)]
