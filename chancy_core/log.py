@@ -161,6 +161,11 @@ def _raised(exc_info: Any) -> _Raised | None:
     return (type(error), error, error.__traceback__) if isinstance(error, BaseException) else None
 
 
+def text(event: str, fields: dict[str, Any]) -> str:
+    """The text of an event with these fields."""
+    return str(_Text(event, fields))
+
+
 class _Text:
     """The text of an event, made when somebody wants it: lines of JSON have no use for it."""
 

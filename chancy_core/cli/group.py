@@ -25,6 +25,7 @@ from chancy_core.store.cures import cure, with_cure
 # The others look at what is there, or change it: a misspelt name must not become a schema with all its tables.
 MAKE_SCHEMAS: Final = frozenset({"worker", "migrate", "push"})
 LEVELS: Final = ("debug", "info", "warning", "error")
+LEVEL_HELP: Final = "From which level on events are written. Default: info for a worker, warning for all others."
 # Where each command is. What is not asked for is not imported: it would take longer than a look at the database.
 COMMANDS: Final = {
     "bench": "benching.command",
@@ -112,15 +113,21 @@ class Group(click.Group):
 @click.option("--dsn", help="The database. Default: CHANCY_DSN, the configuration file, or the embedded PostgreSQL.")
 @click.option("--schema", help="The schema that holds Chancy's tables.")
 @click.option("--config", type=click.Path(dir_okay=False), help="The configuration file.")
-@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
+@click.option("--log-level", type=click.Choice(LEVELS), help=LEVEL_HELP)
 @click.option("--log-format", type=click.Choice(logs.FORMATS), help=logs.FORMAT_HELP)
 @click.version_option(package_name="chancy-core")
 @click.pass_context
 def chancy(
-    ctx: click.Context, dsn: str | None, schema: str | None, config: str | None, log_level: str, log_format: str | None
+    ctx: click.Context,
+    dsn: str | None,
+    schema: str | None,
+    config: str | None,
+    log_level: str | None,
+    log_format: str | None,
 ) -> None:
     """A job queue on PostgreSQL."""
-    logs.set_up(log_level, log_format)
+    # A worker has nothing to say but its events; what another command has done, it prints, and once is enough.
+    logs.set_up(log_level or ("info" if ctx.invoked_subcommand == "worker" else "warning"), log_format)
     # Functions are found as `python -m` would find them: from here.
     if os.getcwd() not in sys.path:  # noqa: PTH109 -- sys.path holds strings
         sys.path.insert(0, os.getcwd())  # noqa: PTH109

@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final, TextIO
@@ -38,6 +39,8 @@ _LEVELS: Final = {
 TEXT_MAX: Final = 20_000
 ITEMS_MAX: Final = 1000
 DEPTH_MAX: Final = 6
+# Of a list in a line for a person, so many characters: an event with more of them would fill a screen.
+LIST_MAX: Final = 160
 # A login in a connection string, and a password in one of the other form or in a query: errors may quote them.
 _LOGIN: Final = re.compile(r"(://[^\s:@/?#]*:)\S*(?=@)")
 _PASSWORD: Final = re.compile(r"""(pass(?:word|wd)\w*\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'"]+)""", re.IGNORECASE)
@@ -53,6 +56,27 @@ class ConsoleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The text of a record."""
         return without_passwords(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 -- as the standard library calls it
+        """The first line of a record: of a long list as much as somebody reads; all of it is in the line of JSON."""
+        fields: dict[str, Any] = getattr(record, "fields", {})
+        with suppress(Exception):  # what a value says of itself may fail, which the text of the record tells
+            shortened = {key: short for key, value in fields.items() if (short := _shortened(value))}
+            if shortened:
+                record.message = log.text(getattr(record, "event", record.name), {**fields, **shortened})
+        return super().formatMessage(record)
+
+
+def _shortened(value: Any) -> list[Any] | None:
+    """A list whose text is long, with a word for its end; None: it can be shown as it is."""
+    if not isinstance(value, list | tuple) or len(str(value)) <= LIST_MAX:
+        return None
+    shown: list[Any] = []
+    for item in value:
+        if len(str([*shown, item])) > LIST_MAX:
+            break
+        shown.append(item)
+    return [*shown, f"… {len(value) - len(shown):,} more"]
 
 
 class JsonFormatter(logging.Formatter):

@@ -63,8 +63,7 @@ def _apply(chancy: Chancy, *, as_json: bool) -> None:
         return
     for migration in done:
         click.echo(f"applied {migration.owner} {migration.version}")
-    if not done:
-        click.echo(f"The schema {chancy.settings.schema!r} is up to date.")
+    click.echo(f"The {looked_at(chancy)} is up to date.")
     for owner in chancy.left_behind:
         click.echo(f"The tables of {owner} stay as they are: no plugin of that name is loaded.")
 

@@ -8,8 +8,8 @@ import signal
 import sysconfig
 import time
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from chancy_core.app.reference import Reference
 from chancy_core.config import Settings
 from chancy_core.demo import jobs as demo_jobs
 from chancy_core.demo import watching
+from chancy_core.demo.tables import SCHEMA, empty_schema, how_to_look
 from chancy_core.demo.telling import InLines
 from chancy_core.errors import ChancyError
 from chancy_core.values.backoff import Backoff
@@ -36,7 +37,6 @@ from chancy_core.values.queue import Queue
 from chancy_core.values.queuedjob import QueuedJob
 from chancy_core.worker import Worker
 
-SCHEMA = "chancy_demo"
 PINGS = 50
 # Enough for some seconds, even on a fast machine.
 EMPTY = 50_000
@@ -142,19 +142,9 @@ async def work(dsn: str, chancy: Chancy, paths: Sequence[Path]) -> None:
     # One that could not be read, or was removed meanwhile, failed: it is among the failed jobs, and has no result.
     indexed = (row["result"] for row in rows if row["func"] == "chancy_core.demo.jobs.index")
     modules_summary([result for result in indexed if result])
-    console.print(f"Every job, its result and its errors are in the schema {SCHEMA!r}, until the next demo.")
-
-
-@asynccontextmanager
-async def empty_schema(dsn: str) -> AsyncIterator[None]:
-    """The demo's schema to itself, and without what an earlier one left there."""
-    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-        await connection.execute("SET client_min_messages = error")
-        cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [SCHEMA])
-        if await cursor.fetchone() != (True,):
-            raise ChancyError("another one is running. Wait for it to end, and start this one again.")
-        await connection.execute(f'DROP SCHEMA IF EXISTS "{SCHEMA}" CASCADE'.encode())
-        yield
+    console.print(
+        f"Every job, its result and its errors are in the schema {SCHEMA!r}, until the next demo.{how_to_look()}"
+    )
 
 
 def modules() -> list[Path]:
@@ -299,7 +289,8 @@ def summary(rows: list[dict[str, Any]], seconds: float, empty_s: float, idle: li
     for row in failed:
         error = row["errors"][-1]
         reason = f"{error['type']}: {error['message']}"
-        table.add_row("failed", escape(f"{row['func']}, after {row['attempts']} attempts: {reason}"))
+        tries = f"{row['attempts']} attempt{'' if row['attempts'] == 1 else 's'}"
+        table.add_row("failed", escape(f"{row['func']}, after {tries}: {reason}"))
     console.print()
     console.print(table)
 

@@ -217,7 +217,7 @@ def _no_module(path: str) -> CannotRun | CannotRunHere:
         return CannotRun(f"{path!r} names no module: the name of a function is 'package.module.function'.")
     if module == "__main__":
         return CannotRun(f"{path} is in the script that pushed it, which this worker is not: move it to a module.")
-    return CannotRunHere(f"{path} does not import: there is no module {module!r} in this worker's environment.")
+    return CannotRunHere(f"{path} does not import: there is no module {module!r} in this environment.")
 
 
 def _attribute(path: str, module: Any, names: list[str], allow_list: AllowList | None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import psycopg
 from psycopg.sql import Identifier
@@ -12,6 +12,9 @@ from chancy_core.errors import SchemaError
 from chancy_core.store.flow import Flow, Query
 from chancy_core.store.migrationfiles import KERNEL, Migration
 from chancy_core.store.statements import statement
+
+# What the setting `schema` is if nobody says anything: a command need not name it.
+USUAL: Final = "chancy"
 
 
 class Applied(NamedTuple):
@@ -63,10 +66,8 @@ def applied(schema: str) -> Flow[dict[str, Applied] | None]:
 
 def problem(schema: str, found: Mapping[str, Applied] | None, wanted: Sequence[Migration]) -> SchemaError | None:
     """What stands between a schema, and code that knows `wanted`, if anything does."""
-    run_this = (
-        f"Run `chancy migrate` (or `await chancy.migrate()`) with schema={schema!r} before starting "
-        "applications and workers."
-    )
+    named = "" if schema == USUAL else f" --schema {schema}"
+    run_this = f"Run `chancy{named} migrate` (or `await chancy.migrate()`) before starting applications and workers."
     if found is None:
         return SchemaError(f"The schema {schema!r} has not been set up. {run_this}")
     for owner, version in _latest(wanted).items():

@@ -52,12 +52,13 @@ def job(func: Callable[..., Any] | None = None, /, **fields: Any) -> Any:
         InvalidJob: as `Job.from_func`.
     """
 
-    def decorate(func: Callable[P, R_co]) -> JobFunction[P, R_co]:
+    def decorate(func: Callable[P, R_co], stacklevel: int = 3) -> JobFunction[P, R_co]:
         decorated = cast("JobFunction[P, R_co]", func)
-        decorated.job = job_with(importable_name(func), fields, ExactJob)
+        decorated.job = job_with(importable_name(func, stacklevel), fields, ExactJob)
         return decorated
 
-    return decorate if func is None else decorate(func)
+    # Without parentheses there is one frame more between a warning and the line that it is about.
+    return decorate if func is None else decorate(func, 4)
 
 
 # Functions whose names have been looked at: once each, because any of them may be pushed a million times.

@@ -13,6 +13,7 @@ from chancy_core.errors import InvalidJob
 from chancy_core.values.fields import shown
 
 _MISSING: Final = object()
+_WORKER: Final = "chancy_core.worker"
 _AS_TEXT: Final = "or name what a worker is to call as text: Job.from_func('package.module.function')."
 
 
@@ -65,7 +66,8 @@ def importable_name(func: Callable[..., Any], stacklevel: int = 3) -> str:
         stacklevel: whose line the warning shows.
 
     Warns:
-        UserWarning: the function is in `__main__`, which is another module in another process.
+        UserWarning: the function is in `__main__`, which is another module in another process, and this one has not
+            imported `Worker`.
 
     Raises:
         InvalidJob: it has no such name.
@@ -86,7 +88,8 @@ def importable_name(func: Callable[..., Any], stacklevel: int = 3) -> str:
             f"{module}.{name} is bound to an object, which a worker does not have: give a plain "
             "function and pass what it needs in kwargs."
         )
-    if module == "__main__":
+    # A script that imports `Worker` runs its jobs itself, which is all right.
+    if module == "__main__" and _WORKER not in sys.modules:
         warnings.warn(
             f"{name} is defined in __main__: only a worker started by the same script can import "
             "it. Move it to a module of its own to run it elsewhere.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import pickle
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -100,8 +101,9 @@ def test_from_func_refuses_local_functions():
         job()(local)
 
 
-def test_main_is_allowed_with_a_warning():
+def test_main_is_allowed_with_a_warning(monkeypatch):
     """A function of the script itself is allowed, and the warning says who cannot import it."""
+    monkeypatch.delitem(sys.modules, "chancy_core.worker", raising=False)
 
     def script() -> None: ...
 

@@ -46,7 +46,9 @@ def test_a_schedule_lives_by_command(run, query, schema):
     assert all(line.endswith("03:00:00 +0900") for line in ahead)
     assert run("pause", "nightly") == "schedule nightly paused\n"
     assert "paused" in run("list")
-    assert "schedule nightly resumed; next at" in run("resume", "nightly")
+    resumed = run("resume", "nightly")
+    assert "schedule nightly resumed; next at" in resumed
+    assert "03:00:00 +0900" in resumed
     id_ = run("run-now", "nightly").strip()
     assert query("SELECT kwargs, unique_key FROM {s}.jobs WHERE id = %s", id_) == [({"full": True}, "cron:nightly")]
     assert "exists already" in run("run-now", "nightly")

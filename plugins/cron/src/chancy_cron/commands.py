@@ -140,8 +140,8 @@ def pause(new_chancy: NewChancy, name: str) -> None:
 @click.pass_obj
 def resume(new_chancy: NewChancy, name: str) -> None:
     """Fire the schedule NAME again, from its next time on."""
-    next_at = _run(new_chancy, lambda chancy: manage.resume(chancy, name))
-    click.echo(f"schedule {name} resumed; next at {_local(next_at, 'UTC')}")
+    next_at, timezone = _run(new_chancy, lambda chancy: manage.resumed(chancy, name))
+    click.echo(f"schedule {name} resumed; next at {_local(next_at, timezone)}")
 
 
 @cron.command("run-now")

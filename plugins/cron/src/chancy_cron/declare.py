@@ -112,7 +112,8 @@ async def declare_settings(
         return removed
 
     removed = await with_connection(await opened(chancy), once)
-    log.info("schedules_declared", count=len(schedules), removed=removed)
+    if schedules or removed:
+        log.info("schedules_declared", count=len(schedules), removed=removed)
 
 
 def _tell_replaced(there: StoredSchedule | None, schedule: Schedule) -> None:

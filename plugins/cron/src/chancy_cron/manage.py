@@ -81,15 +81,20 @@ async def pause(chancy: Chancy, name: str) -> None:
 
 async def resume(chancy: Chancy, name: str) -> datetime | None:
     """Fire a schedule again. Returns its next time. Raises ScheduleNotFound."""
+    return (await resumed(chancy, name))[0]
+
+
+async def resumed(chancy: Chancy, name: str) -> tuple[datetime | None, str]:
+    """Fire a schedule again. Returns its next time, and the name of its time zone. Raises ScheduleNotFound."""
     _check_name(name)
 
-    async def once(store: CronStore) -> datetime | None:
+    async def once(store: CronStore) -> tuple[datetime | None, str]:
         schedule, now = await store.lock(name)
         if not schedule.paused:
-            return schedule.next_at
+            return schedule.next_at, schedule.timezone
         next_at = next_time(schedule, now)
         await store.set_paused(name, paused=False, next_at=next_at)
-        return next_at
+        return next_at, schedule.timezone
 
     return await _with_store(chancy, once, transaction=True)
 

@@ -17,7 +17,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from chancy import Chancy
-from chancy.errors import ChancyError
+from chancy.errors import ChancyError, SchemaError
 from chancy.plugin import looked_at, text_of
 from chancy_doctor.plugin import Doctor
 from chancy_doctor.top.keys import Keys, keys_in
@@ -115,6 +115,9 @@ class Top:
                         self._chancy, thresholds, LOOK_WITHIN_S, self._picture, everything=everything
                     )
                 self._lost = ""
+            except SchemaError as error:
+                # Somebody may bring it up to date, and the next look is told of it.
+                self._lost = text_of(error)
             except (ChancyError, psycopg.Error, OSError, TimeoutError) as error:
                 # Told on the screen; the next look may find it again.
                 self._lost = f"The database does not answer: {text_of(error)}"

@@ -34,9 +34,11 @@ async def _age_s(look: Look, moment: datetime) -> float:
 
 async def _ended(look: Look, job: QueuedJob) -> list[Reason]:
     when = f"{job.completed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if job.completed_at else "at some time"
-    what = (
-        f"It {'has' if job.state is not State.CANCELLED else 'was'} {job.state} {when}, after {job.attempts} attempts"
+    has, attempts = (
+        "has" if job.state is not State.CANCELLED else "was",
+        f"{job.attempts} attempt{'' if job.attempts == 1 else 's'}",
     )
+    what = f"It {has} {job.state} {when}, after {attempts}"
     note = f": {job.note}" if job.note else "."
     if job.state is State.SUCCEEDED:
         return [Reason("finished", f"{what}.")]
