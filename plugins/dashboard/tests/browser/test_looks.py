@@ -53,7 +53,7 @@ async def site(dsn: str) -> AsyncIterator[Site]:
 
 async def _ask_for_an_operation(site: Site) -> None:
     """As somebody who means to run the failed ones again, and has not confirmed it yet."""
-    async with httpx.AsyncClient(base_url=site.url, headers=OURS) as client:
+    async with httpx.AsyncClient(base_url=site.url, headers=OURS, timeout=60) as client:
         form = {"scope": "all", "q": "state:failed"}
 
         async def asked() -> bool:

@@ -27,6 +27,8 @@ from chancy_doctor.top.view import View
 
 # Nobody waits longer for a look than this; meanwhile the last picture stands.
 LOOK_WITHIN_S: Final = 4.0
+# Where it prints once there is no last picture, and nobody who looks on: a busy machine may take its time.
+ONCE_WITHIN_S: Final = 30.0
 _STDIN: Final = 0
 
 
@@ -34,7 +36,7 @@ async def print_once(chancy: Chancy) -> str:
     """One look, as text. Raises ChancyError or psycopg.Error if the database is away."""
     async with chancy:
         chancy.check_schema()
-        picture = await look_up(chancy, Doctor.of(chancy).thresholds, LOOK_WITHIN_S, None)
+        picture = await look_up(chancy, Doctor.of(chancy).thresholds, ONCE_WITHIN_S, None)
     # In a file nobody's lines need to be broken.
     console = Console(width=200, no_color=True, highlight=False)
     with console.capture() as caught:

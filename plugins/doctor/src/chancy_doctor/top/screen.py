@@ -62,12 +62,12 @@ def screen(where: str, picture: Picture | None, view: View, *, lost: str = "", e
 def _head(where: str, picture: Picture | None, every_s: float) -> Text:
     head = Text("chancy  ", style="bold").append(where, style="not bold")
     if picture is not None:
-        count = len(picture.slow.findings)
-        head.append(
-            f"   ● {count} finding{'' if count == 1 else 's'}" if count else "   ● nothing is wrong",
-            style="red" if count else "green",
-        )
-        if picture.slow.missed:
+        count, missed = len(picture.slow.findings), picture.slow.missed
+        if count:
+            head.append(f"   ● {count} finding{'' if count == 1 else 's'}", style="red")
+        else:
+            head.append(*("   ● nothing was found", "yellow") if missed else ("   ● nothing is wrong", "green"))
+        if missed:
             head.append(" (not all was looked at: the database is slow)")
     every = f"  every {every_s:g} s" if every_s else ""
     return head.append(f"   {datetime.now().astimezone():%H:%M:%S}{every}", style="dim")
