@@ -6,13 +6,16 @@ import os
 import signal
 import socket
 import threading
-from typing import Final, NamedTuple
+from contextlib import suppress
+from typing import Final, NamedTuple, Protocol
 
 import click
 
 from chancy_core.cli import logs
 
+# What the one says to the other, a byte each.
 WORKS: Final = b"w"
+AT_ONCE: Final = b"!"
 
 
 class Place(NamedTuple):
@@ -50,14 +53,29 @@ class PlaceOption(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # 
         return Place(number, ours, lock)
 
 
+class Listener(Protocol):
+    """Who does what the supervisor says. It is told in a thread."""
+
+    def stop(self) -> None:
+        """Stop in good order."""
+
+    def stop_at_once(self) -> None:
+        """End, whatever goes on."""
+
+
 class Supervisor:
     """The supervisor, as seen from one of its processes.
+
+    Attributes:
+        lives: whether it is there; without it, nobody can say any more that this process is to end at once.
 
     Args:
         place: what it has told.
     """
 
     def __init__(self, place: Place) -> None:
+        self.lives = True
+        self._listener: Listener | None = None
         self._socket: Final = socket.socket(fileno=place.socket)
         logs.share(place.lock, place.number)
         # Children of this process must not keep it open.
@@ -66,14 +84,26 @@ class Supervisor:
         threading.Thread(target=self._watch, name="chancy-supervisor", daemon=True).start()
 
     def works(self) -> None:
-        """Say that this process has begun to work."""
-        self._socket.sendall(WORKS)
+        """Say that this process has begun to work, if there is still somebody to hear it."""
+        with suppress(OSError):
+            self._socket.sendall(WORKS)
+
+    def heard_by(self, listener: Listener) -> None:
+        """Tell this one from now on. Before, the process just ends: it has not begun anything."""
+        self._listener = listener
 
     def _watch(self) -> None:
-        """Wait for the end of the supervisor, and stop as if it had said so."""
-        try:
+        """Hear whether this is to end at once. When the supervisor is gone, stop as if it had said so."""
+        with suppress(OSError):
             while self._socket.recv(1):
-                pass
-        except OSError:
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
+                self._tell(at_once=True)
+        self.lives = False
+        self._tell(at_once=False)
+
+    def _tell(self, *, at_once: bool) -> None:
+        if self._listener is None:
+            os.kill(os.getpid(), signal.SIGTERM)
+        elif at_once:
+            self._listener.stop_at_once()
+        else:
+            self._listener.stop()

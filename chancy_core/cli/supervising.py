@@ -11,7 +11,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,9 +21,10 @@ import click
 
 from chancy_core.cli import logs
 from chancy_core.cli.exits import FAILED, LEFT_UNABLE, MISUSED
-from chancy_core.cli.supervised import Place
+from chancy_core.cli.interrupts import INTERRUPTED
+from chancy_core.cli.supervised import AT_ONCE, Place
 from chancy_core.log import log
-from chancy_core.worker.signals import heeded
+from chancy_core.worker.signals import heeded_to_the_end
 
 # How long until one that has ended is started again; twice as long each time, unless it had lived for a while.
 FIRST_PAUSE_S: Final = 0.5
@@ -31,7 +32,7 @@ LONGEST_PAUSE_S: Final = 30.0
 STEADY_S: Final = 60.0
 # What a shell adds to the number of the signal that has killed a program.
 SIGNALLED: Final = 128
-# Two signals that a process has not looked at are one for it. Who is told for the second time is told again so often.
+# Who is to end at once is told so again so often: it may not have begun to listen.
 INSISTS_EVERY_S: Final = 0.25
 # How long running jobs may take to end when code has changed: somebody sits before it. Then they are handed back.
 CHANGED_WITHIN_S: Final = 2.0
@@ -53,6 +54,7 @@ class Supervised:
         self._ends: Final = ends
         self._watching: Final = watching
         self._running: dict[int, asyncio.subprocess.Process] = {}
+        self._sockets: dict[int, socket.socket] = {}
         self._codes: list[int] = []
         self._told = 0
         self._works = False
@@ -65,8 +67,9 @@ class Supervised:
 
     async def run(self) -> int:
         """Start them, and keep them running until told to stop; returns how it ended, as the worst of them did."""
-        with heeded(self.stop):
-            await asyncio.gather(*(self._keep(number) for number in range(1, self._processes + 1)))
+        loop = asyncio.get_running_loop()
+        heeded_to_the_end(lambda: _on(loop, self.stop))
+        await asyncio.gather(*(self._keep(number) for number in range(1, self._processes + 1)))
         if self._insisting is not None:
             self._insisting.cancel()
         code = max(self._codes, default=0)
@@ -76,13 +79,15 @@ class Supervised:
     def stop(self) -> None:
         """Tell all of them to stop; a second time: at once; a third time: they are killed."""
         self._told += 1
-        self._signal(signal.SIGTERM if self._told < 3 else signal.SIGKILL)  # noqa: PLR2004 -- the third
+        self._signal(self._number)
         if self._told == 2:  # noqa: PLR2004 -- the second
-            self._insisting = asyncio.create_task(self._insist(list(self._running.values())))
+            self._insisting = asyncio.create_task(self._insist(self._running.values()))
         self._wake.set()
 
     async def restart(self) -> None:
-        """End all of them, and let them begin anew."""
+        """End all of them, and let them begin anew; not if they have been told to stop, each in its own time."""
+        if self._told:
+            return
         before = dict(self._running)
         self._changes += 1
         self._wake.set()
@@ -91,11 +96,11 @@ class Supervised:
             await asyncio.wait_for(asyncio.gather(*(process.wait() for process in before.values())), CHANGED_WITHIN_S)
         await self._insist(list(before.values()))
 
-    async def _insist(self, processes: list[asyncio.subprocess.Process]) -> None:
-        """Tell processes for the second time, until they have ended."""
+    async def _insist(self, processes: Collection[asyncio.subprocess.Process]) -> None:
+        """Tell processes that they are to end at once, until they have ended."""
         while any(process.returncode is None for process in processes):
-            for process in processes:
-                _send(process, signal.SIGTERM)
+            for process in list(processes):
+                self._hurry(process)
             await asyncio.sleep(INSISTS_EVERY_S)
 
     async def _keep(self, number: int) -> None:
@@ -105,8 +110,7 @@ class Supervised:
             changes, began_at = self._changes, time.monotonic()
             code, works = await self._run(number)
             if self._told:
-                # One that had not begun to heed signals has left nothing undone.
-                self._codes.append(code if code >= 0 else SIGNALLED - code if works else 0)
+                self._codes.append(_code(code, works=works))
                 return
             if changes != self._changes:
                 pause_s = FIRST_PAUSE_S
@@ -135,15 +139,16 @@ class Supervised:
                 "--place",
                 place.argument,
                 pass_fds=(place.socket, place.lock),
-                # Ctrl-C reaches all of a terminal's group, and they would be told twice.
+                # Ctrl-C reaches all of a terminal's group; programs that jobs have started are not to end by it.
                 start_new_session=True,
             )
             theirs.close()
-            self._running[number] = process
+            ours.setblocking(False)
+            self._running[number], self._sockets[process.pid] = process, ours
             log.info("process_started", process=number, pid=process.pid)
             if self._told:
-                _send(process, signal.SIGTERM)
-            ours.setblocking(False)
+                # It has begun nothing, and ends by it.
+                _send(process, self._number)
             hearing = asyncio.ensure_future(self._hear(ours))
             try:
                 code = await process.wait()
@@ -152,7 +157,7 @@ class Supervised:
                 hearing.cancel()
                 with suppress(asyncio.CancelledError, OSError):
                     await hearing
-                del self._running[number]
+                del self._running[number], self._sockets[process.pid]
         return code, bool(works)
 
     async def _hear(self, ours: socket.socket) -> bool:
@@ -167,6 +172,19 @@ class Supervised:
             self._wake.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), left_s)
+
+    def _hurry(self, process: asyncio.subprocess.Process) -> None:
+        """Tell one to end at once. A second signal alone might be somebody else's, and does not say so."""
+        if (ours := self._sockets.get(process.pid)) is not None:
+            # One that does not read has enough to read; one that has ended needs nothing.
+            with suppress(OSError):
+                ours.send(AT_ONCE)
+        _send(process, signal.SIGTERM)
+
+    @property
+    def _number(self) -> int:
+        """The signal by which they are told to stop, now."""
+        return signal.SIGTERM if self._told < 3 else signal.SIGKILL  # noqa: PLR2004 -- the third
 
     def _signal(self, number: int) -> None:
         for process in self._running.values():
@@ -221,6 +239,20 @@ def _send(process: asyncio.subprocess.Process, number: int) -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError):
             process.send_signal(number)
+
+
+def _on(loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:
+    """Tell it on the loop. One that is closed has nothing left to stop."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(tell)
+
+
+def _code(code: int, *, works: bool) -> int:
+    """The exit code of a process that was told to stop; negative: a signal has killed it."""
+    if not works and (code < 0 or code == INTERRUPTED):
+        # It had not begun to heed signals, and has left nothing undone.
+        return 0
+    return SIGNALLED - code if code < 0 else code
 
 
 def _reason(code: int) -> str:

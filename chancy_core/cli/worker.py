@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import signal
 import sys
-import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import FrameType
 from typing import Final, NamedTuple
 
 import click
@@ -22,6 +16,7 @@ from chancy_core.cli.beginning import preload, set_up
 from chancy_core.cli.ending import Ends
 from chancy_core.cli.exits import LEFT_UNABLE, exits
 from chancy_core.cli.garbage import keep_all
+from chancy_core.cli.heeding import Heeding, Told, end_within
 from chancy_core.cli.program import start_of
 from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.repeating import command_of
@@ -32,15 +27,12 @@ from chancy_core.log import log
 from chancy_core.values.ranges import CONCURRENCY, DUE_WITHIN_S, GRACE_S, PROCESSES
 from chancy_core.worker import Stopped, Worker
 from chancy_core.worker.process import loop_factory, raise_descriptor_limit
-from chancy_core.worker.signals import STOP_SIGNALS, unheeded
+from chancy_core.worker.signals import unheeded
 
 # The worker has stopped, and all is written: what is left are tasks that swallow their cancellation, and threads.
 ENDS_WITHIN_S: Final = 10.0
 # How long it may take to give up a start that is under way, such as a migration that waits for a lock.
 STARTING_ENDS_WITHIN_S: Final = 5.0
-# A second signal ends the process within a second, whatever hangs.
-SECOND_ENDS_WITHIN_S: Final = 0.9
-
 
 CODES: Final = {
     0: "every job came to its end",
@@ -101,8 +93,8 @@ def worker(
 
     SIGTERM, SIGHUP or Ctrl-C stops claiming and lets running jobs end; a second one ends it within a second.
 
-    With --processes, a process that has ended is started again, after a pause that grows. Signals are passed on, all of
-    them write one log, and the exit code is the highest of theirs.
+    With --processes, a process that has ended is started again, after a pause that grows. Signals are passed on, and
+    may reach the processes besides; all of them write one log, and the exit code is the highest of theirs.
     """
     new_chancy: Callable[..., Chancy] = ctx.obj
     if due_within is not None and not until_idle:
@@ -134,7 +126,7 @@ def worker(
         )
         ends = Ends(running, due_within or 0.0) if until_idle else None
         told = Told()
-        _heed(running, told)
+        Heeding(running, told, supervisor).begin()
         how = await _serve(chancy, running, told, Beginning(setups, supervisor, ends))
         told.code = how if ends is None else ends.code(how)
         return told.code
@@ -143,21 +135,11 @@ def worker(
         try:
             how = runner.run(work())
         except BaseException as error:
-            _end_within(ENDS_WITHIN_S, code=1, reason=str(error) or type(error).__name__)
+            end_within(ENDS_WITHIN_S, code=1, reason=str(error) or type(error).__name__)
             raise
-        _end_within(ENDS_WITHIN_S, code=how, reason=f"stopped: {_name(how)}")
+        end_within(ENDS_WITHIN_S, code=how, reason=f"stopped: {_name(how)}")
     unheeded()
     sys.exit(how)
-
-
-class Told(asyncio.Event):
-    """Set when the process has been told to stop.
-
-    Attributes:
-        code: the exit code, if it has to be ended now.
-    """
-
-    code: int = Stopped.AT_ONCE
 
 
 class Beginning(NamedTuple):
@@ -187,7 +169,7 @@ async def _serve(chancy: Chancy, running: Worker, told: Told, beginning: Beginni
         await asyncio.wait({starting, telling}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             log.info("start_given_up", worker=running.name)
-            _end_within(STARTING_ENDS_WITHIN_S, code=Stopped.DRAINED, reason="stopped while it was starting")
+            end_within(STARTING_ENDS_WITHIN_S, code=Stopped.DRAINED, reason="stopped while it was starting")
             starting.cancel()
             with suppress(asyncio.CancelledError):
                 await starting
@@ -201,6 +183,8 @@ async def _serve(chancy: Chancy, running: Worker, told: Told, beginning: Beginni
         return await running.wait_for_shutdown(signals=False)
     finally:
         telling.cancel()
+        # Whatever has gone wrong since it started: it says goodbye.
+        await running.stop()
         await chancy.close()
 
 
@@ -212,49 +196,3 @@ async def _start(chancy: Chancy, running: Worker, setups: tuple[str, ...]) -> No
 
 def _name(code: int) -> str:
     return Stopped(code).name.lower() if code in list(Stopped) else str(code)
-
-
-def _heed(running: Worker, told: Told) -> None:
-    """Let signals tell the worker to stop, until the process ends; a second one ends that, whatever it does.
-
-    They are heeded where the interpreter hears them, not on the loop: a job may be blocking that.
-    """
-    loop = asyncio.get_running_loop()
-    heard = 0
-
-    def tell() -> None:
-        told.set()
-        running.shut_down()
-
-    def hear(_number: int, _frame: FrameType | None) -> None:
-        nonlocal heard
-        heard += 1
-        if heard == 2:  # noqa: PLR2004 -- the second
-            _end_within(SECOND_ENDS_WITHIN_S, code=told.code, reason="told twice", worker=running)
-        # A closed loop: the worker has stopped, and the process is about to end.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(tell)
-
-    for number in STOP_SIGNALS:
-        # As `nohup` has it.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, hear)
-
-
-def _end_within(seconds: float, *, code: int, reason: str, worker: Worker | None = None) -> None:
-    """End the process after so many seconds, if something that ignores being told to stop keeps it from ending."""
-
-    def end() -> None:
-        time.sleep(seconds)
-        unwritten = worker.unwritten if worker is not None else 0
-        log.error(
-            "exit_forced",
-            code=Stopped.UNWRITTEN if unwritten else code,
-            reason=reason,
-            unwritten=unwritten,
-            hint="A task or a thread of a job or a plugin did not end, or the database did not answer.",
-        )
-        logging.shutdown()
-        os._exit(Stopped.UNWRITTEN if unwritten else code)
-
-    threading.Thread(target=end, name="chancy-end", daemon=True).start()

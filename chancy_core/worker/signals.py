@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final
 
 # SIGHUP comes when a terminal is closed; a supervisor that means "reload" by it starts the worker again.
@@ -32,6 +33,22 @@ def heeded(told: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in installed:
             loop.remove_signal_handler(number)
+
+
+def heeded_to_the_end(hear: Callable[[], None]) -> None:
+    """Call `hear` at each of these signals, until `unheeded` or the end of the process. In the main thread.
+
+    It is called where the interpreter hears of them, not on the loop: a job may be blocking that. And a loop that ends
+    gives its own signals back to their default, by which one that comes a moment later would kill the process.
+    """
+
+    def hear_signal(_number: int, _frame: FrameType | None) -> None:
+        hear()
+
+    for number in STOP_SIGNALS:
+        # As `nohup` has it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, hear_signal)
 
 
 def unheeded() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 from chancy_core.app import Chancy
 from chancy_core.config import worker_settings
@@ -16,27 +16,22 @@ from chancy_core.log import log
 from chancy_core.store.queues import apply_settings
 from chancy_core.store.spare import SPARE
 from chancy_core.store.statements import read_statements
-from chancy_core.store.weather import is_weather, text_of
-from chancy_core.store.workers import Registration, register_worker
+from chancy_core.store.workers import Registration
 from chancy_core.values.workerinfo import UnableStatus, UnservedStatus
 from chancy_core.worker.duty import keep
 from chancy_core.worker.identity import name_of_this_process, tags_of_this_process
+from chancy_core.worker.registering import in_time, register
 from chancy_core.worker.signals import heeded
 from chancy_core.worker.stopping import Stopped, Stopping
 from chancy_core.worker.wiring import Parts
 
 __all__ = ["Stopped", "Worker"]
 
-T = TypeVar("T")
-
 # The name of the plugin that removes finished jobs: nothing depends on it, but its absence is worth a word.
 PRUNER: Final = "pruner"
 KEPT_FOR_EVER: Final = (
     "Finished jobs stay for ever, unless somebody deletes them: pip install chancy-pruner, and leave it enabled."
 )
-# For how long a worker that starts waits for its database, and how often it asks, in seconds.
-START_WITHIN_S: Final = 30.0
-START_PAUSE_S: Final = 0.5
 # The duties that end when a worker begins to stop; the others go on until its outcomes are written.
 END_FIRST: Final = ("queues", "promote", "rescue", "listen", "tick", "vitals", "deliver")
 
@@ -134,7 +129,7 @@ class Worker:
             raise NotOpen("This worker runs already; make another Worker for another run.")
         side = await self._chancy.opening.ready(makes=True)
         if configured := self._chancy.settings.queues:
-            await _in_time(lambda: side.pool.run(lambda: apply_settings(self._chancy.store, configured)))
+            await in_time(lambda: side.pool.run(lambda: apply_settings(self._chancy.store, configured)))
         SPARE.keep()
         read_statements(self._chancy.settings.schema)
         parts = self._parts = Parts(
@@ -146,12 +141,7 @@ class Worker:
             functions=self._functions,
             give_up=self._give_up,
         )
-        try:
-            sent_at = await _in_time(lambda: self._registered(parts))
-        except BaseException:
-            # The loop watches it, and would keep it for ever.
-            await parts.claims.close()
-            raise
+        sent_at = await register(parts, self._chancy.store, self._registration, self._lease_s)
         parts.lease.renewed(sent_at)
         parts.standby.renewed(sent_at)
         parts.standby.start()
@@ -159,7 +149,7 @@ class Worker:
         self._open = parts.hearing.open = True
         try:
             await self._chancy.plugins.on_start(self)
-            await _in_time(parts.lanes.follow)
+            await in_time(parts.lanes.follow)
         except BaseException:
             await self.stop()
             raise
@@ -171,13 +161,6 @@ class Worker:
         log.info("worker_started", worker=self.name, queues=sorted(parts.lanes.lanes))
         if not any(loaded.name == PRUNER for loaded in self._chancy.plugins.loaded):
             log.info("pruner_not_loaded", worker=self.name, hint=KEPT_FOR_EVER)
-
-    async def _registered(self, parts: Parts) -> float:
-        """Make itself known; when that was sent."""
-        sent_at = asyncio.get_running_loop().time()
-        await parts.claims.run(register_worker(self._chancy.store, self._registration, self._lease_s))
-        await parts.deliverer.listen()
-        return sent_at
 
     def _begin(self, parts: Parts) -> None:
         """Begin with every duty."""
@@ -326,17 +309,3 @@ class Worker:
         self._told.set()
         self._told_twice.set()
         self._ending = asyncio.ensure_future(self.stop())
-
-
-async def _in_time(step: Callable[[], Awaitable[T]]) -> T:
-    """Do a step of the start, again and again for a while if the database is not ready just then."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + START_WITHIN_S
-    while True:
-        try:
-            return await step()
-        except Exception as error:
-            if not is_weather(error) or loop.time() > until:
-                raise
-            log.warning("start_waits", error=text_of(error))
-        await asyncio.sleep(START_PAUSE_S)

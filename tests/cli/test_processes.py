@@ -189,10 +189,15 @@ async def test_told_again_while_it_ends_it_has_still_ended_well(chancy: Chancy, 
 
 
 async def test_a_supervisor_told_again_while_it_ends_has_still_ended_well(chancy: Chancy, start, tmp_path):
-    """The signal that the last of its processes outlived it by."""
+    """Also between the end of the last of its processes and that of the loop, which forgets its signals."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import atexit, os, signal, sys\n"
+        "import asyncio, atexit, os, signal, sys\n"
+        "close = asyncio.SelectorEventLoop.close\n"
+        "def close_and_tell(self):\n"
+        "    close(self)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "if '--place' not in sys.orig_argv:\n"
+        "    asyncio.SelectorEventLoop.close = close_and_tell\n"
         "    atexit.register(os.kill, os.getpid(), signal.SIGTERM)\n"
     )
     started = start("--processes", "1", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{IMPORT_PATH}"})

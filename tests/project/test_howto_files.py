@@ -71,7 +71,7 @@ def test_a_unit_of_systemd_starts_no_command_that_there_is(name: str, monkeypatc
 
 
 def test_systemd_killed_a_worker_that_handed_back_its_jobs() -> None:
-    """It waits for longer than the worker takes, and signals no process twice."""
+    """It waits for longer than the worker takes, and signals no program that a job has started."""
     service = section(UNITS["chancy-worker.service"], "Service")
     assert int(service["TimeoutStopSec"]) >= STOPS_WITHIN_S + 5
     assert service["KillMode"] == "mixed"
