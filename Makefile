@@ -13,6 +13,9 @@ SHOWN := plugins/dashboard plugins/doctor
 TEMPLATE := examples/plugin-template
 # How many tests run at a time: at least four, because most of them wait, for a lease, a retry or another process.
 AT_ONCE ?= $(shell $(PYTHON) -c 'import os; print(max(os.cpu_count() or 1, 4))')
+# The suites of the plugins go one after the other, beside the kernel's: each has a time in which it only waits.
+BESIDE ?= 3
+SUITES := suite-kernel $(addprefix suite-,$(PLUGINS) $(TEMPLATE))
 # What Python has compiled it keeps, also where the image of a container says otherwise: each of a thousand child processes
 # of the tests would compile the kernel again, which is half of what it does.
 export PYTHONDONTWRITEBYTECODE :=
@@ -23,7 +26,7 @@ SPHINX := -W --keep-going -j auto -c docs/site -d $(SITE)/remembered $(SITE)/pag
 GET_BROWSER := plugins/dashboard/tests/browser/get_browser.py
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test chaos check format bench bench-quick docs docs-serve wheels release-check clean
+.PHONY: help demo test chaos check format bench bench-quick docs docs-serve wheels release-check clean $(SUITES)
 
 help:            ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -33,8 +36,16 @@ demo: $(DEMO)    ## A worker runs thousands of real jobs on a private PostgreSQL
 
 test: $(READY)   ## The tests, on the embedded PostgreSQL (or CHANCY_TEST_DSN)
 	@test -e $(VENV)/.browser || { $(BIN)/python $(GET_BROWSER) && touch $(VENV)/.browser; } || true
+	@$(MAKE) --no-print-directory --keep-going -j 2 $(SUITES)
+
+# The kernel's tests tell how far they are; those of each plugin run beside them, and are told when they have ended.
+suite-kernel:
 	$(BIN)/python -m pytest -n $(AT_ONCE)
-	@set -e; for plugin in $(PLUGINS) $(TEMPLATE); do echo "$$plugin"; (cd $$plugin && $(CURDIR)/$(BIN)/python -m pytest -n $(AT_ONCE)); done
+
+$(filter-out suite-kernel,$(SUITES)): suite-%:
+	@mkdir -p build/tests/$*
+	@(cd $* && $(CURDIR)/$(BIN)/python -m pytest -n $(BESIDE)) > build/tests/$*/output 2>&1; \
+		code=$$?; echo "$*"; cat build/tests/$*/output; exit $$code
 
 chaos: $(READY)  ## Every fault on real workers, and a table; ARGS="--help" says what it takes
 	@cd tests && $(CURDIR)/$(BIN)/python -m chaos $(ARGS)
