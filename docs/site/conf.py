@@ -32,6 +32,8 @@ source_suffix = {".md": "markdown"}
 # Anchors are those of GitHub, so that a link is right in both places.
 myst_heading_anchors = 4
 myst_enable_extensions = ["attrs_inline", "html_image"]
+# A block that names no language is what somebody types, or sees; the default would colour it as Python.
+highlight_language = "text"
 # How code is coloured breaks no build: a fragment with an ellipsis is not quite Python.
 suppress_warnings = ["misc.highlighting_failure"]
 
