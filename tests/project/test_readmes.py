@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -16,7 +18,12 @@ from chancy_core.cli.group import chancy as command
 TEMPLATE = ROOT / "examples" / "plugin-template" / "README.md"
 READMES = [*sorted((ROOT / "plugins").glob("*/README.md")), TEMPLATE]
 FENCED = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# In a block of SQL, and in quotes behind `psql -c`.
+QUERIES = {"sql": re.compile(r"^SELECT [^;]+", re.MULTILINE), "": re.compile(r"(?<=')SELECT [^']+(?=')")}
 TYPED = re.compile(r"^(?:\$ )?chancy ([^#&>\n]*)", re.MULTILINE)
+
+# `await` stands at the top of an example.
+AST = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 each_readme = pytest.mark.parametrize("page", READMES, ids=lambda page: page.parent.name)
 
@@ -55,3 +62,31 @@ def test_a_setting_of_a_readme_was_refused(page: Path, tmp_path: Path) -> None:
             file = tmp_path / "chancy.toml"
             file.write_text(code)
             Chancy("postgresql://", config=file, discover=True)
+
+
+@each_readme
+def test_a_name_of_a_readme_was_not_there(page: Path) -> None:
+    """Its Python can be read, and what it takes from us can be had."""
+    for kind, code in FENCED.findall(page.read_text()):
+        tree = compile(code if kind == "python" else "", page.parent.name, "exec", AST, dont_inherit=True)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("chancy"):
+                module = importlib.import_module(node.module)
+                assert [one.name for one in node.names if not hasattr(module, one.name)] == []
+
+
+async def test_a_query_of_a_readme_named_a_column_that_is_none(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each runs on a schema with the plugins' tables, and the template's."""
+    history = pytest.importorskip("chancy_history", reason="needs chancy-history")
+    monkeypatch.syspath_prepend(TEMPLATE.parent / "src")
+    plugins = [history.History(), importlib.import_module("acme_chancy").Failures()]
+    shown = [block for page in READMES for block in FENCED.findall(page.read_text())]
+    queries = [query for kind, code in shown if kind in QUERIES for query in QUERIES[kind].findall(code)]
+    assert len(queries) > 1
+    async with Chancy(dsn, schema=schema, discover=False, plugins=plugins) as chancy:
+        await chancy.migrate()
+        async with chancy.pool.connection() as connection:
+            for query in queries:
+                await connection.execute(query.replace("chancy.", f'"{schema}".').encode())
