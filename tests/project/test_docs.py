@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import click
 import pytest
 from docpages import BLOCK, ENDS_WITHIN_S, PAGES, ROOT, prints, workers
 
-from chancy import Chancy
+from chancy import Chancy, Job
 from chancy_core import config
 from chancy_core.cli.group import chancy as command
 
@@ -76,8 +77,17 @@ def waits_for_sigterm(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("program", blocks("python", "run"))
-def test_every_complete_program_runs(program: str, python: Callable[..., str], tmp_path: Path) -> None:
-    """A program that the documentation shows as complete runs as it stands, and prints what it is said to print."""
+def test_every_complete_program_runs(
+    program: str, python: Callable[..., str], environment: dict[str, str], tmp_path: Path, dsn: str, schema: str
+) -> None:
+    """A program that the documentation shows as complete runs as it stands, and prints what it is said to print.
+
+    Whoever tries it has tried others before, and their jobs are still there, in the embedded database, whose tables are
+    brought up to date unasked.
+    """
+    environment["CHANCY_AUTO_MIGRATE"] = "true"
+    with Chancy(dsn, schema=schema) as chancy:
+        chancy.sync_push(Job(func="app.mail.remind", scheduled_at=datetime.now(UTC) + timedelta(days=1)))
     (tmp_path / "example.py").write_text(program)
     printed = python("example.py")
     said = prints(program)

@@ -40,7 +40,8 @@ def test_a_chapter_did_not_do_what_it_says(dsn: str, tmp_path: Path) -> None:
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("CHANCY_", "PYTEST_"))}
     with databases(dsn, "tutorial", "deployed") as (first, second):
         environment = {**plain, "CHANCY_DSN": first, "CHANCY_TEST_DSN": dsn}
-        # Older versions of pytest-asyncio warn, above everything else, of what nobody has chosen.
+        # Its windows are no terminals. And pytest-asyncio is here already before the page sets what it asks for.
+        environment["CHANCY_LOG_FORMAT"] = "console"
         environment["PYTEST_ADDOPTS"] = "-p no:cacheprovider -o asyncio_default_fixture_loop_scope=function"
         typist = Typist(tmp_path, environment, given={"CHANCY_DSN": second})
         try:

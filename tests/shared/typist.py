@@ -29,13 +29,13 @@ ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What is another each time, by what it looks like.
 VARIES = re.compile(
     r"(?P<id>" + ID.pattern + r")|(?P<worker>\b[\w-]+\.\d+\.[0-9a-f]+\b)|(?P<date>\d{4}-\d\d-\d\d)"
-    r"|(?P<clock>\d\d:\d\d:\d\d(?: [+-]\d{4})?)|(?P<port>localhost:\d+)"
+    r"|(?P<clock>\d\d:\d\d:\d\d(?:,\d{3}|(?: [+-]\d{4})?))|(?P<port>localhost:\d+)"
     r"|(?P<span>\+?\d+(?:\.\d+)? ?(?:ms|s|min|h)\b)|(?P<any>…)|(?P<blank>\s+)"
 )
 LIKE = {
     "worker": r"\S+",
     "date": r"\d{4}-\d\d-\d\d",
-    "clock": r"\d\d:\d\d:\d\d(?: [+-]\d{4})?",
+    "clock": r"\d\d:\d\d:\d\d(?:,\d{3}|(?: [+-]\d{4})?)",
     "span": r"\+?\d+(?:\.\d+)? ?(?:ms|s|min|h)",
     "port": r"localhost:\d+",
     "any": r"[\s\S]*?",
