@@ -1,7 +1,8 @@
-"""Runs `chancy` commands for somebody who types a page: each in a terminal, in a process with everything imported.
+"""Runs commands for somebody who types a page: each in a terminal, in a process with everything imported.
 
-`typed_commands.py`, with a line of JSON on standard input for each command, `{"arguments", "folder", "environment"}`;
-it answers each with a line, `{"code", "said"}`.
+`typed_commands.py`, with a line of JSON on standard input for each command, `{"words", "folder", "environment"}`, whose
+words are `chancy` and its arguments, or `python`, a script and its arguments; it answers each with a line, `{"code",
+"said"}`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import pty
 import re
+import runpy
 import signal
 import sys
 from contextlib import suppress
@@ -26,10 +28,10 @@ HANGS_AFTER_S = 300
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 
 
-def typed(arguments: list[str], folder: str, environment: dict[str, str]) -> dict[str, Any]:
+def typed(words: list[str], folder: str, environment: dict[str, str]) -> dict[str, Any]:
     pid, terminal = pty.fork()
     if pid == 0:
-        _be(arguments, folder, environment)
+        _be(words, folder, environment)
     said = b""
     with suppress(OSError):  # Linux says so that nobody has the other side open any more
         while part := os.read(terminal, 65_536):
@@ -40,7 +42,7 @@ def typed(arguments: list[str], folder: str, environment: dict[str, str]) -> dic
     return {"code": os.waitstatus_to_exitcode(status), "said": text}
 
 
-def _be(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
+def _be(words: list[str], folder: str, environment: dict[str, str]) -> None:
     """Become that command; never returns."""
     code = 1
     try:
@@ -48,8 +50,13 @@ def _be(arguments: list[str], folder: str, environment: dict[str, str]) -> None:
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
-        sys.argv = ["chancy", *arguments]
-        main()
+        if words[0] == "chancy":
+            sys.argv = words
+            main()
+        else:
+            sys.argv, sys.path[0] = words[1:], folder
+            runpy.run_path(words[1], run_name="__main__")
+            code = 0
     except SystemExit as exit_:
         code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
     except BaseException:

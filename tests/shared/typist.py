@@ -17,7 +17,8 @@ from typing import NamedTuple
 from docpages import BLOCK, ENDS_WITHIN_S
 from support import IMPORT_PATH
 
-LOOK_EVERY_S = 0.1
+# A look is a process, too, and what it waits for is another one that may only be starting.
+LOOK_EVERY_S = 0.3
 # After Ctrl-C: a worker has stopped in good order, a dashboard was told to end.
 ENDED_WELL = (0, 130)
 COLUMNS = "100"
@@ -25,6 +26,8 @@ COLUMNS = "100"
 NOT_TYPED = re.compile(r"(?:pip|python3|mkdir|cd|\.|sudo|export PIP_\w+=\S*)\s")
 # What may be typed again until it says what the page shows: it only looks.
 LOOKS = re.compile(r"cat |chancy (?:job|jobs|why|failures|doctor|cron next) ?")
+# What needs no process of its own from its first import on: most of the time of these goes into imports.
+FORKED = re.compile(r"chancy |python \w+\.py\b[^|>&;]*$")
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What is another each time, by what it looks like.
 VARIES = re.compile(
@@ -152,9 +155,9 @@ class Typist:
         return re.compile("".join((*parts, re.escape(shown[last:]))))
 
     def _say(self, line: str) -> tuple[int, str]:
-        if line.startswith("chancy "):
-            asked = {"arguments": shlex.split(line)[1:], "folder": str(self.folder), "environment": self.environment}
-            return self._ask(asked)
+        if FORKED.match(line):
+            words = shlex.split(line)
+            return self._ask({"words": words, "folder": str(self.folder), "environment": self.environment})
         done = subprocess.run(
             ["/bin/sh", "-c", line],
             cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
