@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
@@ -60,13 +60,21 @@ def _cancel(chancy: Chancy, id_: str, reason: str | None, *, as_json: bool) -> N
 
 def _retry(chancy: Chancy, id_: str, *, as_json: bool) -> None:
     if not chancy.sync_retry_jobs([chancy.reference(id_)]):
-        raise click.ClickException(
-            f"{id_} was not brought back: it has not finished, does not exist, or its unique key is taken."
-        )
+        _refuse_retry(chancy, id_)
     if as_json:
         show_json({"id": id_, "retried": True})
     else:
         click.echo(f"{id_}: runs again")
+
+
+def _refuse_retry(chancy: Chancy, id_: str) -> NoReturn:
+    """Raise an error that says why a job was not brought back."""
+    found = chancy.sync_get_job(chancy.reference(id_))
+    if found is None:
+        raise JobNotFound(f"{id_} was not brought back: there is no such job in {looked_at(chancy)}.")
+    if found.state.finished:
+        raise click.ClickException(f"{id_} was not brought back: another job has its unique key, {found.unique_key!r}.")
+    raise click.ClickException(f"{id_} was not brought back: it has not finished, it is {found.state}.")
 
 
 def _show(chancy: Chancy, id_: str, *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -61,8 +61,8 @@ def declare(new_chancy: Callable[[], Chancy], /, name: str, upsert: bool, as_jso
     if as_json:
         show_json({"queue": found.to_dict(), "as_wanted": as_wanted})
         return
-    source = f", as {source_of(made.settings, name)} says" if configured else ""
-    click.echo(f"queue {name} declared{source}" if as_wanted else f"queue {name} exists otherwise: --upsert changes it")
+    who = _who_says(configured, given, source_of(made.settings, name))
+    click.echo(f"queue {name} declared{who}" if as_wanted else f"queue {name} exists otherwise: --upsert changes it")
 
 
 @queue.command()
@@ -121,6 +121,13 @@ def delete(new_chancy: Callable[[], Chancy], name: str, keep_jobs: bool, as_json
         show_json({"name": name, "left_behind" if keep_jobs else "cancelled": count})
         return
     click.echo(f"queue {name} deleted; {count:,} jobs {'left behind' if keep_jobs else 'cancelled'}")
+
+
+def _who_says(configured: Mapping[str, Any], given: Mapping[str, Any], source: str) -> str:
+    """Who says how a queue is to be, if it is not the command line alone."""
+    if not configured.keys() - given.keys():
+        return ""
+    return f", as these options say, and otherwise as {source} says" if given else f", as {source} says"
 
 
 def _until(found: Queue) -> str:

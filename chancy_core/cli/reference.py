@@ -34,6 +34,8 @@ all commands:
   if it holds nothing but what is usual. `NO_COLOR=1` leaves out colours.
 * **In a pipe or a file** each row is one line, whole, with every column.
 * **`--json`** prints one document, for programs. Times in it are ISO 8601 with their offset, and durations are seconds.
+  If what you named is not there, or something else is wrong, nothing is printed to standard output: the exit code is 1
+  or 2, and the last line on standard error says why, as without `--json`.
 * **Looking changes nothing.** Only `worker`, `migrate` and `push` make a schema that is missing. The others say that
   it is not there, and which one may have been meant.
 * **Errors** are one line on standard error, which says what to do.

@@ -34,7 +34,8 @@ async def test_declaring_ignored_what_the_settings_say(chancy, run):
     """The table is where it begins; options win over it, one by one."""
     done = run("queue", "declare", "mail", "--concurrency", "7")
     assert done.exit_code == 0, done.output
-    assert "queue mail declared, as chancy.toml says" in done.output.splitlines()[-1]
+    told = "queue mail declared, as these options say, and otherwise as chancy.toml says"
+    assert done.output.splitlines()[-1] == told
     wanted = Queue("mail", concurrency=7, tags=["big"], executor="threaded", polling_interval=2)
     assert await chancy.get_queue("mail") == wanted
     done = run("queue", "declare", "mail", "--tag", "small", "--tag", "tiny")
