@@ -186,6 +186,14 @@ class Opening:
 
     # -- threads ---------------------------------------------------------------------------
 
+    @property
+    def here_sync(self) -> SyncSide | None:
+        """As `here`, for code without asyncio."""
+        if self._connections.is_inherited:
+            return None
+        side = self._connections.sync_side
+        return side if side is not None and side.ready and self._schema.problem is None else None
+
     def ready_sync(self, *, makes: bool = False, fits: bool = True) -> SyncSide:
         """As `ready`, for code without asyncio."""
         self._in_this_process()

@@ -35,16 +35,17 @@ def row_of(
 ) -> JobRow:
     """The row of a single push, once plugins have seen the job. Raises InvalidJob."""
     name, job = _named(queue, job)
-    chancy.check_schema()
     job = completed_here(as_job(job))
     if name is not None:
         job = job.with_queue(name)
     if on_conflict is not None:
         on_conflict = check_on_conflict(on_conflict)
-    job = _with_words(job, on_conflict, chancy.settings.json)
+    if on_conflict is not None or chancy.settings.json != "plain":
+        job = _with_words(job, on_conflict, chancy.settings.json)
     if chancy.plugins.has("on_push"):
         (job,) = chancy.plugins.on_push([_for_hooks(job)])
-    exact = is_exact(job, check_kwargs=not _filled_later(chancy))
+    # Where a plugin may change the arguments when jobs are claimed, nobody knows them before.
+    exact = is_exact(job, check_kwargs=not chancy.plugins.changes_claimed)
     return job_row(job, job.queue, new_id(), chancy.settings.payload_limit_bytes, exact=exact)
 
 
@@ -56,11 +57,6 @@ def by_itself(what: Any, job: Pushable | None, connection: Any, on_conflict: OnC
             "them out."
         )
     return {} if connection is OWN else {"connection": connection}
-
-
-def _filled_later(chancy: Chancy) -> bool:
-    """Whether a plugin may change the arguments of jobs when they are claimed: nobody knows them before."""
-    return chancy.plugins.changes_claimed
 
 
 def notices_for(chancy: Chancy, row: JobRow) -> list[Notice]:
@@ -148,7 +144,7 @@ def _lines(chancy: Chancy, queue: str | None, on_conflict: OnConflict | None) ->
     chancy.check_schema()
     limit = chancy.settings.payload_limit_bytes
     word = None if on_conflict is None else check_on_conflict(on_conflict)
-    checks = not _filled_later(chancy)
+    checks = not chancy.plugins.changes_claimed
     hooks = chancy.plugins.has("on_push")
     if not hooks and word is None and chancy.settings.json == "plain":
         return Lines(queue, limit, checks=checks)

@@ -32,7 +32,9 @@ class Endings(Budgets):
 
     def has(self, hook: str, plugin: str | None = None) -> bool:
         """Whether anybody implements a hook, or that plugin does, and it has not been switched off."""
-        return any(plugin in (None, one.plugin) for one in self._hooks[hook])
+        if plugin is None:
+            return bool(self._hooks[hook])
+        return any(one.plugin == plugin for one in self._hooks[hook])
 
     @property
     def listening(self) -> list[str]:

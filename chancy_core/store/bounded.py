@@ -22,6 +22,8 @@ from chancy_core.store.weather import NoAnswer
 
 T = TypeVar("T")
 
+# psycopg wakes up so often while nothing comes.
+WAKES_EVERY_S: Final = 0.1
 # Whoever is cancelled waits so long for the server to confirm that it has ended the statement.
 CONFIRM_WITHIN_S: Final = 1.0
 
@@ -33,10 +35,11 @@ class _Overdue(Exception):  # noqa: N818 -- never leaves this file
 def _bounded(waiting: Generator[Any, Any, T], deadline_s: float, fileno: int) -> Generator[Any, Any, T]:
     """The same steps, which end with _Overdue once nothing has been ready for so long.
 
-    psycopg wakes up every 0.1 s to look for Ctrl-C, and then sends what is ready: nothing. It begins to wait anew (and
-    sends None) after it has asked the server to cancel the statement.
+    psycopg wakes up every WAKES_EVERY_S to look for Ctrl-C, and then sends what is ready: nothing. It begins to wait
+    anew (and sends None) after it has asked the server to cancel the statement.
     """
-    quiet_since = time.monotonic()
+    # The clock is not asked while something comes: nearly every answer is there before psycopg wakes up.
+    quiet_since: float | None = None
     ready: Any = None
     begun = False
     while True:
@@ -46,18 +49,21 @@ def _bounded(waiting: Generator[Any, Any, T], deadline_s: float, fileno: int) ->
             result: T = end.value
             return result
         ready = yield wants
-        now = time.monotonic()
-        if ready is None and begun:
+        if ready:
+            quiet_since = None
+        elif ready is None and begun:
             deadline_s = min(deadline_s, CONFIRM_WITHIN_S)
-            quiet_since = now
+            quiet_since = None
             ready = 0
-        elif ready:
-            quiet_since = now
-        elif now - quiet_since > deadline_s:
-            # If it was this process that stood still, its timers come before what has arrived meanwhile.
-            if not _is_ready(fileno):
-                raise _Overdue
-            quiet_since = now
+        else:
+            now = time.monotonic()
+            if quiet_since is None:
+                quiet_since = now - WAKES_EVERY_S
+            if now - quiet_since > deadline_s:
+                # If it was this process that stood still, its timers come before what has arrived meanwhile.
+                if not _is_ready(fileno):
+                    raise _Overdue
+                quiet_since = now
         begun = True
 
 

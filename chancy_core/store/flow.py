@@ -128,16 +128,16 @@ def drive_sync(flow: Flow[T], answer: Callable[[Step], list[TupleRow]]) -> T:
 
 
 async def _answer(cursor: psycopg.AsyncCursor[TupleRow], step: Step) -> list[TupleRow]:
+    if isinstance(step, Query):
+        await cursor.execute(step.text, step.params or None)
+        return await cursor.fetchall() if _has_rows(cursor) or _in_pipeline(cursor) else []
     if isinstance(step, CopyIn):
         await _copy(cursor, step)
         return []
     if isinstance(step, Pause):
         await asyncio.sleep(0)
         return []
-    if isinstance(step, Inside):
-        return await step.call(cursor.connection)
-    await cursor.execute(step.text, step.params or None)
-    return await cursor.fetchall() if _has_rows(cursor) or _in_pipeline(cursor) else []
+    return await step.call(cursor.connection)
 
 
 def _in_pipeline(cursor: psycopg.AsyncCursor[TupleRow] | psycopg.Cursor[TupleRow]) -> bool:
@@ -166,6 +166,9 @@ async def _copy(cursor: psycopg.AsyncCursor[TupleRow], step: CopyIn) -> None:
 
 
 def _answer_sync(cursor: psycopg.Cursor[TupleRow], step: Step) -> list[TupleRow]:
+    if isinstance(step, Query):
+        cursor.execute(step.text, step.params or None)
+        return cursor.fetchall() if _has_rows(cursor) or _in_pipeline(cursor) else []
     if isinstance(step, CopyIn):
         with cursor.copy(step.text) as copy:
             for part in step.parts:
@@ -173,7 +176,4 @@ def _answer_sync(cursor: psycopg.Cursor[TupleRow], step: Step) -> list[TupleRow]
         return []
     if isinstance(step, Pause):
         return []
-    if isinstance(step, Inside):
-        raise TypeError("A flow without asyncio cannot await.")
-    cursor.execute(step.text, step.params or None)
-    return cursor.fetchall() if _has_rows(cursor) or _in_pipeline(cursor) else []
+    raise TypeError("A flow without asyncio cannot await.")

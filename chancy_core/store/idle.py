@@ -38,8 +38,10 @@ class Idle(Generic[C]):
 
     def put(self, connection: C) -> None:
         """Keep one for the next who needs it, if it can be used again."""
-        if connection.closed or connection.info.transaction_status is not TransactionStatus.IDLE:
-            # Somebody left a transaction open, or a statement in flight: the server ends both with the session.
+        # Asked of libpq itself: psycopg's answer is made anew each time, and this is asked after each push.
+        if connection.pgconn.transaction_status != TransactionStatus.IDLE:
+            # Somebody left a transaction open, or a statement in flight: the server ends both with the session. Of one
+            # that is closed, the status is unknown.
             close(connection)
             return
         connection.idle_since = time.monotonic()

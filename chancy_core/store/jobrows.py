@@ -60,7 +60,8 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int, *, exact: 
     typed = job.json != "plain"
     kwargs = (encode_typed if typed else encode_checked)(job.kwargs, "kwargs") if job.kwargs else b""
     meta = encode_checked(job.meta, "meta") if job.meta else b""
-    check_size(job.func, len(kwargs) + len(meta), payload_limit_bytes)
+    if len(kwargs) + len(meta) > payload_limit_bytes:
+        check_size(job.func, len(kwargs) + len(meta), payload_limit_bytes)
     limits = _encode(job.limits).decode() if job.limits else None
     # Without a key they say nothing.
     unique = _NOT_UNIQUE if job.unique_key is None else (job.unique_while, job.on_conflict)
@@ -72,19 +73,20 @@ def job_row(job: Job, queue: str, id_: str, payload_limit_bytes: int, *, exact: 
         options = _encode(
             Options(job.backoff, job.keep_result, job.retry_on, job.give_up_on, *unique, job.json, exact)
         ).decode()
+    # Moments in UTC: Python has offsets that PostgreSQL does not read.
     return JobRow(
         id_,
         queue,
         job.func,
         job.priority,
         job.max_attempts,
-        _in_utc(job.scheduled_at),
+        None if job.scheduled_at is None else job.scheduled_at.astimezone(UTC),
         job.unique_key,
         kwargs.decode() or None,
         meta.decode() or None,
         limits,
         options,
-        _in_utc(job.expires_at),
+        None if job.expires_at is None else job.expires_at.astimezone(UTC),
         *unique,
     )
 
@@ -97,11 +99,6 @@ def check_size(func: str, size: int, payload_limit_bytes: int) -> None:
             f"{payload_limit_bytes:,}. Store what is large elsewhere and pass its name, or raise "
             "payload_limit_bytes."
         )
-
-
-def _in_utc(moment: datetime | None) -> datetime | None:
-    # Python has offsets that PostgreSQL does not read.
-    return None if moment is None else moment.astimezone(UTC)
 
 
 # What one statement stores: more of it saves little, and holds up the loop while it is sent.

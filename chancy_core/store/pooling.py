@@ -42,14 +42,6 @@ def deadline_s(within_s: float | None) -> float:
     return DEADLINE_S if within_s is None else min(DEADLINE_S, max(within_s, DEADLINE_MIN_S))
 
 
-class Slots(Protocol):
-    """A semaphore, of asyncio or of threads."""
-
-    def release(self) -> None:
-        """Let another one have the slot."""
-        ...
-
-
 class Timer(Protocol):
     """Something that will be called later."""
 
@@ -68,7 +60,8 @@ class BasePool(ABC, Generic[C]):
         is_open: whether it may be used.
     """
 
-    _slots: Slots
+    # Lets somebody else have a slot: one for each connection that may be open.
+    _free_slot: Callable[[], None]
 
     def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
         self.dsn: Final = dsn
@@ -141,7 +134,7 @@ class BasePool(ABC, Generic[C]):
                 self._clean()
         else:
             close(connection)
-        self._slots.release()
+        self._free_slot()
 
     def cleaner(self) -> Callable[[], None]:
         """Calls `_clean`, if somebody has this pool by then: a timer is no reason to keep it."""

@@ -31,6 +31,7 @@ class Pool(pooling.BasePool[BoundedAsyncConnection]):
     def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
         super().__init__(dsn, max_size=max_size, application_name=application_name, pooler=pooler)
         self._slots: asyncio.Semaphore = asyncio.Semaphore(max_size)
+        self._free_slot = self._slots.release
 
     async def open(self) -> None:
         """Open the pool. Nothing is connected yet."""
@@ -158,7 +159,7 @@ class Pool(pooling.BasePool[BoundedAsyncConnection]):
             else:
                 connection = await connect(self.dsn, **self.options)
         except BaseException:
-            self._slots.release()
+            self._free_slot()
             raise
         connection.deadline_s = deadline_s
         return connection

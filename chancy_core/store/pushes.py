@@ -120,7 +120,7 @@ def _insert_explained(store: Store, rows: Sequence[JobRow], how: _How) -> Flow[N
 
 
 def _insert_rows(store: Store, rows: Sequence[JobRow], notices: Sequence[Notice], how: _How) -> Flow[None]:
-    if len(rows) == 1 and len(notices) <= 1 and not rows[0].waits:
+    if len(rows) == 1 and len(notices) <= 1 and (rows[0].unique_key is None or not rows[0].waits):
         params = simple_params(rows[0])
         name = "insert_job" if params is None else "insert_simple_job"
         params = params or {**insert_one_params(rows[0]), "patience": how.patience}

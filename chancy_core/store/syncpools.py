@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -26,7 +28,11 @@ class SyncPool(pooling.BasePool[BoundedConnection]):
 
     def __init__(self, dsn: str, *, max_size: int, application_name: str, pooler: bool) -> None:
         super().__init__(dsn, max_size=max_size, application_name=application_name, pooler=pooler)
-        self._slots: threading.Semaphore = threading.Semaphore(max_size)
+        # A semaphore, as one C call each way. That of `threading` is written in Python, and takes eight.
+        self._slots: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._free_slot = partial(self._slots.put, None)
+        for _ in range(max_size):
+            self._free_slot()
 
     def open(self) -> None:
         """Open the pool. Nothing is connected yet."""
@@ -61,12 +67,12 @@ class SyncPool(pooling.BasePool[BoundedConnection]):
     def push(self, flow: Flow[T], again: Callable[[], Flow[T]]) -> T:
         """Run the flow of a single push; if its answer is lost, or it failed and may yet succeed, run `again`."""
         connection = self._taken(pooling.deadline_s(None), sure=False)
-        lost = session_of(connection)
         try:
             if connection.push_cursor is None:
                 connection.push_cursor = sync_cursor_of(connection)
             return run_sync_with(connection.push_cursor, flow)
         except Exception as error:  # noqa: BLE001 -- raised again, unless another attempt may help
+            lost = session_of(connection)
             self._judge(connection, error)
             Tries(self.dsn).pause_s(error)
         finally:
@@ -112,8 +118,10 @@ class SyncPool(pooling.BasePool[BoundedConnection]):
 
     def _taken(self, deadline_s: float, *, sure: bool) -> BoundedConnection:
         self.check_open()
-        if not self._slots.acquire(timeout=pooling.SLOT_WITHIN_S):
-            raise self.all_in_use()
+        try:
+            self._slots.get(timeout=pooling.SLOT_WITHIN_S)
+        except queue.Empty:
+            raise self.all_in_use() from None
         try:
             while (connection := self._idle.take()) is not None:
                 if not sure or self._answers(connection):
@@ -121,7 +129,7 @@ class SyncPool(pooling.BasePool[BoundedConnection]):
             else:
                 connection = connect_sync(self.dsn, **self.options)
         except BaseException:
-            self._slots.release()
+            self._free_slot()
             raise
         connection.deadline_s = deadline_s
         return connection

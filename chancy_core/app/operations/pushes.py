@@ -133,7 +133,7 @@ def sync_push(
     """As `push`, for code without asyncio. `connection` must be a sync one."""
     if hasattr(queue, "sync_push_with"):
         return queue.sync_push_with(self, **by_itself(queue, job, connection, on_conflict))
-    pool = self.opening.ready_sync(makes=True).pool
+    pool = (self.opening.here_sync or self.opening.ready_sync(makes=True)).pool
     row = row_of(self, queue, job, on_conflict)
     tell = notices_for(self, row)
     if connection is OWN:
