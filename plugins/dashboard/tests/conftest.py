@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -13,6 +13,27 @@ from chancy import Chancy
 from chancy_dashboard import Access, Dashboard, DashboardPlugin
 
 SAME = {"sec-fetch-site": "same-origin"}
+# What a page leaves out rather than wait for it longer, and says so; in seconds, each within those below it.
+PATIENCE = {
+    "chancy_dashboard.reading.connections.STATEMENT_TIMEOUT_S": 20.0,
+    "chancy_dashboard.reading.troubles.WITHIN_S": 30.0,
+    "chancy_doctor.panel.WITHIN_S": 30.0,
+    "chancy_dashboard.answering.views.PANEL_WITHIN_S": 40.0,
+    "chancy_dashboard.reading.parts.WITHIN_S": 40.0,
+    "chancy_dashboard.reading.snapshots.WITHIN_S": 50.0,
+}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> Iterator[None]:
+    """The machine of the tests may be busy with others: what a page has no time for is none of their business.
+
+    Tests of what is left out set a time of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for place, seconds in PATIENCE.items():
+            patch.setattr(place, seconds)
+        yield
 
 
 @pytest.fixture

@@ -96,10 +96,11 @@ async def test_what_takes_longer_than_a_second_is_given_up_and_named(browser, ch
     assert 'href="/queues/mail"' in page.text
 
 
-async def test_whoever_looks_can_change_nothing(serve, chancy):
+async def test_whoever_looks_can_change_nothing(serve, chancy, monkeypatch):
     """The connections of pages are read-only, few, and its own."""
     from chancy_dashboard import Dashboard  # noqa: PLC0415
 
+    monkeypatch.setattr(connections, "STATEMENT_TIMEOUT_S", 1.0)
     dashboard = Dashboard(chancy)
     look = await dashboard.reader.look()
     try:
