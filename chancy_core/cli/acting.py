@@ -241,8 +241,8 @@ def _tell_none(chancy: Chancy, wanted: Any, counted: Acted, how: How) -> None:
     if how.as_json:
         show_json(counted.to_dict())
         return
-    which = f"that {wanted} finds " if isinstance(wanted, JobFilter) else "of these "
-    click.echo(f"Nothing to {how.verb}: no job {which}is one that could be, in {looked_at(chancy)}{_skipped(counted)}.")
+    none = f"{wanted} finds no such job" if isinstance(wanted, JobFilter) else "none of these jobs can be,"
+    click.echo(f"Nothing to {how.verb}: {none} in {looked_at(chancy)}{_skipped(counted)}.")
 
 
 def _number(counted: Acted) -> str:

@@ -46,8 +46,8 @@ def failures(
     elif found.groups:
         show_rows(HEADINGS, [failure_row(group) for group in found.groups], usual=USUAL, whole=WHOLE)
     else:
-        which = f" of those that {wanted} finds" if str(wanted) else ""
-        click.echo(f"No job{which} has failed, or waits to be tried again, in {looked_at(chancy)}.", err=True)
+        which = f"{wanted} finds no job that" if str(wanted) else "No job"
+        click.echo(f"{which} has failed, or waits to be tried again, in {looked_at(chancy)}.", err=True)
     if found.searched_until is not None:
         click.echo(f"These were pushed since {moment(found.searched_until)} UTC: there was no more time.", err=True)
 

@@ -100,7 +100,7 @@ def _tell(chancy: Chancy, wanted: JobFilter, page: Page, *, found: int) -> None:
     """What there is to say about the list: on stderr, because a pipe is for the jobs."""
     words = str(wanted)
     if not found:
-        which = f"No job that {words} finds is" if words else "There is no job"
+        which = f"{words} finds no job" if words else "There is no job"
         click.echo(f"{which} in {looked_at(chancy)}{_as_far(page)}.", err=True)
     elif page.searched_until is not None:
         click.echo(f"These are{_as_far(page)}.", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import click
 
@@ -10,6 +11,9 @@ from chancy_core.app import Chancy
 from chancy_core.beside import problem
 from chancy_core.cli.showing import json_option, show_json, show_rows
 from chancy_core.config import describe
+
+# What holds where nothing is set, if that is worth a word.
+UNSET: Final = {"dsn": "none: the embedded PostgreSQL", "functions": "any"}
 
 
 @click.command()
@@ -24,4 +28,6 @@ def config(new_chancy: Callable[..., Chancy], as_json: bool) -> None:
     if as_json:
         show_json([{"setting": path, "value": value or None, "from": source} for path, value, source in rows])
     else:
-        show_rows(("setting", "value", "from"), rows)
+        show_rows(
+            ("setting", "value", "from"), [(path, value or UNSET.get(path, ""), source) for path, value, source in rows]
+        )

@@ -36,7 +36,7 @@ async def test_no_failure_says_where_there_is_none(chancy, run, schema):
     """The query, the schema and the database."""
     done = await asyncio.to_thread(run, "failures", "func:app.*")
     assert (done.code, done.out) == (0, "")
-    assert "No job of those that func:app.* finds has failed, or waits to be tried again, in schema" in done.err
+    assert "func:app.* finds no job that has failed, or waits to be tried again, in schema" in done.err
 
 
 async def test_what_runs_is_shown_with_its_worker(chancy, run):

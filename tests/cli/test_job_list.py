@@ -101,7 +101,7 @@ async def test_nothing_found_says_where_nothing_is(run, pushed, schema):
     """The query, the schema and the database; an empty schema says so, too."""
     done = await asyncio.to_thread(run, "jobs", "func:nobody.*")
     assert (done.code, done.out) == (0, "")
-    assert f"No job that func:nobody.* finds is in schema {schema!r} at " in done.err
+    assert f"func:nobody.* finds no job in schema {schema!r} at " in done.err
 
 
 @pytest.mark.parametrize(

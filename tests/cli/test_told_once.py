@@ -6,7 +6,9 @@ import logging
 from collections import Counter
 
 import pytest
+from click.testing import CliRunner
 
+from chancy_core.cli.group import chancy as command
 from chancy_core.cli.logs import ConsoleFormatter
 from chancy_core.demo.tables import empty_schema, how_to_look
 
@@ -40,6 +42,16 @@ def test_a_worker_began_with_a_screen_full_of_partitions():
     record.fields = {"queues": ["default", "mail"]}
     record.msg = "worker_started queues=['default', 'mail']"
     assert ConsoleFormatter().format(record).endswith("worker_started queues=['default', 'mail']")
+
+
+def test_config_left_open_which_database_is_used(tmp_path, monkeypatch):
+    """Where none is named, it is the embedded one; an empty cell did not say so."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CHANCY_DSN", raising=False)
+    lines = CliRunner().invoke(command, ["config"]).output.splitlines()
+    assert [line.split() for line in lines if " dsn " in line] == [
+        ["dsn", "none:", "the", "embedded", "PostgreSQL", "default"]
+    ]
 
 
 async def test_commands_refused_what_the_demo_had_left(dsn, tmp_path, monkeypatch, run):
