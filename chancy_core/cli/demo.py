@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 
 import click
@@ -18,8 +17,6 @@ def demo(ctx: click.Context) -> None:
     The dashboard shows them meanwhile, if it is installed.
     They are in a schema of their own, `chancy_demo`, in the embedded PostgreSQL, whatever database is configured.
     """
-    # What is made and started is told on the screen already.
-    logging.getLogger("chancy").setLevel(logging.WARNING)
     try:
         from chancy_core.demo.run import run  # noqa: PLC0415 -- imports take long enough to be interrupted
 

@@ -74,7 +74,8 @@ class CtrlC:
 
 def run() -> int:
     """Start the private PostgreSQL and run the demo on it."""
-    logging.basicConfig(handlers=[InLines(console)], level=logging.WARNING)
+    # The command has handlers of its own by now.
+    logging.basicConfig(handlers=[InLines(console)], level=logging.WARNING, force=True)
     # The library's own tests hold code that deserves a warning.
     warnings.simplefilter("ignore", SyntaxWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
