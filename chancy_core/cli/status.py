@@ -35,6 +35,8 @@ LOOK_S: Final = 1.0
 CAUSES_MAX: Final = 3
 # More than a screen is for `chancy queues` and `chancy workers`.
 ROWS_MAX: Final = 10
+# Of queues in a sentence, the first few.
+NAMED_MAX: Final = 5
 # A snapshot that is held for so long keeps dead rows from being removed.
 OLD_S: Final = 60.0
 _ORDER: Final = (State.PENDING, State.RUNNING, State.SCHEDULED, State.RETRYING)
@@ -132,11 +134,15 @@ def remarks(found: Status, alive: list[WorkerInfo]) -> list[str]:
     """What whoever reads this will want to do next."""
     said = []
     waiting = {name for name, one in found.live.queues.items() if one.counts.get(State.PENDING)}
+    unserved = []
     for queue in found.queues:
         if queue.name in waiting and queue.state is QueueState.PAUSED:
             said.append(f"Jobs wait in {queue.name}, which is paused. To go on: chancy queue resume {queue.name}")
         elif queue.name in waiting and not serving(queue, alive):
-            said.append(f"Jobs wait in {queue.name}, which no worker that lives serves. To start one: chancy worker")
+            unserved.append(queue.name)
+    if unserved:
+        names = ", ".join(unserved[:NAMED_MAX]) + (", …" if len(unserved) > NAMED_MAX else "")
+        said.append(f"Jobs wait in {names}, which no worker that lives serves. To start one: chancy worker")
     said += [
         f"Jobs wait in {name}, which nobody has declared. To do so: chancy queue declare {name}"
         for name in sorted(waiting - {queue.name for queue in found.queues})

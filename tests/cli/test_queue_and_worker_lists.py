@@ -114,7 +114,7 @@ def test_no_color_means_none(run):
     assert "\x1b[3" not in run.terminal("queues", env={"NO_COLOR": "1"}).raw
 
 
-def test_looking_changes_no_schema_that_is_behind(run, query):
+def test_looking_changes_no_schema_that_is_behind(run, query, schema):
     """It says what to run, and leaves that to whoever may."""
     assert run("migrate").code == 0
     query("DELETE FROM {s}.migrations WHERE owner = 'kernel' AND version > 1")
@@ -122,7 +122,7 @@ def test_looking_changes_no_schema_that_is_behind(run, query):
         done = run(command, env={"CHANCY_AUTO_MIGRATE": "true"})
         assert done.code == 1
         assert "is at version 1 of kernel" in done.words
-        assert "chancy migrate" in done.words
+        assert f"chancy --schema {schema} migrate" in done.words
     assert query("SELECT max(version) FROM {s}.migrations WHERE owner = 'kernel'") == [(1,)]
 
 

@@ -60,10 +60,12 @@ async def test_what_is_too_long_for_a_screen_is_named(chancy, run):
     """Those with jobs first; the others are counted, with the command that shows them."""
     for number in range(15):
         await chancy.declare(Queue(f"queue{number:02}"))
-    await chancy.push(Job(func="jobs.noop", queue="queue14"))
+    await chancy.push_many([Job(func="jobs.noop", queue=name) for name in ("queue13", "queue14")])
     done = await asyncio.to_thread(run, "status")
     assert "… and 6 more: chancy queues" in done.out
     assert done.out.index("queue14") < done.out.index("queue00")
+    # One sentence for all of them, and not one for each.
+    assert "Jobs wait in queue13, queue14, which no worker that lives serves. To start one: chancy worker" in done.words
 
 
 async def test_a_transaction_that_holds_back_the_vacuum_is_told(chancy, run, dsn):

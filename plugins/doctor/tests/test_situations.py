@@ -157,10 +157,10 @@ def test_the_schema_is_older_than_the_code(chancy_sync, doctor, query, cli, sche
     (found,) = doctor()
     assert found["id"] == "schema-behind"
     check_told(found, schema)
-    mentions(found, "version", "kernel", "chancy migrate")
+    mentions(found, "version", "kernel", f"chancy --schema {schema} migrate")
     refused = cli("worker")
     assert refused.code == 1
-    assert "chancy migrate" in refused.err
+    assert f"chancy --schema {schema} migrate" in refused.err
 
 
 def test_the_schema_is_newer_than_the_code(chancy_sync, doctor, query, schema):
@@ -178,7 +178,7 @@ def test_there_is_no_schema(doctor, schema):
     (found,) = doctor()
     assert found["id"] == "schema-missing"
     check_told(found, schema)
-    mentions(found, "has not been set up", "chancy migrate")
+    mentions(found, "has not been set up", f"chancy --schema {schema} migrate")
     assert [one["id"] for one in doctor()] == ["schema-missing"]
 
 
