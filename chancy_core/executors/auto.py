@@ -59,7 +59,8 @@ class AutoExecutor(Executor, Takes):
             return await self._run_in_child(job)
         try:
             function = self.settings.functions.find_known(job) or await self.finder.find(job)
-            self.check_not_stopped(job)
+            if self._stopping:
+                self.check_not_stopped(job)
             declared = None
             if function.declared is not None:
                 job, declared = filled(job, function)

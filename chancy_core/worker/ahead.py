@@ -23,10 +23,14 @@ class Ahead:
         executor: has them; None: one that takes none.
         ended: told how they ended.
         moved: told that one begins, or has come back.
+
+    Attributes:
+        serves: whether there is an executor that takes any.
     """
 
     def __init__(self, executor: TakesAhead | None, ended: Ended, moved: Moved) -> None:
         self._executor: Final = executor
+        self.serves: Final = executor is not None
         self._ended: Final = ended
         self._moved: Final = moved
         # By the job's identity in memory.
@@ -39,17 +43,20 @@ class Ahead:
         """These jobs."""
         return [job for job, _ in self._waiting.values()]
 
-    def fill(self, waiting: deque[Waiting], context: contextvars.Context) -> None:
-        """Hand over the first of those that wait for a slot, as long as there is a place."""
+    def fill(self, waiting: deque[Waiting], context: contextvars.Context) -> bool:
+        """Hand over the first of those that wait for a slot, as long as there is a place; whether any was."""
+        filled = False
         while waiting and self._executor is not None:
             job = waiting[0][0]
             try:
                 if not self._executor.take_ahead(job, context.copy(), self._ended, self._moved):
-                    return
+                    break
             except BaseException as error:  # noqa: BLE001 -- it waits for a slot, then
                 complain(self._executor, job, error)
-                return
+                break
             self._waiting[id(job)] = waiting.popleft()
+            filled = True
+        return filled
 
     def begins(self, job: QueuedJob) -> bool:
         """A job has a slot from now on; whether it was one of these."""

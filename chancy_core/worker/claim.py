@@ -156,7 +156,7 @@ class Claimer:
         if not everywhere:
             # There may be jobs below the floors: look as soon as that may cost something again.
             pause_s = min(pause_s, self._floors.sweep_in_s(time.monotonic()))
-        if self._lane.unable:
+        if self._lane.unable.faults:
             # Then there may be jobs for it, wherever they lie.
             pause_s = min(pause_s, self._lane.unable.ends_in_s())
         while (left_s := self._looked_at + pause_s - time.monotonic()) > 0:

@@ -86,9 +86,8 @@ class Lane:
         """Wait until jobs may be claimed; how many may be: what there are slots for, and what will be started soon."""
         while True:
             # Of a limited queue, what waits here counts as running, and another worker might run it at once.
-            ahead = (
-                0 if self.queue.limited_by or self._executor.slots is not None else self._pace.ahead(self.concurrency)
-            )
+            never = self.queue.limited_by or self._executor.slots is not None
+            ahead = 0 if never else self._pace.ahead(self.concurrency)
             room = self.free - len(self._waiting) - len(self._ahead) + ahead
             # What lies ahead is filled up when half of it is gone: a claim of few costs as much as one of many.
             if room > ahead // 2:
@@ -127,7 +126,7 @@ class Lane:
     def start(self, jobs: Iterable[QueuedJob]) -> None:
         """Run jobs that were claimed, each in a task of its own, as soon as there is a slot for it."""
         until = self._loop.time() + PATIENCE_S
-        self._waiting.extend((job, until) for job in jobs)
+        self._waiting.extend([(job, until) for job in jobs])
         self._fill()
         self._wait_in_time()
 
@@ -138,19 +137,20 @@ class Lane:
     def _fill(self) -> None:
         executor, checks = self._executor, self._checks
         # A function that is left alone for now is not begun: `_run` looks.
-        takes = None if self.unable else self._takes
+        takes = None if self.unable.faults else self._takes
+        taken = False
         for _ in range(min(self.free, len(self._waiting))):
             job = self._waiting.popleft()[0]
             # What a job has put into context variables is not there for the one that is started when it ends.
             context = self._context.copy()
-            if takes is not None and self._is_taken(takes, job, context):
-                self._running[id(job)] = RunningJob(job, None, executor)
-                continue
-            task = self._loop.create_task(self._run(job, executor, checks=checks), context=context)
+            task = None
+            if takes is None or not self._is_taken(takes, job, context):
+                task = self._loop.create_task(self._run(job, executor, checks=checks), context=context)
             self._running[id(job)] = RunningJob(job, task, executor)
-        if takes is not None:
-            if self._waiting and self.free == 0:
-                self._ahead.fill(self._waiting, self._context)
+            taken = taken or task is None
+        if self._waiting and self._ahead.serves and takes is not None and self.free == 0:
+            taken = self._ahead.fill(self._waiting, self._context) or taken
+        if taken and takes is not None:
             takes.wake()
 
     def _is_taken(self, takes: Takes, job: QueuedJob, context: contextvars.Context) -> bool:
@@ -189,7 +189,7 @@ class Lane:
                 self._moved(self._executor, job, begins=True)
 
     async def _run(self, job: QueuedJob, executor: Executor, *, checks: bool) -> None:
-        known = self.unable.problem_of(job.func) if self.unable else None
+        known = self.unable.problem_of(job.func) if self.unable.faults else None
         try:
             if known is not None:
                 # Claimed together with the one that found it out: nobody tries an import that takes a while again.
@@ -227,7 +227,7 @@ class Lane:
             outcome = undecided(job, error, self._policy)
         if outcome.unrunnable:
             outcome = self._left(outcome, report)
-        elif self.unable and report.begun:
+        elif self.unable.faults and report.begun:
             self.unable.runs(job.func)
         self._finisher.put(outcome)
         self._pace.ended(outcome.run_s)

@@ -108,7 +108,7 @@ class Lanes:
 
     def unable(self) -> list[UnableStatus]:
         """The functions that this worker cannot run for now."""
-        return [one for lane in self._lanes.values() if lane.unable for one in lane.unable.status()]
+        return [one for lane in self._lanes.values() for one in lane.unable.status()]
 
     def unserved(self) -> list[UnservedStatus]:
         """The queues that this worker should serve and does not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Collection, Sequence
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from chancy_core.plugins import HookAbandoned, PluginHost
@@ -37,6 +38,7 @@ GATHER_MAX: Final = 500
 SETTINGS: Final = {"lock_timeout": f"{LOCKED_S * 1000:.0f}ms", "idle_in_transaction_session_timeout": "15s"}
 
 
+_number: Final = attrgetter("job.id.int")
 # What `finish_jobs` adds to its rows if somebody listens.
 _OTHERS_LISTEN: Final = (None,)
 
@@ -96,11 +98,11 @@ class Recorder:
             skip_locked: leave out the rows that somebody has locked, instead of waiting for them.
         """
         # Whoever locks several rows locks them in the order of their ids.
-        ordered = sorted(batch, key=lambda outcome: outcome.job.id.int)
+        ordered = sorted(batch, key=_number)
         self.swept = self.unheard = False
         if self._tells and self._failed_tellings < TELLINGS_MAX:
             accepted = await self._write_and_tell(ordered, skip_locked=skip_locked)
-        elif not skip_locked and len({outcome.state.finished for outcome in ordered}) == 1:
+        elif not skip_locked and _all_end_or_none(ordered):
             flow = self._finish(ordered) if ordered[0].state.finished else self._release(ordered)
             accepted = await self._connection.run(flow)
         else:
@@ -127,7 +129,7 @@ class Recorder:
             free = set(await run(connection, self._lock(batch)))
             batch = [outcome for outcome in batch if outcome.job.id in free]
         ended = [outcome for outcome in batch if outcome.state.finished]
-        back = [outcome for outcome in batch if not outcome.state.finished]
+        back = [outcome for outcome in batch if not outcome.state.finished] if len(ended) < len(batch) else []
         accepted = await run(connection, self._finish(ended, here=here)) if ended else []
         return accepted + await run(connection, self._release(back)) if back else accepted
 
@@ -203,11 +205,11 @@ class Recorder:
         return row.live and row.worker is None and row.note == outcome.note
 
     def _lock(self, batch: Sequence[Outcome]) -> Flow[list[uuid.UUID]]:
-        rows = yield self._store.query("lock_runs", id=unquoted_array(o.job.id.hex for o in batch))
+        rows = yield self._store.query("lock_runs", id=_ids(batch))
         return [row[0] for row in rows]
 
     def _find(self, batch: Sequence[Outcome]) -> Flow[dict[RunKey, _Row]]:
-        rows = yield self._store.query("find_runs", id=unquoted_array(o.job.id.hex for o in batch))
+        rows = yield self._store.query("find_runs", id=_ids(batch))
         return {(id_, claims): _Row(*rest) for id_, claims, *rest in rows}
 
     def _finish(
@@ -216,13 +218,14 @@ class Recorder:
         """Record what ended jobs. Those plugins are `here` that will be told of it in this transaction."""
         rows = yield self._store.query(
             "finish_told" if here else statement,
-            id=unquoted_array(o.job.id.hex for o in outcomes),
-            claims=unquoted_array(o.job.claims for o in outcomes),
-            state=unquoted_array(o.state for o in outcomes),
+            id=_ids(outcomes),
+            # Lists, because a generator is entered anew for each outcome.
+            claims=unquoted_array([o.job.claims for o in outcomes]),
+            state=unquoted_array([o.state for o in outcomes]),
             result=sparse_array([o.result.decode() if o.result is not None else None for o in outcomes]),
-            errors=sparse_array([_errors(o) for o in outcomes]),
+            errors=sparse_array([_errors(o) if o.error or o.job.errors else None for o in outcomes]),
             note=sparse_array([o.note for o in outcomes]),
-            run_s=unquoted_array(o.run_s for o in outcomes),
+            run_s=unquoted_array([o.run_s for o in outcomes]),
             peak=sparse_array([o.peak_bytes for o in outcomes]),
             meta=sparse_array([o.meta.decode() if o.meta is not None else None for o in outcomes]),
             **({"here": text_array(here)} if here else {}),
@@ -283,6 +286,15 @@ def among(batch: Sequence[Outcome], accepted: Collection[uuid.UUID]) -> list[Out
         return list(batch)
     ids = set(accepted)
     return [outcome for outcome in batch if outcome.job.id in ids]
+
+
+def _ids(outcomes: Sequence[Outcome]) -> str:
+    return unquoted_array([f"{o.job.id.int:032x}" for o in outcomes])
+
+
+def _all_end_or_none(outcomes: Sequence[Outcome]) -> bool:
+    """Whether one statement writes them: that for jobs that have ended, or that for those that go back."""
+    return len({state.finished for state in {outcome.state for outcome in outcomes}}) == 1
 
 
 def _errors(outcome: Outcome) -> str | None:

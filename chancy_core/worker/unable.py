@@ -59,6 +59,7 @@ class Unable:
         worker: the worker's name.
 
     Attributes:
+        faults: what is known of each. Nearly always empty, which is asked with every job that begins or ends.
         changed: called when a function is left alone from now on, so that whoever claims knows when that ends.
     """
 
@@ -66,37 +67,34 @@ class Unable:
         self._queue = queue
         self._worker = worker
         self.changed: Callable[[], None] = _nothing
-        self._faults: dict[str, _Fault] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._faults)
+        self.faults: dict[str, _Fault] = {}
 
     def problem_of(self, func: str) -> str | None:
         """Why a function is left alone just now; None if it is not."""
-        fault = self._faults.get(func)
+        fault = self.faults.get(func)
         return None if fault is None or fault.until <= time.monotonic() else fault.problem
 
     def left_alone(self) -> list[str] | None:
         """The functions that are not to be claimed now; None for none."""
-        if not self._faults:
+        if not self.faults:
             return None
         now = time.monotonic()
-        return [func for func, fault in self._faults.items() if fault.until > now] or None
+        return [func for func, fault in self.faults.items() if fault.until > now] or None
 
     def ends_in_s(self) -> float:
         """Seconds until the next of them may be tried again."""
         now = time.monotonic()
-        return min((fault.until - now for fault in self._faults.values() if fault.until > now), default=float("inf"))
+        return min((fault.until - now for fault in self.faults.values() if fault.until > now), default=float("inf"))
 
     def found(self, func: str, problem: str) -> bool:
         """A run of it could not be begun here; whether it is left alone from now on, or there are too many of them."""
         now = time.monotonic()
-        fault = self._faults.get(func)
+        fault = self.faults.get(func)
         if fault is None:
-            self._faults = {func: old for func, old in self._faults.items() if now - old.until < FORGOTTEN_S}
-            if len(self._faults) >= FUNCTIONS_MAX:
+            self.faults = {func: old for func, old in self.faults.items() if now - old.until < FORGOTTEN_S}
+            if len(self.faults) >= FUNCTIONS_MAX:
                 return False
-            fault = self._faults[func] = _Fault(problem, now)
+            fault = self.faults[func] = _Fault(problem, now)
         fault.problem = problem
         fault.times += 1
         if fault.until <= now:
@@ -110,7 +108,7 @@ class Unable:
 
     def runs(self, func: str) -> None:
         """A run of it was begun."""
-        fault = self._faults.pop(func, None)
+        fault = self.faults.pop(func, None)
         if fault is not None:
             log.info("function_runs_again", func=func, queue=self._queue, worker=self._worker)
 
@@ -124,7 +122,7 @@ class Unable:
                 problem=one_line(fault.problem, SHOWN),
                 since_s_ago=now - fault.found_at,
             )
-            for func, fault in self._faults.items()
+            for func, fault in self.faults.items()
             if now - fault.until < FORGOTTEN_S
         ]
 

@@ -257,7 +257,7 @@ def test_the_wait_grows_once_a_try(monkeypatch):
         assert one.problem_of("f") is None
     assert rung == [1, 2, 4, 8, 16, 32, 60, 60]
     one.runs("f")
-    assert not one
+    assert not one.faults
     one.found("f", "problem")
     assert one.ends_in_s() == 1
 
