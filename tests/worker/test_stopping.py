@@ -22,7 +22,7 @@ from chancy_core.values.job import Job
 from chancy_core.values.queue import Executor as Executors
 from chancy_core.values.queue import Queue
 from chancy_core.values.queuedjob import QueuedJob, State
-from chancy_core.worker import Stopped, Worker, stopping, worker
+from chancy_core.worker import Stopped, Worker, registering, stopping
 from chancy_core.worker.deciding import Policy
 from chancy_core.worker.lane import Lane
 from chancy_core.worker.queues import Lanes
@@ -232,7 +232,7 @@ async def test_a_worker_that_cannot_start_leaves_nothing_behind(chancy, monkeypa
     async def broken(*_: object) -> None:
         raise DatabaseUnavailable("gone")
 
-    monkeypatch.setattr(worker, "START_WITHIN_S", 0.0)
+    monkeypatch.setattr(registering, "START_WITHIN_S", 0.0)
     monkeypatch.setattr(Lanes, "follow", broken)
     with pytest.raises(DatabaseUnavailable, match="gone"):
         async with Worker(chancy, lease_s=1):
