@@ -54,7 +54,7 @@ class Supervised:
         self._ends: Final = ends
         self._watching: Final = watching
         self._running: dict[int, asyncio.subprocess.Process] = {}
-        self._sockets: dict[int, socket.socket] = {}
+        self._sockets: dict[asyncio.subprocess.Process, socket.socket] = {}
         self._codes: list[int] = []
         self._told = 0
         self._works = False
@@ -144,7 +144,7 @@ class Supervised:
             )
             theirs.close()
             ours.setblocking(False)
-            self._running[number], self._sockets[process.pid] = process, ours
+            self._running[number], self._sockets[process] = process, ours
             log.info("process_started", process=number, pid=process.pid)
             if self._told:
                 # It has begun nothing, and ends by it.
@@ -157,7 +157,7 @@ class Supervised:
                 hearing.cancel()
                 with suppress(asyncio.CancelledError, OSError):
                     await hearing
-                del self._running[number], self._sockets[process.pid]
+                del self._running[number], self._sockets[process]
         return code, bool(works)
 
     async def _hear(self, ours: socket.socket) -> bool:
@@ -175,7 +175,7 @@ class Supervised:
 
     def _hurry(self, process: asyncio.subprocess.Process) -> None:
         """Tell one to end at once. A second signal alone might be somebody else's, and does not say so."""
-        if (ours := self._sockets.get(process.pid)) is not None:
+        if (ours := self._sockets.get(process)) is not None:
             # One that does not read has enough to read; one that has ended needs nothing.
             with suppress(OSError):
                 ours.send(AT_ONCE)

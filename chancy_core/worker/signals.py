@@ -12,6 +12,9 @@ from typing import Final
 # SIGHUP comes when a terminal is closed; a supervisor that means "reload" by it starts the worker again.
 STOP_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 
+# A loop lets signals wake it once it heeds one itself. This one is ignored by default, and nobody sends it.
+WAKES: Final = getattr(signal, "SIGURG", None)
+
 
 @contextmanager
 def heeded(told: Callable[[], None]) -> Iterator[None]:
@@ -36,7 +39,7 @@ def heeded(told: Callable[[], None]) -> Iterator[None]:
 
 
 def heeded_to_the_end(hear: Callable[[], None]) -> None:
-    """Call `hear` at each of these signals, until `unheeded` or the end of the process. In the main thread.
+    """Call `hear` at each of these signals, until `unheeded` or the end of the process. On the main thread's loop.
 
     It is called where the interpreter hears of them, not on the loop: a job may be blocking that. And a loop that ends
     gives its own signals back to their default, by which one that comes a moment later would kill the process.
@@ -45,10 +48,16 @@ def heeded_to_the_end(hear: Callable[[], None]) -> None:
     def hear_signal(_number: int, _frame: FrameType | None) -> None:
         hear()
 
+    if WAKES is not None:
+        # Else the interpreter, which is about to fall asleep when a signal comes, hears of it when something wakes it.
+        asyncio.get_running_loop().add_signal_handler(WAKES, _nothing)
     for number in STOP_SIGNALS:
         # As `nohup` has it.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, hear_signal)
+
+
+def _nothing() -> None: ...
 
 
 def unheeded() -> None:
