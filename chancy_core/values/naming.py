@@ -58,6 +58,12 @@ def _goes_on(module: ModuleType) -> bool:
     return module.__name__ == "__main__" or bool(getattr(spec, "_initializing", False))
 
 
+def _runs_its_jobs() -> bool:
+    """Whether the script that was started has imported `Worker`, and runs its jobs itself. Many plugins import it."""
+    worker = getattr(sys.modules.get(_WORKER), "Worker", None)
+    return worker is not None and any(value is worker for value in vars(sys.modules["__main__"]).values())
+
+
 def importable_name(func: Callable[..., Any], stacklevel: int = 3) -> str:
     """The dotted name under which a worker can import `func`. What stands there is not looked at: see `name_of`.
 
@@ -66,8 +72,8 @@ def importable_name(func: Callable[..., Any], stacklevel: int = 3) -> str:
         stacklevel: whose line the warning shows.
 
     Warns:
-        UserWarning: the function is in `__main__`, which is another module in another process, and this one has not
-            imported `Worker`.
+        UserWarning: the function is in `__main__`, which is another module in another process, and has not imported
+            `Worker`.
 
     Raises:
         InvalidJob: it has no such name.
@@ -88,8 +94,7 @@ def importable_name(func: Callable[..., Any], stacklevel: int = 3) -> str:
             f"{module}.{name} is bound to an object, which a worker does not have: give a plain "
             "function and pass what it needs in kwargs."
         )
-    # A script that imports `Worker` runs its jobs itself, which is all right.
-    if module == "__main__" and _WORKER not in sys.modules:
+    if module == "__main__" and not _runs_its_jobs():
         warnings.warn(
             f"{name} is defined in __main__: only a worker started by the same script can import "
             "it. Move it to a module of its own to run it elsewhere.",
