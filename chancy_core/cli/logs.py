@@ -73,10 +73,12 @@ def _shortened(value: Any) -> list[Any] | None:
         return None
     shown: list[Any] = []
     for item in value:
-        if len(str([*shown, item])) > LIST_MAX:
+        # The first is shown however long it is: that there are more says nothing alone.
+        if shown and len(str([*shown, item])) > LIST_MAX:
             break
         shown.append(item)
-    return [*shown, f"… {len(value) - len(shown):,} more"]
+    left = len(value) - len(shown)
+    return [*shown, f"… {left:,} more"] if left else None
 
 
 class JsonFormatter(logging.Formatter):

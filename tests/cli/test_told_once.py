@@ -39,6 +39,8 @@ def test_a_worker_began_with_a_screen_full_of_partitions():
     assert "partitions_made count=12 partitions=['finished_succeeded_p20261128_000000', " in line
     assert line.endswith("'… 8 more']")
     assert record.fields["partitions"] == names
+    record.fields = {"hosts": ["x" * 200, "db2"]}
+    assert ConsoleFormatter().format(record).endswith(f"hosts=['{'x' * 200}', '… 1 more']")
     record.fields = {"queues": ["default", "mail"]}
     record.msg = "worker_started queues=['default', 'mail']"
     assert ConsoleFormatter().format(record).endswith("worker_started queues=['default', 'mail']")
