@@ -60,7 +60,7 @@ async def test_an_older_schema_is_not_used(new_chancy, admin, schema):
     admin.execute(f"INSERT INTO {schema}.migrations VALUES ('other', 1)")
     async with new_chancy() as chancy:
         with pytest.raises(
-            SchemaError, match=r"is at version \d+ of kernel, and this code needs \d+\. Run `chancy mig"
+            SchemaError, match=r"is at version \d+ of kernel, and this code needs \d+\. Run `chancy --schema \w+ mig"
         ):
             await Worker(chancy).start()
 

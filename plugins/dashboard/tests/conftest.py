@@ -15,6 +15,14 @@ from chancy_dashboard import Access, Dashboard, DashboardPlugin
 SAME = {"sec-fetch-site": "same-origin"}
 # What a page leaves out rather than wait for it longer, and says so; in seconds, each within those below it.
 PATIENCE = {
+    "chancy_dashboard.reading.counting.WITHIN_S": 5.0,
+    "chancy_dashboard.pages.jobs.WITHIN_S": 10.0,
+    "chancy_dashboard.pages.failures.WITHIN_S": 10.0,
+    "chancy_dashboard.pages.home.FAILING_WITHIN_S": 10.0,
+    "chancy_dashboard.pages.complete.WITHIN_S": 10.0,
+    "chancy_dashboard.pages.operations.WITHIN_S": 10.0,
+    "chancy_dashboard.acting.operations.operator.COUNTED_WITHIN_S": 10.0,
+    "chancy_dashboard.reading.columns.WITHIN_S": 10.0,
     "chancy_dashboard.reading.connections.STATEMENT_TIMEOUT_S": 20.0,
     "chancy_dashboard.reading.troubles.WITHIN_S": 30.0,
     "chancy_doctor.panel.WITHIN_S": 30.0,
