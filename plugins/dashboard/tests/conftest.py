@@ -24,6 +24,7 @@ PATIENCE = {
     "chancy_dashboard.acting.operations.operator.COUNTED_WITHIN_S": 10.0,
     "chancy_dashboard.reading.columns.WITHIN_S": 10.0,
     "chancy_dashboard.reading.connections.STATEMENT_TIMEOUT_S": 20.0,
+    "chancy_dashboard.reading.connections.SERVER_WITHIN_S": 20.0,
     "chancy_dashboard.reading.troubles.WITHIN_S": 30.0,
     "chancy_doctor.panel.WITHIN_S": 30.0,
     "chancy_dashboard.answering.views.PANEL_WITHIN_S": 40.0,
