@@ -95,6 +95,7 @@ async def test_opposite_orders_do_not_deadlock(new_chancy):
             assert sum(reference.created for references in found for reference in references) == 1000
 
 
+@pytest.mark.new_tables  # whose pages are counted
 async def test_pushing_a_taken_key_leaves_no_dead_rows(chancy, dsn, schema):
     """A thousand pushes of a taken key write nothing into the table."""
     await chancy.push(KEYED)

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import psycopg
+import pytest
 from lengths import DAY, HOUR, LEFT
 
 from chancy import Worker, job
@@ -157,6 +158,7 @@ async def test_rows_that_somebody_holds_are_left(dsn, schema, rounds, finish, qu
     assert query(LEFT) == [(0,)]
 
 
+@pytest.mark.new_tables  # whose pages are counted
 async def test_a_batch_reads_no_more_than_its_pages(chancy, finish, query):
     """However large the partition: the plan is a walk over a range of pages."""
     finish(20_000, 2 * DAY)
