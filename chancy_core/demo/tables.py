@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -48,6 +49,7 @@ def how_to_look() -> str:
     """What to type to look at the jobs afterwards; nothing, where a command would look into another database."""
     with suppress(ChancyError):
         if load_settings().dsn is None:
-            program = "chancy" if shutil.which("chancy") else Path(sys.executable).with_name("chancy")
-            return f"\nTo look at those that failed: {program} --schema {SCHEMA} jobs state:failed"
+            program = "chancy" if shutil.which("chancy") else str(Path(sys.executable).with_name("chancy"))
+            typed = shlex.join([program, "--schema", SCHEMA, "jobs", "state:failed"])
+            return f"\nTo look at those that failed: {typed}"
     return ""

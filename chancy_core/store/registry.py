@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -66,7 +67,7 @@ def applied(schema: str) -> Flow[dict[str, Applied] | None]:
 
 def problem(schema: str, found: Mapping[str, Applied] | None, wanted: Sequence[Migration]) -> SchemaError | None:
     """What stands between a schema, and code that knows `wanted`, if anything does."""
-    named = "" if schema == USUAL else f" --schema {schema}"
+    named = "" if schema == USUAL else f" --schema {shlex.quote(schema)}"
     run_this = f"Run `chancy{named} migrate` (or `await chancy.migrate()`) before starting applications and workers."
     if found is None:
         return SchemaError(f"The schema {schema!r} has not been set up. {run_this}")

@@ -21,7 +21,6 @@ from chancy_core.cli.supervised import Place, Supervisor
 from chancy_core.cli.supervising import Supervised
 from chancy_core.cli.worker import Beginning, _serve
 from chancy_core.worker import Stopped
-from chancy_core.worker.signals import STOP_SIGNALS
 
 __all__ = ["start"]
 
@@ -78,15 +77,6 @@ def place(monkeypatch) -> Iterator[tuple[socket.socket, Place]]:
         yield ours, Place(1, theirs.detach(), lock.fileno())
     monkeypatch.undo()
     logs.use(logs.AUTO)
-
-
-@pytest.fixture
-def signals() -> Iterator[None]:
-    """Signals are heeded as before when the test has ended."""
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 async def test_a_worker_whose_supervisor_was_killed_could_not_be_ended_at_once(new_chancy, place, signals, monkeypatch):

@@ -14,7 +14,7 @@ from chancy import Chancy, Job, Migration, Worker, read_migrations
 from chancy_core.errors import ConfigError, DatabaseUnavailable, SchemaError
 from chancy_core.store import migrate as module
 from chancy_core.store import run
-from chancy_core.store.migrate import KERNEL, kernel_migrations, migrate
+from chancy_core.store.migrate import KERNEL, kernel_migrations, migrate, problem
 
 # What is tested is how tables are made: none of an earlier test.
 pytestmark = pytest.mark.new_tables
@@ -225,3 +225,9 @@ async def test_no_server_is_told_without_the_password(dsn_given, says):
     with pytest.raises(DatabaseUnavailable, match=says) as caught:
         await Chancy(dsn_given, discover=False).open()
     assert "hush" not in str(caught.value)
+
+
+def test_the_command_in_an_error_about_tables_can_be_pasted():
+    """It names a schema that is not the usual one, as a shell needs it."""
+    for schema, typed in (("chancy", "chancy migrate"), ("my schema", "chancy --schema 'my schema' migrate")):
+        assert f"Run `{typed}`" in str(problem(schema, None, []))

@@ -5,20 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
 
-import pytest
-
-from chancy_core.worker.signals import STOP_SIGNALS, WAKES, heeded_to_the_end
-
-
-@pytest.fixture
-def signals() -> Iterator[None]:
-    """Signals are heeded as before when the test has ended."""
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+from chancy_core.worker.signals import WAKES, heeded_to_the_end
 
 
 async def test_a_signal_that_came_as_a_supervisor_fell_asleep_was_heard_when_something_else_woke_it(signals):
