@@ -8,6 +8,7 @@ from chancy_core.testing.draining import Drained
 from chancy_core.testing.faults import WorkerProcess, lose_connections
 from chancy_core.testing.fixtures import (
     WITHIN_S,
+    as_before,
     dsn,
     new_chancy,
     no_settings_of_this_machine,
@@ -31,6 +32,7 @@ __all__ = [
     "Drained",
     "Jobs",
     "WorkerProcess",
+    "as_before",
     "configured",
     "dsn",
     "job_context",

@@ -127,7 +127,8 @@ def chancy(
 ) -> None:
     """A job queue on PostgreSQL."""
     # A worker has nothing to say but its events; what another command has done, it prints, and once is enough.
-    logs.set_up(log_level or ("info" if ctx.invoked_subcommand == "worker" else "warning"), log_format)
+    level = log_level or ("info" if ctx.invoked_subcommand == "worker" else "warning")
+    ctx.call_on_close(logs.set_up(level, log_format))
     # Functions are found as `python -m` would find them: from here.
     if os.getcwd() not in sys.path:  # noqa: PTH109 -- sys.path holds strings
         sys.path.insert(0, os.getcwd())  # noqa: PTH109

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
@@ -210,8 +210,11 @@ def _handler() -> SafeHandler:
     return _current
 
 
-def set_up(level: str, form: str | None) -> None:
+def set_up(level: str, form: str | None) -> Callable[[], None]:
     """Write to standard error: events from this level on, and warnings of other libraries.
+
+    Returns a function that puts the level back. A command is not always a process: Django's `call_command` runs one in
+    a program that goes on, and some of them listen to less than this level while they run.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
@@ -220,7 +223,10 @@ def set_up(level: str, form: str | None) -> None:
     _handler().setStream(sys.stderr)
     use(form or os.environ.get(VARIABLE, AUTO))
     logging.basicConfig(handlers=[Others()], level=logging.WARNING)
-    logging.getLogger(log.NAME).setLevel(level.upper())
+    logger = logging.getLogger(log.NAME)
+    before = logger.level
+    logger.setLevel(level.upper())
+    return lambda: logger.setLevel(before)
 
 
 def use(form: str) -> None:

@@ -7,6 +7,7 @@ a connection, stays out of it.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import tempfile
@@ -237,8 +238,10 @@ async def _watch(supervised: Supervised) -> None:
 
 def _send(process: asyncio.subprocess.Process, number: int) -> None:
     if process.returncode is None:
+        # Not by its `send_signal`, which asks how it has ended, and takes the answer from asyncio where that is about
+        # to ask (https://github.com/python/cpython/issues/87744).
         with suppress(ProcessLookupError):
-            process.send_signal(number)
+            os.kill(process.pid, number)
 
 
 def _on(loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:

@@ -7,7 +7,9 @@ the one that `CHANCY_TEST_DSN` names, or an embedded server that parallel test p
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ import psycopg
 import pytest
 
 from chancy_core.app import Chancy
+from chancy_core.log import NAME
 from chancy_core.plugins import Plugin, Tick
 from chancy_core.testing.database import TEST_DSN, one_schema, served
 from chancy_core.testing.server import new_folder, remove_folder
@@ -52,6 +55,25 @@ def no_settings_of_this_machine() -> Iterator[None]:
             if name.startswith("CHANCY_") and name != TEST_DSN:
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """What a test changes for its whole process, or a command that it runs in it, is as before for the next one.
+
+    That is what is heard of events, and where functions are imported from.
+    """
+    logger, root, path = logging.getLogger(NAME), logging.getLogger(), sys.path[:]
+    before = logger.level, logger.parent, logger.propagate, root.level, root.manager.disable
+    handlers = logger.handlers[:], root.handlers[:]
+    yield
+    logger.parent, logger.propagate = before[1:3]
+    root.setLevel(before[3])
+    logging.disable(before[4])
+    logger.handlers[:], root.handlers[:] = handlers
+    # The last: it makes all loggers forget which levels they let pass.
+    logger.setLevel(before[0])
+    sys.path[:] = path
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import pty
 import signal
@@ -144,3 +145,14 @@ async def test_a_program_of_ones_own_is_not_silenced_by_a_dict_config(dsn, schem
     assert done.returncode == 0, said
     assert b"INFO own_program.py event_written after='rude_jobs.configures'" in said
     assert b"INFO worker.py worker_stopped" in said
+
+
+@pytest.mark.parametrize("level", ["debug", "error"])
+def test_a_command_in_a_program_that_goes_on_set_its_level_for_good(dsn, schema, level):
+    """Django's `call_command` runs commands in a process that has other things to do, and events of its own."""
+    logger = logging.getLogger("chancy")
+    logger.setLevel(logging.INFO)
+    done = CliRunner().invoke(command, ["--dsn", dsn, "--schema", schema, "--log-level", level, "migrate"])
+    assert (done.exit_code, logger.level) == (0, logging.INFO)
+    done = CliRunner().invoke(command, ["--dsn", dsn, "--schema", schema, "--log-level", level, "job", "nothing"])
+    assert (done.exit_code, logger.level) == (1, logging.INFO)

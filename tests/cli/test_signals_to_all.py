@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,3 +144,26 @@ async def test_changed_code_cut_off_jobs_that_were_coming_to_their_end(place, si
     assert not running.done()
     supervised.stop()
     assert await running == 7
+
+
+async def test_one_that_ended_as_it_was_told_had_the_exit_code_255(place, signals, tmp_path, monkeypatch):
+    """Who tells a process to stop must not ask it how it has ended: that can be asked once, and asyncio does."""
+    noted, ask, wait = tmp_path / "noted", threading.Event(), os.waitpid
+
+    def waitpid(pid: int, options: int) -> tuple[int, int]:
+        # That of asyncio's, which is in a thread up to Python 3.11.
+        if threading.current_thread() is not threading.main_thread():
+            ask.wait()
+        return wait(pid, options)
+
+    monkeypatch.setattr(os, "waitpid", waitpid)
+    supervised = Supervised([sys.executable, "-IS", "-c", PROCESS, "w", "3", str(noted)], 1)
+    running = asyncio.ensure_future(supervised.run())
+    await until(noted.exists)
+    await until(lambda: supervised._works)
+    pid = supervised._running[1].pid
+    os.kill(pid, signal.SIGTERM)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 -- the loop is not to hear of it first
+    supervised.stop()
+    ask.set()
+    assert await running == 3
