@@ -65,7 +65,7 @@ async def in_time(step: Callable[[], Awaitable[T]]) -> T:
 async def _unregister(parts: Parts, store: Store, worker: str) -> None:
     """Remove its row, if it is there and the database lets us."""
     removing = asyncio.ensure_future(parts.claims.run(resign_worker(store, worker)))
+    # What went wrong with the start is told; this is likely to be the same, and may come when nobody waits any more.
+    removing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     await asyncio.wait({removing}, timeout=UNREGISTER_WITHIN_S)
-    if not removing.cancel() and not removing.cancelled():
-        # What went wrong with the start is told; this is likely to be the same.
-        removing.exception()
+    removing.cancel()
