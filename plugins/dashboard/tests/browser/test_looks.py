@@ -29,7 +29,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def site(dsn: str) -> AsyncIterator[Site]:
     """The dashboard of a shop, for all tests of this file."""
-    schema = f"test_{secrets.token_hex(6)}"
+    # Pictures show its name.
+    schema = "shop" if PICTURES_IN else f"test_{secrets.token_hex(6)}"
 
     def query(text: str, *params: Any) -> list[Any]:
         with psycopg.connect(dsn, autocommit=True) as connection:

@@ -203,14 +203,14 @@ def chart(
     """
     most = top if top is not None else max((v or 0 for line in lines for v in line.values), default=0)
     step, plot = _step(most), height - TOP - LOW
-    out = []
+    out, marks = [], []
     for i in range(3):
         y = TOP + plot - plot * i / 2
         out.append(
             Markup('<line class="{}" x1="0" x2="100%" y1="{:.1f}" y2="{:.1f}"/>').format("gl" if i else "axis", y, y)
         )
         if i:
-            out.append(Markup('<text x="0" y="{:.1f}">{}{}</text>').format(y - 4, form(step * i), unit))
+            marks.append(Markup('<text x="0" y="{:.1f}">{}{}</text>').format(y - 4, form(step * i), unit))
     out.append(
         Markup(
             '<svg x="0" y="{}" width="100%" height="{}" viewBox="0 0 1000 100" preserveAspectRatio="none" '
@@ -223,6 +223,8 @@ def chart(
                 out.append(Markup('<path class="ar {}" d="{}"/>').format(line.style, area))
             out.append(Markup('<path class="ln {}" d="{}"/>').format(line.style, path))
     out.append(Markup("</svg>"))
+    # Above the lines, which would strike them through.
+    out += marks
     out += _below(times, height)
     out += _hits(lines, times, plot, unit, form)
     return Markup('<svg class="chart" height="{}" role="img" aria-label="{}">{}</svg>').format(

@@ -42,11 +42,12 @@ def _versions(look: Look) -> list[Finding]:
 
 
 def _lost(look: Look, worker: WorkerInfo, running: dict[str, tuple[object, ...]]) -> Finding:
-    jobs = running[worker.name][2] if worker.name in running else 0
+    jobs = int(str(running[worker.name][2])) if worker.name in running else 0
+    left = f"{jobs_of(jobs)} {'is' if jobs == 1 else 'are'} still marked" if jobs else "No job is marked"
     what = (
         f"The worker {worker.name} has given no sign of life for {shown_s(worker.seen_s_ago)}, and its lease has run "
         "out: it was killed, hangs, or cannot reach the database. "
-        f"{jobs_of(int(str(jobs))).capitalize()} still marked as running on it."
+        f"{left} as running on it."
     )
     why = (
         "Another worker gives its jobs back within one lease."
@@ -60,7 +61,7 @@ def _lost(look: Look, worker: WorkerInfo, running: dict[str, tuple[object, ...]]
         what=what,
         evidence={
             "seen_s_ago": round(worker.seen_s_ago, 1),
-            "running": int(str(jobs)),
+            "running": jobs,
             "live_workers": len(look.alive),
         },
         why=why,
