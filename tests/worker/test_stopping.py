@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import uuid
+from typing import Any
 
 import hard_jobs
 import jobs
@@ -18,6 +20,7 @@ from chancy_core.errors import DatabaseUnavailable
 from chancy_core.executors import Executor, ExecutorSettings, Report, StopReason
 from chancy_core.executors.asyncio import AsyncExecutor
 from chancy_core.executors.functions import Functions
+from chancy_core.store.session import WorkerConnection
 from chancy_core.values.job import Job
 from chancy_core.values.queue import Executor as Executors
 from chancy_core.values.queue import Queue
@@ -239,3 +242,32 @@ async def test_a_worker_that_cannot_start_leaves_nothing_behind(chancy, monkeypa
             pass
     assert not [t for t in threading.enumerate() if t.name == "chancy-standby" and t.is_alive()]
     assert await workers(chancy) == []
+
+
+async def test_a_start_that_is_given_up_leaves_no_exception_that_nobody_looks_at(chancy, monkeypatch):
+    """Taking back the row is not waited for long, and may fail when nobody waits any more."""
+    left: list[dict[str, Any]] = []
+    run = WorkerConnection.run
+
+    def broken(*_: object) -> None:
+        raise DatabaseUnavailable("gone")
+
+    async def hangs(self: WorkerConnection, flow: Any) -> Any:
+        if flow is not hangs:
+            return await run(self, flow)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise DatabaseUnavailable("closed") from None
+
+    monkeypatch.setattr(registering, "START_WITHIN_S", 0.0)
+    monkeypatch.setattr(registering, "UNREGISTER_WITHIN_S", 0.01)
+    monkeypatch.setattr(registering, "register_worker", broken)
+    monkeypatch.setattr(registering, "resign_worker", lambda *_: hangs)
+    monkeypatch.setattr(WorkerConnection, "run", hangs)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: left.append(context))
+    with pytest.raises(DatabaseUnavailable, match="gone"):
+        await Worker(chancy).start()
+    await asyncio.sleep(0.1)
+    gc.collect()
+    assert not left
