@@ -14,6 +14,7 @@ import click
 
 from chancy_core.app import Chancy
 from chancy_core.cli.exits import FAILED, STOPPED_BETWEEN, exits
+from chancy_core.cli.interrupts import handled_by
 from chancy_core.cli.querying import WITH_TERMS, ids_or_filter, query_argument
 from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.showing import looked_at, show_json
@@ -220,11 +221,8 @@ def _heeding() -> Iterator[list[int]]:
         click.echo("Stopping after this batch …", err=True)
         signal.signal(signal.SIGINT, before)
 
-    signal.signal(signal.SIGINT, hear)
-    try:
+    with handled_by(hear):
         yield told
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _tell_count(chancy: Chancy, wanted: Any, counted: Acted, how: How) -> None:

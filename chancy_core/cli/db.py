@@ -15,6 +15,7 @@ from psycopg.sql import Identifier
 
 from chancy_core.app import Chancy
 from chancy_core.cli.exits import NOT_RUNNING, exits
+from chancy_core.cli.interrupts import handled_by
 from chancy_core.cli.showing import json_option, show_json
 from chancy_core.embedded import acquire, keeping, programs
 from chancy_core.errors import ChancyError, EmbeddedUnavailable
@@ -97,11 +98,8 @@ def psql(ctx: click.Context, arguments: tuple[str, ...]) -> None:
         dsn = settings.dsn or shares.enter_context(acquire()).dsn
         command, environment = psql_of(dsn, settings.schema)
         # Ctrl-C is for psql, which heeds it whatever is set here.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with handled_by(signal.SIG_IGN):
             done = subprocess.run([*command, *arguments], env=environment, check=False)  # noqa: S603 -- psql
-        finally:
-            signal.signal(signal.SIGINT, before)
     ctx.exit(done.returncode if done.returncode >= 0 else 128 - done.returncode)
 
 

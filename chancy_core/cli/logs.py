@@ -177,6 +177,11 @@ class SafeHandler(logging.StreamHandler[TextIO]):
         finally:
             fcntl.lockf(_lock, fcntl.LOCK_UN)
 
+    def flush(self) -> None:
+        """Write what is left; to a stream that somebody has closed, nothing."""
+        with suppress(ValueError):
+            super().flush()
+
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record, by whichever formatter is in force."""
         try:

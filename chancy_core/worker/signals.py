@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -39,7 +40,9 @@ def heeded(told: Callable[[], None]) -> Iterator[None]:
 
 
 def heeded_to_the_end(hear: Callable[[], None]) -> None:
-    """Call `hear` at each of these signals, until `unheeded` or the end of the process. On the main thread's loop.
+    """Call `hear` at each of these signals, until `unheeded` or the end of the process.
+
+    Only on the main thread's loop, which alone hears of signals: on another one this does nothing.
 
     It is called where the interpreter hears of them, not on the loop: a job may be blocking that. And a loop that ends
     gives its own signals back to their default, by which one that comes a moment later would kill the process.
@@ -48,6 +51,8 @@ def heeded_to_the_end(hear: Callable[[], None]) -> None:
     def hear_signal(_number: int, _frame: FrameType | None) -> None:
         hear()
 
+    if not _in_main_thread():
+        return
     if WAKES is not None:
         # Else the interpreter, which is about to fall asleep when a signal comes, hears of it when something wakes it.
         asyncio.get_running_loop().add_signal_handler(WAKES, _nothing)
@@ -66,5 +71,10 @@ def unheeded() -> None:
     One that comes while the interpreter ends would kill it, and its exit code would say that it was killed: early in
     its end, the interpreter sets signals that have a handler back to their default. It leaves ignored ones ignored.
     """
-    for number in STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    if _in_main_thread():
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -84,14 +86,13 @@ def test_check_deploy_finds_a_missing_schema_worker_and_pruner(tasks):
     assert [message.id for message in check_deployment()] == ["chancy_django.W003", "chancy_django.W004"]
 
 
-def test_a_command_of_chancy_is_one_of_manage_py_with_the_database_of_the_site(tasks, capsys, monkeypatch):
+def test_a_command_of_chancy_is_one_of_manage_py_with_the_database_of_the_site(tasks, capsys):
     from django.core.management import CommandError, call_command
 
     from chancy_django.management.commands.chancy import Command
     from shop.tasks import pay
 
     result = pay.enqueue(1)
-    monkeypatch.setattr("signal.signal", lambda *_: None)
     call_command("chancy", "jobs", "--json", "state:pending")
     assert [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()] == [result.id]
     with pytest.raises(CommandError, match="exit code 2"):
@@ -99,6 +100,18 @@ def test_a_command_of_chancy_is_one_of_manage_py_with_the_database_of_the_site(t
     assert "manage.py chancy" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         Command().run_from_argv(["manage.py", "chancy", "--backend=other", "jobs"])
+
+
+@pytest.mark.parametrize(
+    "run", [lambda call: call(), lambda call: ThreadPoolExecutor(1).submit(call).result()], ids=["here", "thread"]
+)
+def test_a_worker_that_was_called_from_code_left_signals_ignored(tasks, run):
+    """The program goes on, and is to end by Ctrl-C as before; in a thread nobody may say what signals do."""
+    from django.core.management import call_command
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    run(lambda: call_command("chancy", "worker", "--until-idle"))
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
 
 
 def test_a_worker_begins_anew_when_code_changes_only_where_debug_says_so(site, settings_debug):
