@@ -19,12 +19,15 @@ class Program(NamedTuple):
         start: what starts another process of it, up to the arguments of `chancy`.
         settings: what its Chancy is made with, before which the options of the command line go.
         begins: called with the name of the subcommand, before that is run.
+        goes_on: whether the process has other things to do after the command. Else a worker is its end: it sees to it
+            that the process ends in time, and takes over its signals and whatever nobody catches.
     """
 
     name: str
     start: Sequence[str]
     settings: Mapping[str, Any]
     begins: Callable[[str], None] = lambda _: None
+    goes_on: bool = False
 
 
 def begun(ctx: click.Context) -> Mapping[str, Any]:
@@ -35,6 +38,12 @@ def begun(ctx: click.Context) -> Mapping[str, Any]:
     ctx.meta[_KEY] = program
     program.begins(ctx.invoked_subcommand or "")
     return program.settings
+
+
+def ends_its_process(ctx: click.Context) -> bool:
+    """Whether the process ends with this command."""
+    program = ctx.meta.get(_KEY)
+    return not (isinstance(program, Program) and program.goes_on)
 
 
 def start_of(ctx: click.Context) -> Sequence[str]:

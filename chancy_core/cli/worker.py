@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 import click
 
@@ -17,7 +17,7 @@ from chancy_core.cli.ending import Ends
 from chancy_core.cli.exits import LEFT_UNABLE, exits
 from chancy_core.cli.garbage import keep_all
 from chancy_core.cli.heeding import Heeding, Told, end_within
-from chancy_core.cli.program import start_of
+from chancy_core.cli.program import ends_its_process, start_of
 from chancy_core.cli.ranged import Ranged
 from chancy_core.cli.repeating import command_of
 from chancy_core.cli.suggesting import queue_names
@@ -104,13 +104,13 @@ def worker(
     raise_descriptor_limit()
     if log_format is not None:
         logs.use(log_format)
-    logs.keep()
+    leaving = _Leaving(ends_its_process(ctx))
+    leaving.begin()
     if (processes is not None or watch) and place is None:
         # What is wrong with the settings is told once, before anything is started.
         new_chancy()
         code = asyncio.run(supervise([*start_of(ctx), *command_of(ctx)], processes or 1, ends=until_idle, watch=watch))
-        unheeded()
-        sys.exit(code)
+        leaving.leave(code)
     supervisor = None if place is None else Supervisor(place)
     preload(modules)
 
@@ -135,11 +135,33 @@ def worker(
         try:
             how = runner.run(work())
         except BaseException as error:
-            end_within(ENDS_WITHIN_S, code=1, reason=str(error) or type(error).__name__)
+            leaving.hasten(1, str(error) or type(error).__name__)
             raise
-        end_within(ENDS_WITHIN_S, code=how, reason=f"stopped: {_name(how)}")
-    unheeded()
-    sys.exit(how)
+        leaving.hasten(how, f"stopped: {_name(how)}")
+    leaving.leave(how)
+
+
+class _Leaving:
+    """What a worker does to its process because that ends with it; nothing to one that goes on."""
+
+    def __init__(self, ends_process: bool) -> None:
+        self._ends_process: Final = ends_process
+
+    def begin(self) -> None:
+        """Keep the log, and take what nobody catches."""
+        if self._ends_process:
+            logs.keep()
+
+    def hasten(self, code: int, reason: str) -> None:
+        """See to it that the process ends in time."""
+        if self._ends_process:
+            end_within(ENDS_WITHIN_S, code=code, reason=reason)
+
+    def leave(self, code: int) -> NoReturn:
+        """End."""
+        if self._ends_process:
+            unheeded()
+        sys.exit(code)
 
 
 class Beginning(NamedTuple):

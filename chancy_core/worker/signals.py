@@ -65,6 +65,20 @@ def heeded_to_the_end(hear: Callable[[], None]) -> None:
 def _nothing() -> None: ...
 
 
+@contextmanager
+def as_before() -> Iterator[None]:
+    """After the block, these signals are heeded as before it."""
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        if _in_main_thread():
+            for number, handler in before.items():
+                # None: it was set by somebody who is not Python.
+                if handler is not None:
+                    signal.signal(number, handler)
+
+
 def unheeded() -> None:
     """Ignore these signals from now on: the process has done what it was told to, and ends by itself.
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from argparse import REMAINDER
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -36,7 +33,6 @@ _OF_DJANGO: Final = {
 }
 BACKEND: Final = "--backend"
 NO_RELOAD: Final = "--noreload"
-STOP_SIGNALS: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 # The commands that import the functions of jobs.
 RUNS_TASKS: Final = frozenset({"worker", "push"})
 
@@ -67,14 +63,13 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run a command from code: `call_command("chancy", "jobs", "state:failed")`."""
-        with _signals_as_before():
-            try:
-                self._run("manage.py", options["words"])
-            except SystemExit as end:
-                if end.code:
-                    raise CommandError(f"chancy ended with exit code {end.code}.", returncode=int(end.code)) from None
+        try:
+            self._run("manage.py", options["words"], goes_on=True)
+        except SystemExit as end:
+            if end.code:
+                raise CommandError(f"chancy ended with exit code {end.code}.", returncode=int(end.code)) from None
 
-    def _run(self, manage: str, given: Sequence[str]) -> None:
+    def _run(self, manage: str, given: Sequence[str], *, goes_on: bool = False) -> None:
         words, alias = taken(given)
         try:
             backend = backend_of(alias)
@@ -96,21 +91,9 @@ class Command(BaseCommand):
             start=[sys.executable, sys.argv[0], "chancy", *named, NO_RELOAD],
             settings=settings_of(backend.settings),
             begins=begins,
+            goes_on=goes_on,
         )
         run_program(program, reloading(words))
-
-
-@contextmanager
-def _signals_as_before() -> Iterator[None]:
-    """A worker ignores signals at its end, which is mostly that of its process; here somebody goes on."""
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            # Only the main thread may, and only there it was changed. None: it is not Python's.
-            if handler is not None and threading.current_thread() is threading.main_thread():
-                signal.signal(number, handler)
 
 
 def taken(given: Sequence[str]) -> tuple[list[str], str]:
