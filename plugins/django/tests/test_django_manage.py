@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -105,13 +107,18 @@ def test_a_command_of_chancy_is_one_of_manage_py_with_the_database_of_the_site(t
 @pytest.mark.parametrize(
     "run", [lambda call: call(), lambda call: ThreadPoolExecutor(1).submit(call).result()], ids=["here", "thread"]
 )
-def test_a_worker_that_was_called_from_code_left_signals_ignored(tasks, run):
-    """The program goes on, and is to end by Ctrl-C as before; in a thread nobody may say what signals do."""
+def test_a_worker_that_was_called_from_code_changed_the_program_for_good(tasks, run):
+    """It goes on, with its connections as they were, and ends by Ctrl-C; in a thread nobody may say what signals do."""
     from django.core.management import call_command
+    from django.db import connections
 
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    def state() -> Any:
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        return [signal.getsignal(number) for number in numbers], copy.deepcopy(connections.settings)
+
+    before = state()
     run(lambda: call_command("chancy", "worker", "--until-idle"))
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+    assert state() == before
 
 
 def test_a_worker_begins_anew_when_code_changes_only_where_debug_says_so(site, settings_debug):

@@ -82,7 +82,8 @@ class Command(BaseCommand):
         def begins(command: str) -> None:
             if command in RUNS_TASKS:
                 autodiscover_modules("tasks")
-            if command == "worker":
+            # A program that goes on keeps its connections as they are.
+            if command == "worker" and not goes_on:
                 share_connections(backend.settings.worker_connections)
 
         named = [] if alias == DEFAULT_TASK_BACKEND_ALIAS else [f"{BACKEND}={alias}"]
