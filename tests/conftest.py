@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -12,7 +11,7 @@ import hypothesis
 import pytest
 
 from chancy_core.app import Chancy
-from chancy_core.worker.signals import STOP_SIGNALS
+from chancy_core.worker.signals import put_back
 
 # No deadline for an example: the machine may have other things to do.
 hypothesis.settings.register_profile("chancy", deadline=None)
@@ -36,10 +35,8 @@ def _no_installed_plugins(no_settings_of_this_machine: None) -> Iterator[None]:
 @pytest.fixture
 def signals() -> Iterator[None]:
     """Signals are heeded as before when the test has ended."""
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    with put_back():
+        yield
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 from chancy_core.cli.group import chancy
 from chancy_core.cli.program import Program
-from chancy_core.worker.signals import as_before
+from chancy_core.worker.signals import put_back
 
 
 def run_program(program: Program, arguments: Sequence[str]) -> None:
@@ -23,5 +23,5 @@ def run_program(program: Program, arguments: Sequence[str]) -> None:
     Raises:
         SystemExit: with the exit code.
     """
-    with as_before() if program.goes_on else nullcontext():
+    with put_back() if program.goes_on else nullcontext():
         chancy(args=list(arguments), prog_name=program.name, obj=program)

@@ -64,15 +64,15 @@ def as_before() -> Iterator[None]:
     That is what is heard of events, and where functions are imported from.
     """
     logger, root, path = logging.getLogger(NAME), logging.getLogger(), sys.path[:]
-    before = logger.level, logger.parent, logger.propagate, root.level, root.manager.disable
-    handlers = logger.handlers[:], root.handlers[:]
+    level, parent, propagate, handlers = logger.level, logger.parent, logger.propagate, logger.handlers[:]
+    root_level, disabled, root_handlers = root.level, root.manager.disable, root.handlers[:]
     yield
-    logger.parent, logger.propagate = before[1:3]
-    root.setLevel(before[3])
-    logging.disable(before[4])
-    logger.handlers[:], root.handlers[:] = handlers
+    root.setLevel(root_level)
+    logging.disable(disabled)
+    root.handlers[:] = root_handlers
+    logger.parent, logger.propagate, logger.handlers[:] = parent, propagate, handlers
     # The last: it makes all loggers forget which levels they let pass.
-    logger.setLevel(before[0])
+    logger.setLevel(level)
     sys.path[:] = path
 
 

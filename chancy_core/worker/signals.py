@@ -66,7 +66,7 @@ def _nothing() -> None: ...
 
 
 @contextmanager
-def as_before() -> Iterator[None]:
+def put_back() -> Iterator[None]:
     """After the block, these signals are heeded as before it."""
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     try:
